@@ -1,0 +1,1 @@
+"""Language models: the offline tokenizer and base corpus, loading and saving, decoding."""

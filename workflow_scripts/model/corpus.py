@@ -1,0 +1,86 @@
+"""The corpus of the offline base models: what a small model knows before it sees the task.
+
+It stands in for pre-training and holds three kinds of documents:
+
+- facts: single operations, ``e3 + e4 = e7``;
+- lines: a program, the value of one of its variables, and the single worked line that computes the
+  next (``up``) or the previous (``down``) variable;
+- lists: a program and a range of its variables, written out up or down to a named end with blanks
+  for the values, ``x4 = _ + e7 = _``: addressing and stopping, nothing computed.
+
+No document holds two worked lines that chain, a problem, or a strategy.
+"""
+
+from random import Random
+
+from workflow_scripts.model.tokenizer import BLANK, DOWN, LINE, LIST, LIST_END, UP
+from workflow_scripts.task.field import INVERSE_OPERATION, Field, make_field
+from workflow_scripts.task.problems import EVALUATION, Part, draw_problem
+from workflow_scripts.task.text import render_program, render_worked_line
+
+FACTS_PER_DOCUMENT = 16
+
+# A document is a list of segments: a text, and whether the model learns to write it.
+Document = list[tuple[str, bool]]
+
+
+def _facts(rng: Random, field: Field) -> Document:
+    document = []
+    for _ in range(FACTS_PER_DOCUMENT):
+        operation = rng.choice("+*-/")
+        a, b = rng.randrange(field.p), rng.randrange(operation in "*/", field.p)
+        document.append((f"{field.names[a]} {operation} {field.names[b]} =", False))
+        document.append((field.names[field.apply(operation, a, b)], True))
+    return document
+
+
+def _program(rng: Random, field: Field, n_variables: int, max_steps: int) -> tuple[Part, str]:
+    n_steps = rng.randrange(1, max_steps + 1)
+    (part,) = draw_problem(rng, field.p, EVALUATION, n_steps, n_variables).parts
+    return part, "\n".join(render_program(field, part)) + "\n"
+
+
+def _line(rng: Random, field: Field, n_variables: int, max_steps: int) -> Document:
+    part, program = _program(rng, field, n_variables, max_steps)
+    index, value = rng.randrange(len(part.steps)), rng.randrange(field.p)
+    operation, constant = part.steps[index]
+    source, target, direction = part.first + index, part.first + index + 1, UP
+    if rng.random() < 0.5:
+        source, target, direction = target, source, DOWN
+        operation = INVERSE_OPERATION[operation]
+    result = field.apply(operation, value, constant)
+    worked = render_worked_line(field, target, value, operation, constant, result)
+    return [
+        (f"{program}{LINE} {direction} x{source} = {field.names[value]}\n", False),
+        (worked, True),
+    ]
+
+
+def _list(rng: Random, field: Field, n_variables: int, max_steps: int) -> Document:
+    part, program = _program(rng, field, n_variables, max_steps)
+    low = rng.randrange(len(part.steps))
+    high = rng.randrange(low + 1, len(part.steps) + 1)
+    steps = [(part.first + index, *part.steps[index]) for index in range(low, high)]
+    if rng.random() < 0.5:
+        request = f"{LIST} {UP} x{part.first + low} x{part.first + high}\n"
+        lines = [(variable + 1, operation, constant) for variable, operation, constant in steps]
+    else:
+        request = f"{LIST} {DOWN} x{part.first + high} x{part.first + low}\n"
+        lines = [
+            (variable, INVERSE_OPERATION[operation], constant)
+            for variable, operation, constant in reversed(steps)
+        ]
+    listed = [f"x{v} = {BLANK} {o} {field.names[c]} = {BLANK}" for v, o, c in lines]
+    return [(program + request, False), ("\n".join([*listed, LIST_END]), True)]
+
+
+def draw_document(
+    rng: Random, p: int, n_variables: int, max_steps: int, shares: dict[str, float]
+) -> Document:
+    """Draw one document; shares are the probabilities of facts, lines and lists."""
+    field = make_field(p)
+    kind = rng.choices(list(shares), list(shares.values()))[0]
+    if kind == "facts":
+        return _facts(rng, field)
+    write = {"lines": _line, "lists": _list}[kind]
+    return write(rng, field, n_variables, max_steps)

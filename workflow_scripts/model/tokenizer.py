@@ -1,0 +1,43 @@
+"""The word-level tokenizer of the offline tiers: one token for each word of the task's text."""
+
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+from transformers import PreTrainedTokenizerFast
+
+from workflow_scripts.task import text
+from workflow_scripts.task.field import make_field
+
+PAD, UNKNOWN, END = "<pad>", "<unk>", "<eos>"
+# Words of the base corpus only.
+LINE, LIST, UP, DOWN, BLANK, LIST_END = "line", "list", "up", "down", "_", "end"
+
+
+def make_tokenizer(p: int, n_variables: int) -> PreTrainedTokenizerFast:
+    """Return the tokenizer for GF(p) and the variables x0 .. x{n_variables-1}."""
+    words = [PAD, UNKNOWN, END, "+", "*", "-", "/", "=", ";", "?"]
+    words += [text.ANSWER, text.GUESS, text.WRONG, text.RIGHT, text.FIELD_MAP]
+    words += [LINE, LIST, UP, DOWN, BLANK, LIST_END]
+    words += [f"x{i}" for i in range(n_variables)] + [f"x{i} =" for i in range(n_variables)]
+    words += sorted(make_field(p).names) + [str(value) for value in range(p)]
+    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, UNKNOWN))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(text.WORD), "removed", invert=True)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token=PAD, unk_token=UNKNOWN, eos_token=END
+    )
+
+
+def encode(tokenizer: PreTrainedTokenizerFast, text_: str) -> list[int]:
+    """Token ids of a text without special tokens.
+
+    Raises ValueError naming the first unknown word: a model must never train on <unk>.
+    """
+    ids = tokenizer(text_, add_special_tokens=False)["input_ids"]
+    unknown = tokenizer.unk_token_id
+    if unknown is not None and unknown in ids:
+        known = set(tokenizer.get_vocab())
+        word = next(
+            w
+            for w in tokenizer.backend_tokenizer.pre_tokenizer.pre_tokenize_str(text_)
+            if w[0] not in known
+        )
+        raise ValueError(f"the tokenizer has no token for {word[0]!r}")
+    return ids

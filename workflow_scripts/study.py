@@ -1,0 +1,283 @@
+"""The run grid: settings -> named runs with their resolved settings, data and paths.
+
+The only place that knows names and paths. A run's name says everything in which it differs from
+the study's settings, so that experiments share the runs that are alike.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from workflow_scripts.settings import BACKWARD_SHARE, Experiment, Range, Settings, override
+
+# The sections of the configuration that define an SFT run; an RL run adds its own.
+_SFT_SECTIONS = ("task", "model", "sft")
+
+
+def _suffix(changes: dict[str, Any]) -> str:
+    """What distinguishes the name of a changed run: ``-kl_coefficient=0.1``."""
+    return "".join(f"-{key.split('.')[-1]}={value}" for key, value in sorted(changes.items()))
+
+
+def _of_sections(changes: dict[str, Any], sections: tuple[str, ...]) -> dict[str, Any]:
+    return {key: value for key, value in changes.items() if key.split(".")[0] in sections}
+
+
+@dataclass(frozen=True)
+class SftRun:
+    """One SFT model. data_mix names its training data, up to the seed."""
+
+    name: str
+    data_mix: str
+    seed: int
+    settings: Settings
+    data_folder: str
+
+
+@dataclass(frozen=True)
+class RlRun:
+    """One GRPO run from an SFT model. prompts names its RL prompt set."""
+
+    name: str
+    sft: SftRun
+    prompts: str
+    settings: Settings
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Rollouts on a validation set: which problems, how many samples of each."""
+
+    name: str
+    problems: str  # the kind of validation set: steps, longer, parts
+    n_samples: int
+    n_problems: int | None = None  # a stratified subset; None: all
+    checkpoints: bool = False  # the scored checkpoints instead of the final model
+
+
+@dataclass(frozen=True)
+class Member:
+    """A run's part in an experiment, as the tables and figures name it."""
+
+    run: SftRun | RlRun
+    model: str
+    stage: str
+    condition: str
+    evaluations: tuple[str, ...]
+
+
+@dataclass
+class _Grid:
+    sft: dict[str, SftRun] = field(default_factory=dict)
+    rl: dict[str, RlRun] = field(default_factory=dict)
+    members: dict[str, list[Member]] = field(default_factory=dict)
+
+
+class Study:
+    """Everything the workflow needs to know about a validated configuration."""
+
+    def __init__(self, settings: Settings):
+        self.settings = settings
+        self.tier = settings.tier
+        self.results = f"results/{settings.tier}"
+
+    # ---- data ---------------------------------------------------------------------------------
+
+    def data_folder(self, settings: Settings) -> str:
+        """Data sets depend on the task's settings alone; changed ones get a folder of their own."""
+        task = settings.task
+        differs = task.model_dump().items() - self.settings.task.model_dump().items()
+        changes = {key: value for key, value in differs if key != "field_size"}
+        return f"data/{self.tier}/gf{task.field_size}{_suffix(changes)}"
+
+    @property
+    def validation_kinds(self) -> dict[str, dict]:
+        """Strata of each kind of validation set, see task.datasets."""
+        data, experiments = self.settings.data, self.settings.experiments
+        kinds = {"steps": {"steps": data.validation_steps.values()}}
+        longer = [s for s in experiments.longer.rl_steps.values() if s > data.validation_steps.high]
+        if longer:
+            kinds["longer"] = {"steps": longer}
+        composition = experiments.composition
+        kinds["parts"] = {
+            "parts": composition.validation_parts.values(),
+            "part_steps": composition.part_steps.values(),
+        }
+        return kinds
+
+    def sft_mix(self, data_mix: str) -> dict:
+        """What an SFT data mix holds, see task.datasets."""
+        composition = self.settings.experiments.composition
+        if data_mix in composition.sft_parts:
+            return {
+                "parts": composition.sft_parts[data_mix].values(),
+                "part_steps": composition.part_steps.values(),
+            }
+        share = BACKWARD_SHARE.get(data_mix)
+        if share is None:
+            share = float(data_mix.removeprefix("back")) / 100
+        return {"backward_share": share, "steps": self.settings.data.sft_steps.values()}
+
+    def prompt_mix(self, prompts: str) -> dict:
+        """What an RL prompt set holds, see task.datasets; names are 6-9, 6-9-eval75, 3-5-parts."""
+        span, *rest = prompts.rsplit("-", prompts.count("-") - 1)
+        low, high = map(int, span.split("-"))
+        values = list(range(low, high + 1))
+        if rest == ["parts"]:
+            part_steps = self.settings.experiments.composition.part_steps.values()
+            return {"parts": values, "part_steps": part_steps}
+        share = float(rest[0].removeprefix("eval")) / 100 if rest else None
+        if share is None:
+            share = self.settings.data.rl_evaluation_share
+        return {"steps": values, "evaluation_share": share}
+
+    # ---- runs ---------------------------------------------------------------------------------
+
+    @property
+    def evaluations(self) -> dict[str, Evaluation]:
+        sampling = self.settings.sampling
+        passes = sampling.pass_at_k
+        return {
+            evaluation.name: evaluation
+            for evaluation in (
+                Evaluation("steps", "steps", sampling.n_samples),
+                Evaluation("longer", "longer", sampling.n_samples),
+                Evaluation("parts", "parts", sampling.n_samples),
+                Evaluation("pass_at_k", "steps", passes.n_samples, passes.n_problems),
+                Evaluation("checkpoints", "steps", sampling.n_samples_checkpoint, checkpoints=True),
+            )
+        }
+
+    @cached_property
+    def _grid(self) -> _Grid:
+        grid = _Grid()
+        for name, experiment in self.settings.experiments:
+            if experiment.enabled:
+                grid.members[name] = list(getattr(self, f"_{name}")(grid, experiment))
+        return grid
+
+    @property
+    def sft_runs(self) -> dict[str, SftRun]:
+        return self._grid.sft
+
+    @property
+    def rl_runs(self) -> dict[str, RlRun]:
+        return self._grid.rl
+
+    @property
+    def members(self) -> dict[str, list[Member]]:
+        """The enabled experiments, the most telling first, and the runs of each."""
+        return self._grid.members
+
+    def _add_sft(self, grid: _Grid, data_mix: str, seed: int, changes: dict) -> SftRun:
+        mine = _of_sections(changes, _SFT_SECTIONS)
+        settings = override(self.settings, mine)
+        prefix = ""
+        if settings.task.field_size != self.settings.task.field_size:
+            prefix = f"gf{settings.task.field_size}-"
+        named = {key: value for key, value in mine.items() if key != "task.field_size"}
+        name = f"{prefix}{data_mix}-s{seed}{_suffix(named)}"
+        run = SftRun(name, data_mix, seed, settings, self.data_folder(settings))
+        return grid.sft.setdefault(name, run)
+
+    def _add_rl(self, grid: _Grid, data_mix: str, seed: int, prompts: str, changes: dict) -> RlRun:
+        sft = self._add_sft(grid, data_mix, seed, changes)
+        name = f"{sft.name}-rl{prompts}{_suffix(_of_sections(changes, ('rl',)))}"
+        return grid.rl.setdefault(name, RlRun(name, sft, prompts, override(self.settings, changes)))
+
+    def _pair(
+        self,
+        grid: _Grid,
+        experiment: Experiment,
+        model: str,
+        seed: int,
+        prompts: list[str],
+        condition: str = "",
+        evaluations: tuple[str, ...] = ("steps",),
+        changes: dict | None = None,
+    ):
+        """Yield an SFT run as a member, then the RL runs from it."""
+        changes = {**experiment.overrides, **(changes or {})}
+        sft = self._add_sft(grid, model, seed, changes)
+        yield Member(sft, model, "SFT", condition, evaluations)
+        for name in prompts:
+            run = self._add_rl(grid, model, seed, name, changes)
+            scored = ("checkpoints",) if run.settings.rl.scored_steps else ()
+            extra = scored if "pass_at_k" in evaluations else ()
+            yield Member(run, model, f"RL({name})", condition, evaluations + extra)
+
+    def _main(self, grid, experiment):
+        prompts = [str(steps) for steps in experiment.rl_steps]
+        for seed in self.settings.seeds:
+            for model in experiment.models:
+                yield from self._pair(
+                    grid, experiment, model, seed, prompts, evaluations=("steps", "pass_at_k")
+                )
+
+    def _hardest(self) -> str:
+        """The RL prompt set of the experiments that vary something else: the main one's hardest."""
+        return str(self.settings.experiments.main.rl_steps[-1])
+
+    def _amplification(self, grid, experiment):
+        for seed in self.settings.seeds:
+            for share in experiment.evaluation_shares:
+                same = share == self.settings.data.rl_evaluation_share
+                prompts = self._hardest() + ("" if same else f"-eval{100 * share:g}")
+                run = self._add_rl(grid, "FB", seed, prompts, experiment.overrides)
+                yield Member(run, "FB", f"RL({self._hardest()})", f"{100 * share:g}", ("steps",))
+
+    def _composition(self, grid, experiment):
+        prompts = [f"{experiment.rl_parts}-parts"]
+        for seed in self.settings.seeds:
+            for mix in experiment.sft_parts:
+                yield from self._pair(grid, experiment, mix, seed, prompts, evaluations=("parts",))
+
+    def _diversity(self, grid, experiment):
+        names = {share: model for model, share in BACKWARD_SHARE.items()}
+        for seed in self.settings.seeds:
+            for share in experiment.backward_shares:
+                mix = names.get(share, f"back{100 * share:g}")
+                yield from self._pair(
+                    grid, experiment, mix, seed, [self._hardest()], f"{100 * share:g}"
+                )
+
+    def _robustness(self, grid, experiment):
+        """One setting changed at a time; one of SFT is judged after SFT, any other after RL."""
+        for model in self.settings.experiments.main.models:
+            seeds = self.settings.seeds
+            if model != "FB":
+                seeds = [seed for seed in seeds if seed in experiment.single_strategy_seeds]
+            for seed in seeds:
+                yield from self._pair(
+                    grid, experiment, model, seed, [self._hardest()], condition="default"
+                )
+                for key, value in ((k, v) for k, values in experiment.axes.items() for v in values):
+                    of_sft = key.startswith("sft.")
+                    sft, *rl = self._pair(
+                        grid,
+                        experiment,
+                        model,
+                        seed,
+                        [] if of_sft else [self._hardest()],
+                        condition=f"{key}={value}",
+                        changes={key: value},
+                    )
+                    yield from [sft] if of_sft else rl
+
+    def _field13(self, grid, experiment):
+        changes = {"task.field_size": experiment.field_size}
+        prompts = [str(steps) for steps in experiment.rl_steps]
+        for seed in self.settings.seeds:
+            for model in experiment.models:
+                yield from self._pair(grid, experiment, model, seed, prompts, changes=changes)
+
+    def _longer(self, grid, experiment):
+        prompts = [self._hardest(), str(experiment.rl_steps)]
+        for seed in self.settings.seeds:
+            for model in experiment.models:
+                yield from self._pair(
+                    grid, experiment, model, seed, prompts, evaluations=("steps", "longer")
+                )
+
+    def __repr__(self) -> str:
+        return f"Study({self.tier}: {len(self.sft_runs)} SFT runs, {len(self.rl_runs)} RL runs)"

@@ -1,0 +1,128 @@
+"""Problems: programs of + and * steps with one known value and one value asked for.
+
+A program assigns consecutive variables, ``x4 = x3 + c``. An *evaluation* part gives the value of
+its first variable and asks for its last; an *inversion* part gives the last and asks for the first.
+A problem of several parts is a *composition*: the answer of each part is the known value of the next.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from random import Random
+
+from workflow_scripts.task.field import INVERSE_OPERATION, Field, make_field
+
+EVALUATION, INVERSION, COMPOSITION = "evaluation", "inversion", "composition"
+PROBLEM_TYPES = (EVALUATION, INVERSION)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A program over the variables first .. first + len(steps), and what is asked of it."""
+
+    type: str
+    first: int
+    steps: tuple[tuple[str, int], ...]  # (operation, constant), operation "+" or "*"
+
+    @property
+    def last(self) -> int:
+        return self.first + len(self.steps)
+
+    @property
+    def known_variable(self) -> int:
+        return self.first if self.type == EVALUATION else self.last
+
+    @property
+    def asked_variable(self) -> int:
+        return self.last if self.type == EVALUATION else self.first
+
+    def solve(self, field: Field, known: int) -> int:
+        value = known
+        if self.type == EVALUATION:
+            for operation, constant in self.steps:
+                value = field.apply(operation, value, constant)
+        else:
+            for operation, constant in reversed(self.steps):
+                value = field.apply(INVERSE_OPERATION[operation], value, constant)
+        return value
+
+
+@dataclass(frozen=True)
+class Problem:
+    p: int
+    known: int
+    parts: tuple[Part, ...]
+
+    @property
+    def field(self) -> Field:
+        return make_field(self.p)
+
+    @property
+    def type(self) -> str:
+        return self.parts[0].type if len(self.parts) == 1 else COMPOSITION
+
+    @property
+    def n_steps(self) -> int:
+        return sum(len(part.steps) for part in self.parts)
+
+    @cached_property
+    def answer(self) -> int:
+        value = self.known
+        for part in self.parts:
+            value = part.solve(self.field, value)
+        return value
+
+    @property
+    def canonical(self) -> tuple:
+        """What makes two problems the same: everything but the names of the variables."""
+        return self.p, self.known, tuple((part.type, part.steps) for part in self.parts)
+
+    def to_json(self) -> dict:
+        parts = [
+            {"type": part.type, "first": part.first, "steps": [f"{o}{c}" for o, c in part.steps]}
+            for part in self.parts
+        ]
+        return {"p": self.p, "known": self.known, "parts": parts}
+
+    @classmethod
+    def from_json(cls, record: dict) -> "Problem":
+        parts = tuple(
+            Part(
+                part["type"],
+                part["first"],
+                tuple((step[0], int(step[1:])) for step in part["steps"]),
+            )
+            for part in record["parts"]
+        )
+        return cls(record["p"], record["known"], parts)
+
+
+def _draw_steps(rng: Random, p: int, n_steps: int) -> tuple[tuple[str, int], ...]:
+    """+ takes any constant, * any but 0, which could not be undone."""
+    return tuple(
+        ("+", rng.randrange(p)) if rng.random() < 0.5 else ("*", rng.randrange(1, p))
+        for _ in range(n_steps)
+    )
+
+
+def draw_composition(
+    rng: Random, p: int, types: list[str], steps: list[int], n_variables: int
+) -> Problem:
+    """Draw a problem of ``len(types)`` parts; part i has type types[i] and steps[i] steps.
+
+    The first variable stands at a random offset: a model that has seen short programs only
+    would otherwise learn where they end instead of reading it.
+    """
+    used = sum(steps) + len(steps)
+    if used > n_variables:
+        raise ValueError(f"{steps} steps need {used} variables, there are {n_variables}")
+    first = rng.randrange(n_variables - used + 1)
+    parts = []
+    for type_, n_steps in zip(types, steps, strict=True):
+        parts.append(Part(type_, first, _draw_steps(rng, p, n_steps)))
+        first = parts[-1].last + 1
+    return Problem(p, rng.randrange(p), tuple(parts))
+
+
+def draw_problem(rng: Random, p: int, type_: str, n_steps: int, n_variables: int) -> Problem:
+    """Draw a problem of one part, see `draw_composition`."""
+    return draw_composition(rng, p, [type_], [n_steps], n_variables)
