@@ -1,7 +1,8 @@
 """The validated configuration: what may be set, and what each value may be."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -57,8 +58,8 @@ class Range(Section):
 
 
 class Task(Section):
-    field_size: int
-    n_variables: Count
+    field_size: Annotated[int, Field(le=10_000)]  # task.text reads e0 .. e9999 and x0 .. x9999
+    n_variables: Annotated[Count, Field(le=10_000)]
     field_map: Literal["hidden", "prompt"]
     response_words: Count
 
@@ -212,13 +213,14 @@ class Experiment(Section):
     def _of_runs(self):
         for key in (*self.overrides, *getattr(self, "axes", {})):
             allowed = f"keys of {', '.join(RUN_SECTIONS)}"
-            _require(key.split(".")[0] in RUN_SECTIONS, "overrides", key, allowed)
+            name = "overrides" if key in self.overrides else "axes"
+            _require(key.split(".")[0] in RUN_SECTIONS and "." in key, name, key, allowed)
         return self
 
 
 class Main(Experiment):
     models: list[ModelName]
-    rl_steps: list[Range]
+    rl_steps: Annotated[list[Range], Field(min_length=1)]
 
 
 class Amplification(Experiment):
@@ -302,7 +304,7 @@ class Settings(Section):
             used <= self.task.n_variables,
             "experiments.composition.part_steps.high",
             composition.part_steps.high,
-            f"{parts} parts must fit into task.n_variables = {self.task.n_variables}, not need {used}",
+            f"{parts} parts must fit into task.n_variables, which is {self.task.n_variables}",
         )
         guesses = max_guesses(
             self.task.field_size, self.data.sft_steps.high, self.task.response_words
@@ -330,18 +332,27 @@ def override(settings: Settings, changes: dict[str, Any]) -> Settings:
     return Settings.model_validate(values)
 
 
+def _section_at(keys: list[str]) -> type[Section]:
+    """The section that holds these keys, those of lists and dictionaries among them."""
+    section: type[Section] = Settings
+    for key in keys:
+        if key in section.model_fields:
+            annotation = section.model_fields[key].annotation
+            section = next(
+                t for t in (annotation, *get_args(annotation)) if hasattr(t, "model_fields")
+            )
+    return section
+
+
 def _describe(error: ValidationError | ValueError) -> tuple[str, Any, str]:
     """Key, value and what is allowed, of the first error."""
     if not isinstance(error, ValidationError):
         return tuple(str(error).split("\x1f"))
-    first = error.errors()[0]
-    keys = [str(key) for key in first["loc"]]
+    errors = error.errors()
+    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
+    keys = [str(key) for key in first["loc"] if "[" not in str(key)]  # [: the name of a type
     if first["type"] == "extra_forbidden":
-        section: Any = Settings
-        for key in keys[:-1]:
-            section = getattr(section, "model_fields", {}).get(key)
-            section = getattr(section, "annotation", None)
-        known = ", ".join(getattr(section, "model_fields", {}))
+        known = ", ".join(_section_at(keys[:-1]).model_fields)
         return ".".join(keys), first["input"], f"no such key; known here: {known}"
     message = first["msg"]
     if "\x1f" in message:
@@ -352,20 +363,51 @@ def _describe(error: ValidationError | ValueError) -> tuple[str, Any, str]:
     return ".".join(keys), first["input"], message[0].lower() + message[1:]
 
 
+def _holds(section: Any, key: str) -> bool:
+    """Whether a section sets a dotted key; names of its own may hold dots (overrides, axes)."""
+    if isinstance(section, list):
+        section = dict(enumerate(section))
+    if not isinstance(section, dict):
+        return False
+    return any(
+        key == str(name) or (key.startswith(f"{name}.") and _holds(value, key[len(f"{name}.") :]))
+        for name, value in section.items()
+    )
+
+
 def _file_of(key: str, files: list[Path]) -> str:
-    """The last file that sets a key or the nearest section above it; none: the command line."""
+    """The last file that sets a key; none: the command line."""
     for file in reversed(files):
-        section: Any = yaml.safe_load(file.read_text()) or {}
-        for name in key.split("."):
-            if isinstance(section, list) and name.isdigit() and int(name) < len(section):
-                section = section[int(name)]
-            elif isinstance(section, dict) and name in section:
-                section = section[name]
-            else:
-                break
-        else:
+        if _holds(yaml.safe_load(file.read_text()), key):
             return str(file)
     return "command line or " + str(files[-1]) if files else "configuration"
+
+
+def _variants(settings: Settings) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
+    """What the experiments change for their runs: the changes, and the key that says so of each."""
+    for name, experiment in settings.experiments:
+        here = f"experiments.{name}"
+        changes = dict(experiment.overrides)
+        sources = {key: f"{here}.overrides.{key}" for key in changes}
+        if isinstance(experiment, OtherField):
+            changes["task.field_size"] = experiment.field_size
+            sources["task.field_size"] = f"{here}.field_size"
+        yield changes, sources
+        for key, values in getattr(experiment, "axes", {}).items():
+            for value in values:
+                yield {**changes, key: value}, {**sources, key: f"{here}.axes.{key}"}
+
+
+def _describe_change(
+    error: ValueError, changes: dict[str, Any], sources: dict[str, str]
+) -> tuple[str, Any, str]:
+    """As _describe, naming the key by which an experiment changes the setting."""
+    key, value, allowed = _describe(error)
+    for changed, source in sources.items():
+        if f"{key}.".startswith(f"{changed}."):
+            return source + key.removeprefix(changed), value, allowed
+    changed, source = list(sources.items())[-1]
+    return source, changes[changed], f"impossible with {key} = {value}, which must be {allowed}"
 
 
 def validate(config: dict, files: list[Path]) -> Settings:
@@ -375,12 +417,16 @@ def validate(config: dict, files: list[Path]) -> Settings:
     """
     try:
         settings = Settings.model_validate(config)
-        for name, experiment in settings.experiments:
-            override(settings, experiment.overrides)
-            for key, values in getattr(experiment, "axes", {}).items():
-                for value in values:
-                    override(settings, {key: value})
     except ValueError as error:
-        key, value, allowed = _describe(error)
-        raise ConfigurationError(f"{_file_of(key, files)}: {key}: {value}: {allowed}") from None
+        raise _refusal(*_describe(error), files) from None
+    for changes, sources in _variants(settings):
+        try:
+            override(settings, changes)
+        except ValueError as error:
+            raise _refusal(*_describe_change(error, changes, sources), files) from None
     return settings
+
+
+def _refusal(key: str, value: Any, allowed: str, files: list[Path]) -> ConfigurationError:
+    line = f"{_file_of(key, files)}: {key}: {value}: {allowed}"
+    return ConfigurationError(" ".join(line.splitlines()))

@@ -4,19 +4,30 @@ The only place that knows names and paths. A run's name says everything in which
 the study's settings, so that experiments share the runs that are alike.
 """
 
+import re
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, reduce
+from pathlib import Path
 from typing import Any
 
-from workflow_scripts.settings import BACKWARD_SHARE, Experiment, Range, Settings, override
+from workflow_scripts.settings import (
+    BACKWARD_SHARE,
+    ConfigurationError,
+    Experiment,
+    Settings,
+    override,
+)
 
 # The sections of the configuration that define an SFT run; an RL run adds its own.
 _SFT_SECTIONS = ("task", "model", "sft")
 
 
 def _suffix(changes: dict[str, Any]) -> str:
-    """What distinguishes the name of a changed run: ``-kl_coefficient=0.1``."""
-    return "".join(f"-{key.split('.')[-1]}={value}" for key, value in sorted(changes.items()))
+    """What distinguishes the name of a changed run: ``-kl_coefficient=0.1``. Fit for a path."""
+    return "".join(
+        f"-{key.split('.')[-1]}={re.sub(r'[^A-Za-z0-9_.=+-]+', '_', str(value)).strip('_')}"
+        for key, value in sorted(changes.items())
+    )
 
 
 def _of_sections(changes: dict[str, Any], sections: tuple[str, ...]) -> dict[str, Any]:
@@ -33,6 +44,8 @@ class SftRun:
     settings: Settings
     data_folder: str
 
+    folder = "sft"
+
 
 @dataclass(frozen=True)
 class RlRun:
@@ -42,6 +55,16 @@ class RlRun:
     sft: SftRun
     prompts: str
     settings: Settings
+
+    folder = "rl"
+
+    @property
+    def seed(self) -> int:
+        return self.sft.seed
+
+    @property
+    def data_folder(self) -> str:
+        return self.sft.data_folder
 
 
 @dataclass(frozen=True)
@@ -53,6 +76,12 @@ class Evaluation:
     n_samples: int
     n_problems: int | None = None  # a stratified subset; None: all
     checkpoints: bool = False  # the scored checkpoints instead of the final model
+
+    @property
+    def arguments(self) -> str:
+        """The size of the evaluation on the command line of evaluate.sample."""
+        subset = f" --n-problems {self.n_problems}" if self.n_problems else ""
+        return f"--n-samples {self.n_samples}{subset}"
 
 
 @dataclass(frozen=True)
@@ -153,7 +182,10 @@ class Study:
         grid = _Grid()
         for name, experiment in self.settings.experiments:
             if experiment.enabled:
-                grid.members[name] = list(getattr(self, f"_{name}")(grid, experiment))
+                members = getattr(self, f"_{name}")(grid, experiment)
+                # By seed, FB first: it shows the most.
+                order = lambda member: (member.run.seed, "FB" not in member.model)  # noqa: E731
+                grid.members[name] = sorted(members, key=order)
         return grid
 
     @property
@@ -169,21 +201,36 @@ class Study:
         """The enabled experiments, the most telling first, and the runs of each."""
         return self._grid.members
 
+    def _differing(self, settings: Settings, changes: dict[str, Any]) -> dict[str, Any]:
+        """The changes that change something, with the values that they come to."""
+
+        def value(of: Settings, key: str) -> Any:
+            return reduce(getattr, key.split("."), of)
+
+        return {
+            key: value(settings, key)
+            for key in changes
+            if value(settings, key) != value(self.settings, key)
+        }
+
     def _add_sft(self, grid: _Grid, data_mix: str, seed: int, changes: dict) -> SftRun:
         mine = _of_sections(changes, _SFT_SECTIONS)
         settings = override(self.settings, mine)
         prefix = ""
         if settings.task.field_size != self.settings.task.field_size:
             prefix = f"gf{settings.task.field_size}-"
-        named = {key: value for key, value in mine.items() if key != "task.field_size"}
+        named = self._differing(settings, mine)
+        named.pop("task.field_size", None)
         name = f"{prefix}{data_mix}-s{seed}{_suffix(named)}"
         run = SftRun(name, data_mix, seed, settings, self.data_folder(settings))
         return grid.sft.setdefault(name, run)
 
     def _add_rl(self, grid: _Grid, data_mix: str, seed: int, prompts: str, changes: dict) -> RlRun:
         sft = self._add_sft(grid, data_mix, seed, changes)
-        name = f"{sft.name}-rl{prompts}{_suffix(_of_sections(changes, ('rl',)))}"
-        return grid.rl.setdefault(name, RlRun(name, sft, prompts, override(self.settings, changes)))
+        settings = override(self.settings, changes)
+        mine = self._differing(settings, _of_sections(changes, ("rl",)))
+        name = f"{sft.name}-rl{prompts}{_suffix(mine)}"
+        return grid.rl.setdefault(name, RlRun(name, sft, prompts, settings))
 
     def _pair(
         self,
@@ -278,6 +325,130 @@ class Study:
                 yield from self._pair(
                     grid, experiment, model, seed, prompts, evaluations=("steps", "longer")
                 )
+
+    # ---- paths --------------------------------------------------------------------------------
+
+    @cached_property
+    def runs(self) -> dict[str, SftRun | RlRun]:
+        return {**self.sft_runs, **self.rl_runs}
+
+    @cached_property
+    def priorities(self) -> dict[str, int]:
+        """The runs of the first experiments first, and of each those of its first seeds."""
+        order = []
+        for run in (member.run for members in self.members.values() for member in members):
+            order += [run.name] if isinstance(run, SftRun) else [run.sft.name, run.name]
+        order = list(dict.fromkeys(order))
+        return {name: len(order) - index for index, name in enumerate(order)}
+
+    @cached_property
+    def fields(self) -> dict[str, Settings]:
+        """The data folders, with settings that define them."""
+        return {run.data_folder: run.settings for run in self.sft_runs.values()}
+
+    @property
+    def field_sizes(self) -> list[int]:
+        return sorted({settings.task.field_size for settings in self.fields.values()})
+
+    def with_field(self, p: int) -> Settings:
+        return override(self.settings, {"task.field_size": p})
+
+    def run_folder(self, run: SftRun | RlRun) -> str:
+        return f"{self.results}/{run.folder}/{run.name}"
+
+    def base_folder(self, run: SftRun) -> str:
+        return self._base_folder(run.settings.task.field_size)
+
+    def _base_folder(self, p: int) -> str:
+        return self.settings.model.base.format(p=p)
+
+    def check_base_models(self) -> None:
+        """Raise ConfigurationError if a base model is neither there nor made by the workflow."""
+        made = [f"{self.results}/hub/model"] if self.settings.model.hub else []
+        made += [f"{self.results}/base/gf{p}/model" for p in self.field_sizes]
+        for folder in map(self._base_folder, self.field_sizes):
+            if folder not in made and not (Path(folder) / "manifest.json").is_file():
+                raise ConfigurationError(
+                    f"model.base: {folder}: a folder with a model and its manifest.json, "
+                    f"or one that the workflow makes: {', '.join(made)}"
+                )
+
+    def validation_file(self, data_folder: str, kind: str) -> str:
+        return f"{data_folder}/{self.settings.sampling.validation}-{kind}.jsonl"
+
+    def problems_file(self, run: SftRun | RlRun, evaluation: str) -> str:
+        return self.validation_file(run.data_folder, self.evaluations[evaluation].problems)
+
+    def heldout_problems(self, data_folder: str, data_mix: str) -> str:
+        """The validation problems that the held-out SFT examples of a mix solve."""
+        return self.validation_file(
+            data_folder, "parts" if "parts" in self.sft_mix(data_mix) else "steps"
+        )
+
+    def sft_files(self, run: SftRun) -> dict[str, str]:
+        return {
+            "data": f"{run.data_folder}/sft-{run.data_mix}-s{run.seed}.jsonl",
+            "validation": f"{run.data_folder}/heldout-{run.data_mix}.jsonl",
+        }
+
+    def prompts_file(self, run: RlRun) -> str:
+        return f"{run.data_folder}/rl-{run.prompts}.jsonl"
+
+    # ---- evaluation ---------------------------------------------------------------------------
+
+    def sampling_settings(self, run: SftRun | RlRun) -> dict:
+        settings = run.settings
+        sampling = settings.sampling.model_dump(include={"temperature", "batch_size", "seed"})
+        return {
+            "model": settings.model.model_dump(),
+            "sampling": sampling,
+            "max_new_tokens": settings.rl.max_new_tokens,
+        }
+
+    def sampled_models(self, run: SftRun | RlRun, evaluation: str) -> list[str]:
+        """STEP=FOLDER of the checkpoints that an evaluation samples."""
+        folder = self.run_folder(run)
+        if self.evaluations[evaluation].checkpoints:
+            scored = run.settings.rl.scored_steps
+            return [f"{step}={folder}/checkpoints/step-{step}" for step in scored]
+        steps = run.settings.rl.steps if isinstance(run, RlRun) else 0
+        return [f"{steps}={folder}/model"]
+
+    def describe_members(self, experiment: str) -> list[dict]:
+        """The members of an experiment with their files, as evaluate.scores takes them."""
+        described = []
+        for member in self.members[experiment]:
+            run = member.run
+            is_sft = isinstance(run, SftRun)
+            evaluations = {
+                evaluation: {
+                    "rollouts": f"{self.results}/rollouts/{run.name}/{evaluation}.parquet",
+                    "labels": f"{self.results}/labels/{run.name}/{evaluation}.parquet",
+                    "problems": self.problems_file(run, evaluation),
+                }
+                for evaluation in member.evaluations
+            }
+            described.append(
+                {
+                    "model": member.model,
+                    "stage": member.stage,
+                    "condition": member.condition,
+                    "seed": run.seed,
+                    "run": run.name,
+                    "record": f"{self.run_folder(run)}/{'run.json' if is_sft else 'rollouts.csv'}",
+                    "evaluations": evaluations,
+                }
+            )
+        return described
+
+    def experiment_files(self, experiment: str) -> list[str]:
+        """Everything that an experiment is collected from."""
+        files = []
+        for member in self.describe_members(experiment):
+            files.append(member["record"])
+            for evaluation in member["evaluations"].values():
+                files += evaluation.values()
+        return list(dict.fromkeys(files))
 
     def __repr__(self) -> str:
         return f"Study({self.tier}: {len(self.sft_runs)} SFT runs, {len(self.rl_runs)} RL runs)"

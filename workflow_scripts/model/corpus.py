@@ -3,8 +3,8 @@
 It stands in for pre-training and holds three kinds of documents:
 
 - facts: single operations, ``e3 + e4 = e7``;
-- lines: a program, the value of one of its variables, and the single worked line that computes the
-  next (``up``) or the previous (``down``) variable;
+- lines: a program and questions about single lines of it: given the value of one variable, the
+  worked line that computes the next (``up``) or the previous (``down``) one;
 - lists: a program and a range of its variables, written out up or down to a named end with blanks
   for the values, ``x4 = _ + e7 = _``: addressing and stopping, nothing computed.
 
@@ -19,6 +19,7 @@ from workflow_scripts.task.problems import EVALUATION, Part, draw_problem
 from workflow_scripts.task.text import render_program, render_worked_line
 
 FACTS_PER_DOCUMENT = 16
+LINES_PER_DOCUMENT = 8
 
 # A document is a list of segments: a text, and whether the model learns to write it.
 Document = list[tuple[str, bool]]
@@ -40,26 +41,26 @@ def _program(rng: Random, field: Field, n_variables: int, max_steps: int) -> tup
     return part, "\n".join(render_program(field, part)) + "\n"
 
 
-def _line(rng: Random, field: Field, n_variables: int, max_steps: int) -> Document:
+def _lines(rng: Random, field: Field, n_variables: int, max_steps: int) -> Document:
     part, program = _program(rng, field, n_variables, max_steps)
-    index, value = rng.randrange(len(part.steps)), rng.randrange(field.p)
-    operation, constant = part.steps[index]
-    source, target, direction = part.first + index, part.first + index + 1, UP
-    if rng.random() < 0.5:
-        source, target, direction = target, source, DOWN
-        operation = INVERSE_OPERATION[operation]
-    result = field.apply(operation, value, constant)
-    worked = render_worked_line(field, target, value, operation, constant, result)
-    return [
-        (f"{program}{LINE} {direction} x{source} = {field.names[value]}\n", False),
-        (worked, True),
-    ]
+    document = [(program, False)]
+    for _ in range(LINES_PER_DOCUMENT):
+        index, value = rng.randrange(len(part.steps)), rng.randrange(field.p)
+        operation, constant = part.steps[index]
+        source, target, direction = part.first + index, part.first + index + 1, UP
+        if rng.random() < 0.5:
+            source, target, direction = target, source, DOWN
+            operation = INVERSE_OPERATION[operation]
+        result = field.apply(operation, value, constant)
+        worked = render_worked_line(field, target, value, operation, constant, result)
+        document.append((f"{LINE} {direction} x{source} = {field.names[value]}\n", False))
+        document.append((worked + "\n", True))
+    return document
 
 
 def _list(rng: Random, field: Field, n_variables: int, max_steps: int) -> Document:
     part, program = _program(rng, field, n_variables, max_steps)
-    low = rng.randrange(len(part.steps))
-    high = rng.randrange(low + 1, len(part.steps) + 1)
+    low, high = sorted(rng.sample(range(len(part.steps) + 1), 2))
     steps = [(part.first + index, *part.steps[index]) for index in range(low, high)]
     if rng.random() < 0.5:
         request = f"{LIST} {UP} x{part.first + low} x{part.first + high}\n"
@@ -82,5 +83,5 @@ def draw_document(
     kind = rng.choices(list(shares), list(shares.values()))[0]
     if kind == "facts":
         return _facts(rng, field)
-    write = {"lines": _line, "lists": _list}[kind]
+    write = {"lines": _lines, "lists": _list}[kind]
     return write(rng, field, n_variables, max_steps)

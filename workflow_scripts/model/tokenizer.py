@@ -1,8 +1,9 @@
 """The word-level tokenizer of the offline tiers: one token for each word of the task's text."""
 
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
-from transformers import PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from workflow_scripts.files import StudyError
 from workflow_scripts.task import text
 from workflow_scripts.task.field import make_field
 
@@ -25,19 +26,14 @@ def make_tokenizer(p: int, n_variables: int) -> PreTrainedTokenizerFast:
     )
 
 
-def encode(tokenizer: PreTrainedTokenizerFast, text_: str) -> list[int]:
-    """Token ids of a text without special tokens.
+def encode(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
+    """Token ids of texts, without special tokens.
 
-    Raises ValueError naming the first unknown word: a model must never train on <unk>.
+    Raises StudyError naming the text with an unknown word: no model may train on <unk>.
     """
-    ids = tokenizer(text_, add_special_tokens=False)["input_ids"]
+    ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
     unknown = tokenizer.unk_token_id
-    if unknown is not None and unknown in ids:
-        known = set(tokenizer.get_vocab())
-        word = next(
-            w
-            for w in tokenizer.backend_tokenizer.pre_tokenizer.pre_tokenize_str(text_)
-            if w[0] not in known
-        )
-        raise ValueError(f"the tokenizer has no token for {word[0]!r}")
+    for text_, tokens in zip(texts, ids, strict=True):
+        if unknown is not None and unknown in tokens:
+            raise StudyError(f"the model's tokenizer does not know all words of {text_!r}")
     return ids

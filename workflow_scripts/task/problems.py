@@ -1,8 +1,8 @@
 """Problems: programs of + and * steps with one known value and one value asked for.
 
 A program assigns consecutive variables, ``x4 = x3 + c``. An *evaluation* part gives the value of
-its first variable and asks for its last; an *inversion* part gives the last and asks for the first.
-A problem of several parts is a *composition*: the answer of each part is the known value of the next.
+its first variable and asks for its last; an *inversion* part gives the last and asks for the
+first. A problem of several parts is a *composition*: each part's answer is known to the next.
 """
 
 from dataclasses import dataclass

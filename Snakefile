@@ -1,0 +1,31 @@
+# The study on one page: configuration, stages, and the targets that people type.
+#
+#   snakemake                                     the laptop tier, everything
+#   snakemake fig_routing                         one figure and what it needs
+#   snakemake --configfile config/smoke.yaml      another tier
+
+
+configfile: "config/default.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/base.smk"
+include: "rules/train.smk"
+include: "rules/evaluate.smk"
+include: "rules/report.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    input:
+        FIGURE_FILES,
+        TABLE_FILES,
+        METRICS_FILES,
+        rules.claims.output,
+    message:
+        f"{study.tier}: every figure, table and claim is in {RESULTS}"
+    default_target: True

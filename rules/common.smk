@@ -1,0 +1,59 @@
+# Named helpers of the rules; no rules stand here.
+import json
+import sys
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.insert(0, workflow.basedir)
+
+from workflow_scripts.provenance import code_hash
+from workflow_scripts.report import products
+from workflow_scripts.settings import ConfigurationError, validate
+from workflow_scripts.study import Study
+
+# The order in which they win: what the command line names stands over the defaults.
+CONFIG_FILES = [Path(workflow.configfiles[-1]), *map(Path, workflow.configfiles[:-1])]
+try:
+    study = Study(validate(config, CONFIG_FILES))
+    study.check_base_models()
+except ConfigurationError as error:
+    raise WorkflowError(str(error)) from None
+
+DATA, RESULTS = f"data/{study.tier}", f"results/{study.tier}"
+
+
+wildcard_constraints:
+    field=r"gf[^/]+",
+    kind=r"[a-z]+",
+    mix=r"[A-Za-z0-9.]+",
+    seed=r"\d+",
+    run=r"[^/]+",
+
+
+def as_json(value):
+    """A parameter of a command line, and of what decides whether a job runs again."""
+    return json.dumps(value, sort_keys=True)
+
+
+def sections(settings, *names):
+    """The named sections of a run's settings, which are all of them that its stage uses."""
+    return as_json({name: getattr(settings, name).model_dump() for name in names})
+
+
+def python(module):
+    """The command that runs a stage program."""
+    return f"{sys.executable} -m workflow_scripts.{module}"
+
+
+def code(module):
+    """The hash of a stage program and of all of the project that it imports."""
+    return code_hash(f"workflow_scripts.{module}")
+
+
+def find_run(wildcards):
+    return study.runs[wildcards.run]
+
+
+def priority_of_run(wildcards, **_):
+    return study.priorities[wildcards.run]

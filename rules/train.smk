@@ -1,0 +1,66 @@
+# SFT and RL. Weights stand beside the manifest that names their hashes: a run that ends with the same
+# bits as before leaves what builds on it alone.
+
+
+rule sft:
+    input:
+        base=lambda w: f"{study.base_folder(find_run(w))}/manifest.json",
+        data=lambda w: study.sft_files(find_run(w))["data"],
+        validation=lambda w: study.sft_files(find_run(w))["validation"],
+    output:
+        manifest=f"{RESULTS}/sft/{{run}}/model/manifest.json",
+        log=f"{RESULTS}/sft/{{run}}/log.csv",
+        record=f"{RESULTS}/sft/{{run}}/run.json",
+    params:
+        settings=lambda w: sections(find_run(w).settings, "model", "sft"),
+        seed=lambda w: find_run(w).seed,
+        base=subpath(input.base, parent=True),
+        folder=subpath(output.record, parent=True),
+        code=code("train.sft"),
+    log:
+        f"{RESULTS}/logs/sft/{{run}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/sft/{{run}}.tsv"
+    message:
+        "SFT {wildcards.run}"
+    priority: priority_of_run
+    threads: study.settings.model.threads
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    shell:
+        python("train.sft")
+        + " --settings {params.settings:q} --seed {params.seed} --base {params.base:q}"
+        " --data {input.data:q} --validation {input.validation:q} --output {params.folder:q} 2> {log:q}"
+
+
+rule grpo:
+    input:
+        sft=lambda w: f"{study.run_folder(find_run(w).sft)}/model/manifest.json",
+        prompts=lambda w: study.prompts_file(find_run(w)),
+    output:
+        manifest=f"{RESULTS}/rl/{{run}}/model/manifest.json",
+        rollouts=f"{RESULTS}/rl/{{run}}/rollouts.csv",
+        log=f"{RESULTS}/rl/{{run}}/log.csv",
+        record=f"{RESULTS}/rl/{{run}}/run.json",
+    params:
+        settings=lambda w: sections(find_run(w).settings, "model", "rl"),
+        seed=lambda w: find_run(w).seed,
+        sft=subpath(input.sft, parent=True),
+        folder=subpath(output.record, parent=True),
+        code=code("train.grpo"),
+    log:
+        f"{RESULTS}/logs/rl/{{run}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/rl/{{run}}.tsv"
+    message:
+        "RL {wildcards.run}"
+    priority: priority_of_run
+    threads: study.settings.model.threads
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    shell:
+        python("train.grpo")
+        + " --settings {params.settings:q} --seed {params.seed} --sft {params.sft:q}"
+        " --prompts {input.prompts:q} --output {params.folder:q} 2> {log:q}"

@@ -1,0 +1,126 @@
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.report.synthetic import SMOKE, World, make_scores, make_settings
+from workflow_scripts.evaluate.metrics import Scores, spans_of, tabulate
+from workflow_scripts.files import StudyError
+from workflow_scripts.settings import Range
+
+SETTINGS = make_settings(seeds=[0, 1], rl__scored_steps=[20, 100])
+
+
+@pytest.fixture(scope="module")
+def frame():
+    return make_scores(SETTINGS, "main", World(), per_stratum=4, samples=4)
+
+
+@pytest.fixture(scope="module")
+def scores(frame):
+    return Scores(frame, SETTINGS.statistics)
+
+
+def rows_of(frame, **where):
+    for key, value in where.items():
+        frame = frame[frame[key] == value]
+    return frame
+
+
+def test_estimates_are_the_ratios_of_sums_of_the_rows(frame, scores):
+    group = scores.group("FB", "SFT")
+    rows = rows_of(frame, model="FB", stage="SFT", evaluation="steps", type="inversion")
+    rows = rows[rows["steps"].between(6, 9)]
+    hard = Range(low=6, high=9)
+    for measure, numerator, denominator in (
+        ("pass@1", "correct", "n"),
+        ("share_backward", "backward", "n"),
+        ("accuracy_given_fitting", "correct_fitting", "fitting"),
+    ):
+        estimate = group.estimate(measure, "inversion", hard)
+        expected = rows[numerator].sum() / rows[denominator].sum()
+        assert estimate.value == pytest.approx(expected)
+        assert estimate.ci_low < estimate.value < estimate.ci_high
+        assert (estimate.n_problems, estimate.n_seeds, estimate.n_samples) == (16, 2, 4)
+
+
+def test_all_types_are_balanced_whatever_the_validation_set_holds(frame):
+    extra = rows_of(frame, type="evaluation", steps=6)
+    doubled = pd.concat([frame, extra.assign(problem=extra["problem"] + 1000)])
+    group = Scores(doubled, SETTINGS.statistics).group("F", "RL(6-9)")
+    types = [group.vector("pass@1", type)[0] for type in ("evaluation", "inversion")]
+    assert group.vector("pass@1")[0] == pytest.approx(np.mean(types))
+    shares = {"evaluation": 0.9, "inversion": 0.1}
+    assert group.vector("pass@1", mix=shares)[0] == pytest.approx(np.dot(types, [0.9, 0.1]))
+
+
+def test_groups_of_the_same_runs_are_paired(frame, scores):
+    copy = rows_of(frame, model="F", stage="SFT", evaluation="steps").assign(stage="again")
+    both = Scores(pd.concat([frame, copy]), SETTINGS.statistics)
+    difference = both.group("F", "SFT").vector("pass@1") - both.group("F", "again").vector("pass@1")
+    assert (difference == 0).all()
+    assert np.ptp(both.group("F", "SFT").vector("pass@1")) > 0
+
+
+def test_one_problem_of_one_seed_has_no_interval():
+    frame = make_scores(SMOKE, "main", World(), per_stratum=1, samples=2)
+    estimate = Scores(frame, SMOKE.statistics).group("FB", "SFT").estimate("pass@1")
+    assert np.isfinite(estimate.value)
+    assert np.isnan([estimate.ci_low, estimate.ci_high]).all()
+
+
+def test_compositions_are_measured_by_their_parts():
+    frame = make_scores(SETTINGS, "composition", World(), per_stratum=4, samples=4)
+    table = tabulate(Scores(frame, SETTINGS.statistics), spans_of(SETTINGS))
+    assert set(table["parts"]) == {"1", "2", "3", "4", "5", "6", "1-6"}
+    assert set(table["steps"]) == {""}
+    chosen = {"model": "pairs", "stage": "SFT", "measure": "pass@1"}
+    value = rows_of(table, **chosen, parts="2")["value"].item()
+    rows = rows_of(frame, model="pairs", stage="SFT", parts=2)
+    assert value == pytest.approx(rows["correct"].sum() / rows["n"].sum())
+
+
+def test_tidy_estimates_name_every_group_measure_and_range(scores):
+    table = tabulate(scores, spans_of(SETTINGS))
+    names = [
+        *("model", "stage", "condition", "checkpoint", "evaluation", "type", "steps", "parts"),
+        *("measure", "value", "ci_low", "ci_high", "n_problems", "n_seeds", "n_samples"),
+    ]
+    assert table.columns.tolist() == names
+    assert {"2-9", "2-5", "6-9", "2", "9"} <= set(table["steps"])
+    assert {"all", "evaluation", "inversion"} == set(table["type"])
+    assert {"pass@1", "pass@16", "share_fitting", "accuracy_given_fitting"} <= set(table["measure"])
+    assert not table.duplicated(table.columns[:9].tolist()).any()
+    assert set(rows_of(table, evaluation="checkpoints")["checkpoint"]) == {20, 100}
+
+
+def test_incomplete_scores_are_refused(frame):
+    row = rows_of(frame, model="F", stage="SFT", evaluation="steps").index[3]
+    incomplete = Scores(frame.drop(row), SETTINGS.statistics)
+    with pytest.raises(StudyError, match="same problems"):
+        incomplete.group("F", "SFT")
+
+
+def run_metrics(scores, output):
+    settings = SMOKE.model_dump_json()
+    command = [sys.executable, "-m", "workflow_scripts.evaluate.metrics"]
+    command += ["--settings", settings, "--scores", str(scores), "--output", str(output)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_program_writes_a_table_or_says_which_file_is_damaged(tmp_path):
+    scores, output = tmp_path / "scores.parquet", tmp_path / "metrics" / "main.csv"
+    make_scores(SMOKE, "main", World(), per_stratum=1, samples=2).to_parquet(scores)
+    done = run_metrics(scores, output)
+    assert done.returncode == 0, done.stderr
+    assert "pass@2" in set(pd.read_csv(output)["measure"])
+    output.unlink()
+    scores.write_bytes(scores.read_bytes()[:-100])
+    failed = run_metrics(scores, output)
+    assert failed.returncode != 0
+    assert len(failed.stderr.splitlines()) == 1
+    assert str(scores) in failed.stderr
+    assert "delete it and run snakemake again" in failed.stderr
+    assert list(output.parent.iterdir()) == []

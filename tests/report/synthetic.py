@@ -1,0 +1,230 @@
+"""Synthetic scores, rollouts and cross-entropies with known effects, for the real run grid."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from workflow_scripts.evaluate.metrics import Scores
+from workflow_scripts.report.inputs import SFT, Inputs
+from workflow_scripts.settings import BACKWARD_SHARE, Settings
+from workflow_scripts.study import Study
+
+GUESS = 0.12  # accuracy of the strategy that does not fit
+CONFIGURATION = Path(__file__).parents[2] / "config" / "default.yaml"
+
+
+def make_settings(**changes) -> Settings:
+    config = yaml.safe_load(CONFIGURATION.read_text())
+    config["statistics"]["bootstrap_resamples"] = 200
+    for key, value in changes.items():
+        *sections, last = key.split("__")
+        section = config
+        for name in sections:
+            section = section[name]
+        section[last] = value
+    return Settings.model_validate(config)
+
+
+@dataclass(frozen=True)
+class World:
+    """What the models can do. share and accuracy are of the fitting strategy after SFT and RL."""
+
+    routed: float = 0.99  # share of the fitting strategy of FB after RL
+    acquired: float = 0.0  # share of the fitting strategy of F and B on their other type after RL
+    improved: float = 0.97  # accuracy given the fitting strategy after RL on harder problems
+    composed: float = 0.8  # accuracy on compositions after RL, where SFT held pairs
+
+    def share(self, backward: float, type: str, progress: float) -> float:
+        """progress of selection: 0 after SFT, 1 after RL."""
+        trained = backward if type == "inversion" else 1 - backward
+        if trained == 0:
+            return self.acquired * progress
+        start = 0.5 + 0.5 * (trained - 0.4 if trained < 1 else 1)
+        end = 1.0 if trained == 1 else self.routed
+        return start + (end - start) * progress
+
+    def accuracy(self, steps: int, progress: float) -> float:
+        start = 0.97 if steps <= 5 else 0.9 - 0.15 * (steps - 5)
+        start = max(start, 0.05)
+        return start + max(self.improved - start, 0) * progress
+
+    def composition(self, model: str, parts: int, after_rl: bool) -> float:
+        learnt = {"atomic": 1, "pairs": 2}[model]
+        if parts <= learnt:
+            return 0.95
+        return self.composed if after_rl and model == "pairs" else 0.1
+
+
+NO_LEARNING = World(routed=0.55, acquired=0.9, improved=0.0, composed=0.1)
+
+
+def _backward_share(data_mix: str) -> float:
+    if data_mix in BACKWARD_SHARE:
+        return BACKWARD_SHARE[data_mix]
+    return float(data_mix.removeprefix("back")) / 100
+
+
+def _problems(study: Study, evaluation: str, per_stratum: int) -> pd.DataFrame:
+    kind = study.validation_kinds[study.evaluations[evaluation].problems]
+    if "parts" in kind:
+        strata = [
+            ("composition" if parts > 1 else "evaluation", parts + i % 2, parts)
+            for parts in kind["parts"]
+            for i in range(per_stratum)
+        ]
+    else:
+        strata = [
+            (type, steps, 1)
+            for type in ("evaluation", "inversion")
+            for steps in kind["steps"]
+            for _ in range(per_stratum)
+        ]
+    frame = pd.DataFrame(strata, columns=["type", "steps", "parts"])
+    return frame.assign(problem=range(len(frame)))
+
+
+def _chances(world: World, member, problems: pd.DataFrame, step) -> tuple[np.ndarray, ...]:
+    """Per problem: share of the fitting strategy, accuracy given it. step may differ by problem."""
+    run, step = member.run, np.broadcast_to(step, len(problems))
+    if problems["parts"].max() > 1:
+        accuracy = [
+            world.composition(member.model, parts, member.stage != SFT)
+            for parts in problems["parts"]
+        ]
+        return np.zeros(len(problems)), np.array(accuracy)
+    selection = 1 - np.exp(-step / 10)
+    harder = member.stage not in (SFT, "RL(2-5)")
+    improvement = harder * (1 - np.exp(-step / 60))
+    backward = _backward_share(getattr(run, "sft", run).data_mix)
+    shares = [world.share(backward, *of) for of in zip(problems["type"], selection, strict=True)]
+    accuracy = [world.accuracy(*of) for of in zip(problems["steps"], improvement, strict=True)]
+    return np.array(shares), np.array(accuracy)
+
+
+def _counts(rng, world, member, problems: pd.DataFrame, step, n: int) -> pd.DataFrame:
+    shares, accuracy = _chances(world, member, problems, step)
+    if problems["parts"].max() > 1:
+        correct = rng.binomial(n, accuracy)
+        zero = np.zeros(len(problems), int)
+        counts = {"correct": correct, "forward": zero, "backward": zero, "mixed": zero + n}
+        return problems.assign(**counts, none=0, fitting=0, correct_fitting=0)
+    fitting = rng.binomial(n, shares)
+    right = rng.binomial(fitting, accuracy)
+    evaluation = (problems["type"] == "evaluation").to_numpy()
+    forward = np.where(evaluation, fitting, n - fitting)
+    return problems.assign(
+        correct=right + rng.binomial(n - fitting, GUESS),
+        forward=forward,
+        backward=n - forward,
+        mixed=0,
+        none=0,
+        fitting=fitting,
+        correct_fitting=right,
+    )
+
+
+def make_scores(settings: Settings, experiment: str, world: World, per_stratum=8, samples=8):
+    study, rng, frames = Study(settings), np.random.default_rng(7), []
+    for member in study.members[experiment]:
+        final = 0 if member.stage == SFT else member.run.settings.rl.steps
+        for evaluation in member.evaluations:
+            scored = [final]
+            if study.evaluations[evaluation].checkpoints:
+                scored = member.run.settings.rl.scored_steps
+            n = 4 * samples if evaluation == "pass_at_k" else samples
+            for step in scored:
+                problems = _problems(study, evaluation, per_stratum)
+                counts = _counts(rng, world, member, problems, step, n)
+                frames.append(
+                    counts.assign(
+                        model=member.model,
+                        stage=member.stage,
+                        condition=member.condition,
+                        seed=getattr(member.run, "sft", member.run).seed,
+                        run=member.run.name,
+                        checkpoint=step,
+                        evaluation=evaluation,
+                        n=n,
+                        complete=n,
+                        words=n * (6 * counts["steps"] + 3),
+                    )
+                )
+    return pd.concat(frames, ignore_index=True)
+
+
+def make_training(settings: Settings, experiment: str, world: World) -> pd.DataFrame:
+    study, rng, frames = Study(settings), np.random.default_rng(8), []
+    for member in study.members[experiment]:
+        if member.stage == SFT:
+            continue
+        low, high = (int(x) for x in member.stage[3:-1].split("-"))
+        cells = pd.DataFrame(
+            [
+                (type, steps, 1, step)
+                for step in range(member.run.settings.rl.steps)
+                for type in ("evaluation", "inversion")
+                for steps in range(low, high + 1)
+            ],
+            columns=["type", "steps", "parts", "step"],
+        )
+        counts = _counts(rng, world, member, cells, cells["step"], 16)
+        for strategy in ("forward", "backward"):
+            fits = (counts["type"] == "evaluation") == (strategy == "forward")
+            wrong_way = counts["correct"] - counts["correct_fitting"]
+            frames.append(
+                cells.assign(
+                    strategy=strategy,
+                    n=counts[strategy],
+                    correct=counts["correct_fitting"].where(fits, wrong_way),
+                    complete=counts[strategy],
+                    words=30 * counts[strategy],
+                    model=member.model,
+                    stage=member.stage,
+                    condition=member.condition,
+                    seed=member.run.sft.seed,
+                    run=member.run.name,
+                )
+            )
+    return pd.concat(frames, ignore_index=True)
+
+
+def make_sft(settings: Settings, experiment: str) -> pd.DataFrame:
+    rng = np.random.default_rng(9)
+    rows = [
+        {
+            "model": member.model,
+            "condition": member.condition,
+            "seed": member.run.seed,
+            "run": member.run.name,
+            "cross_entropy": 0.0859 + 0.0005 * rng.random(),
+            "n_tokens": 12000,
+        }
+        for member in Study(settings).members[experiment]
+        if member.stage == SFT
+    ]
+    return pd.DataFrame(rows)
+
+
+def make_inputs(settings: Settings, experiment: str, world: World, **size) -> Inputs:
+    return Inputs(
+        settings,
+        Scores(make_scores(settings, experiment, world, **size), settings.statistics),
+        make_training(settings, experiment, world) if experiment == "main" else None,
+        make_sft(settings, experiment),
+    )
+
+
+FULL = make_settings(rl__steps=120, rl__scored_steps=[20, 60])
+SMOKE = make_settings(
+    tier="smoke",
+    seeds=[0],
+    rl__steps=2,
+    rl__scored_steps=[1],
+    experiments__robustness__axes={"rl.kl_coefficient": [0.1]},
+    experiments__diversity__backward_shares=[0.0, 0.5],
+    experiments__amplification__evaluation_shares=[0.5],
+)
+EXPERIMENTS = [name for name, _ in FULL.experiments]

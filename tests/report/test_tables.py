@@ -1,0 +1,100 @@
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.report.synthetic import FULL, SMOKE
+from workflow_scripts.report import products, tables
+
+TABLES = [("full", name) for name in products.tables(FULL)]
+TABLES += [("smoke", name) for name in products.tables(SMOKE)]
+COLUMNS = ["model", "stage", "type", "pass1", "ci_low", "ci_high", "n_problems", "n_seeds", "paper"]
+
+
+@pytest.mark.parametrize(("which", "name"), TABLES)
+def test_every_table_has_estimates_and_markdown(which, name, request):
+    experiments = request.getfixturevalue(which)
+    inputs = experiments[products.tables(FULL)[name].experiment]
+    table = tables.make(inputs, name)
+    frame = table.frame
+    assert frame[table.value].notna().any()
+    with_interval = frame.dropna(subset=["ci_low"])
+    assert (with_interval["ci_low"] <= with_interval["ci_high"]).all()
+    assert not frame.duplicated([*table.rows, table.spread]).any()
+    text = tables.to_markdown(table, "Title", inputs)
+    body = [line for line in text.splitlines() if line.startswith("|")]
+    assert len(body) == 2 + len(frame[table.rows].drop_duplicates())
+    assert ("no scientific meaning" in text) == (which == "smoke")
+    assert "nan" not in text
+
+
+def test_table1_has_the_rows_and_columns_of_the_paper(full):
+    frame = tables.make(full["main"], "table1").frame
+    assert frame.columns.tolist() == COLUMNS
+    assert frame["model"].drop_duplicates().tolist() == ["F", "B", "FB"]
+    assert frame["stage"].drop_duplicates().tolist() == ["SFT", "RL(2-5)", "RL(6-9)"]
+    assert frame["type"].drop_duplicates().tolist() == ["all", "inversion", "evaluation"]
+    assert len(frame) == 27
+    rows = frame.set_index(["model", "stage", "type"])
+    assert rows.loc[("FB", "RL(6-9)", "all"), "paper"] == 0.957
+    assert rows.loc[("B", "SFT", "evaluation"), "paper"] == 0.119
+    assert set(frame["n_seeds"]) == {3}
+    assert rows.loc[("FB", "SFT", "all"), "n_problems"] == 64
+    # Known effects: see synthetic.World.
+    assert rows.loc[("F", "RL(6-9)", "inversion"), "pass1"] == pytest.approx(0.12, abs=0.03)
+    assert rows.loc[("FB", "RL(6-9)", "all"), "pass1"] > 0.85
+
+
+def test_all_type_accuracy_is_the_mean_of_the_types(full):
+    wide = tables.make(full["main"], "table1").frame.pivot(
+        index=["model", "stage"], columns="type", values="pass1"
+    )
+    np.testing.assert_allclose(wide["all"], (wide["inversion"] + wide["evaluation"]) / 2)
+
+
+def test_unknown_values_of_the_paper_are_empty(full):
+    assert tables.make(full["field13"], "field13").frame["paper"].isna().all()
+
+
+def test_robustness_sets_the_default_among_the_values_and_the_papers_beside_ours(full):
+    frame = tables.make(full["robustness"], "robustness-rl.kl_coefficient").frame
+    assert frame["setting"].drop_duplicates().tolist() == ["0.0 (default)", "0.05", "0.1"]
+    rows = frame.set_index(["model", "setting", "measure"])
+    assert rows.loc[("F", "0.1", "pass@1, all"), "paper"] == 0.58
+    assert rows.loc[("FB", "0.0 (default)", "pass@1, all"), "paper"] == 0.97
+    assert rows.loc[("FB", "0.1", "pass@1, all"), "n_seeds"] == 3
+    assert rows.loc[("F", "0.1", "pass@1, all"), "n_seeds"] == 1
+
+
+def test_largest_difference_after_sft_is_that_of_the_accuracies(full):
+    rows = tables.make(full["main"], "sft").frame.set_index(["model", "measure"])["value"]
+    accuracies = [rows[model, "pass@1"] for model in ("F", "B", "FB")]
+    expected = max(accuracies) - min(accuracies)
+    assert rows["largest difference", "pass@1"] == pytest.approx(expected)
+
+
+def run_table(name, paths, folder):
+    outputs = ["--csv", str(folder / "t.csv"), "--markdown", str(folder / "t.md")]
+    command = [sys.executable, "-m", "workflow_scripts.report.tables", name, *outputs]
+    command += ["--settings", FULL.model_dump_json()]
+    for option, path in paths.items():
+        command += [f"--{option}", str(path)]
+    return subprocess.run(command, capture_output=True, text=True)
+
+
+def test_program_writes_both_files_or_says_which_input_is_damaged(written, tmp_path):
+    folder = tmp_path / "tables"
+    done = run_table("sft", {key: written[key] for key in ("scores", "sft")}, folder)
+    assert done.returncode == 0, done.stderr
+    assert "cross-entropy (nats/token)" in set(pd.read_csv(folder / "t.csv")["measure"])
+    for path in folder.iterdir():
+        path.unlink()
+    written["scores"].write_bytes(written["scores"].read_bytes()[:1000])
+    failed = run_table("sft", {key: written[key] for key in ("scores", "sft")}, folder)
+    assert failed.returncode != 0
+    assert len(failed.stderr.splitlines()) == 1
+    assert str(written["scores"]) in failed.stderr
+    assert "delete it and run snakemake again" in failed.stderr
+    assert list(folder.iterdir()) == []

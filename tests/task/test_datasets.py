@@ -1,0 +1,219 @@
+"""Data sets: what is drawn, what is kept apart, and files that are whole."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+from scipy.stats import chisquare
+
+from workflow_scripts.files import StudyError
+from workflow_scripts.task.datasets import (
+    canonical_forms,
+    draw_prompts,
+    draw_sft,
+    draw_validation,
+    read_dataset,
+    write_dataset,
+)
+from workflow_scripts.task.problems import Problem
+from workflow_scripts.task.text import render_prompt
+from workflow_scripts.task.verify import outcome_reward
+
+ROOT = Path(__file__).parents[2]
+TASK = {"field_size": 11, "n_variables": 18, "field_map": "hidden", "response_words": 96}
+STEPS = {"steps": [2, 3, 4, 5], "backward_share": 0.5}
+PARTS = {"parts": [1, 2], "part_steps": [1, 2]}
+# One step in GF(5): 45 problems of each type, so that chance alone would repeat some.
+TINY = {**TASK, "field_size": 5}
+TINY_STRATA = {"steps": [1]}
+
+
+def problems_of(records: list[dict]) -> list[tuple]:
+    return [Problem.from_json(record["problem"]).canonical for record in records]
+
+
+def test_validation_sets_are_stratified_by_type_and_steps():
+    for split in draw_validation(TASK, {"steps": list(range(2, 10))}, 512).values():
+        strata = Counter((record["type"], record["steps"]) for record in split)
+        assert strata == {(t, n): 32 for t in ("evaluation", "inversion") for n in range(2, 10)}
+
+
+def test_validation_sets_of_compositions_are_stratified_by_parts():
+    for split in draw_validation(TASK, {"parts": [1, 2, 3], "part_steps": [1, 2]}, 100).values():
+        assert Counter(record["parts"] for record in split) == {1: 34, 2: 33, 3: 33}
+
+
+def test_validation_sets_share_no_problem_and_repeat_none():
+    splits = draw_validation(TINY, TINY_STRATA, 30)
+    assert set(splits) == {"dev", "final"}
+    both = problems_of(splits["dev"]) + problems_of(splits["final"])
+    assert len(set(both)) == len(both) == 60
+
+
+def test_no_training_problem_is_a_validation_problem():
+    validation = draw_validation(TINY, TINY_STRATA, 30)
+    taken = {form for records in validation.values() for form in problems_of(records)}
+    sft = draw_sft(TINY, {**STEPS, "steps": [1]}, 500, 0, taken)
+    prompts = draw_prompts(TINY, {"steps": [1], "evaluation_share": 0.5}, 500, taken)
+    atomic = draw_sft(TINY, {"parts": [1], "part_steps": [1]}, 500, 0, taken)
+    for records in (sft, prompts, atomic):
+        assert len(records) == 500
+        assert taken.isdisjoint(problems_of(records))
+    assert not taken.isdisjoint(problems_of(draw_sft(TINY, {**STEPS, "steps": [1]}, 500, 0, set())))
+
+
+def test_a_field_too_small_for_its_validation_sets_is_one_line():
+    with pytest.raises(StudyError, match="validation problems"):
+        draw_validation(TINY, TINY_STRATA, 300)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])
+def test_sft_sets_have_their_share_of_backward(share):
+    records = draw_sft(TASK, {**STEPS, "backward_share": share}, 2000, 0, set())
+    counts = Counter(record["strategy"] for record in records)
+    if share in (0.0, 1.0):
+        assert counts == {"backward" if share else "forward": 2000}
+    else:
+        observed = [counts["backward"], counts["forward"]]
+        assert chisquare(observed, [2000 * share, 2000 * (1 - share)]).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("mix", [STEPS, PARTS], ids=["steps", "parts"])
+def test_sft_records_hold_a_right_response_to_their_prompt(mix):
+    for record in draw_sft(TASK, mix, 500, 0, set()):
+        problem = Problem.from_json(record["problem"])
+        assert outcome_reward(problem, record["response"], complete=True) == 1
+        assert record["prompt"] == render_prompt(problem, show_field_map=False)
+        assert (record["type"], record["steps"]) == (problem.type, problem.n_steps)
+        assert record["parts"] == len(problem.parts)
+        assert record["parts"] in mix.get("parts", [1])
+
+
+def test_field_map_stands_in_every_prompt_if_it_is_asked_for():
+    shown = {**TASK, "field_map": "prompt"}
+    hidden_records = draw_sft(TASK, STEPS, 50, 0, set()) + draw_prompts(TASK, PARTS, 50, set())
+    shown_records = draw_sft(shown, STEPS, 50, 0, set()) + draw_prompts(shown, PARTS, 50, set())
+    for with_map, without in zip(shown_records, hidden_records, strict=True):
+        first, rest = with_map["prompt"].split("\n", 1)
+        assert first.startswith("map 0 = e")
+        assert rest == without["prompt"], "the map is the only difference"
+
+
+@pytest.mark.parametrize("share", [0.5, 0.75, 0.9])
+def test_prompts_have_exact_shares_of_types_and_even_steps(share):
+    mix = {"steps": [6, 7, 8, 9], "evaluation_share": share}
+    records = draw_prompts(TASK, mix, 1024, set())
+    assert sum(record["type"] == "evaluation" for record in records) == round(1024 * share)
+    for type_ in ("evaluation", "inversion"):
+        steps = Counter(record["steps"] for record in records if record["type"] == type_)
+        assert set(steps) == {6, 7, 8, 9}
+        assert max(steps.values()) - min(steps.values()) <= 1
+    assert all("response" not in record for record in records)
+
+
+def test_prompts_of_compositions_have_even_parts():
+    records = draw_prompts(TASK, {"parts": [3, 4, 5], "part_steps": [1, 2]}, 999, set())
+    assert Counter(record["parts"] for record in records) == {3: 333, 4: 333, 5: 333}
+
+
+def test_the_sft_seed_decides_the_sft_data():
+    sets = [draw_sft(TASK, STEPS, 200, seed, set()) for seed in (0, 1, 2, 0)]
+    assert sets[0] == sets[3]
+    for one, other in combinations(sets[:3], 2):
+        shared = set(problems_of(one)) & set(problems_of(other))
+        assert len(shared) < 20, "each seed draws its own problems"
+
+
+def run_stage(tmp_path: Path, hash_seed: str, *args: str) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "workflow_scripts.task.datasets", *args]
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
+    )
+
+
+def test_stage_writes_the_same_bytes_in_every_process_and_keeps_sets_apart(tmp_path):
+    validation = ["--task", json.dumps(TINY), "--mix", json.dumps(TINY_STRATA), "--n", "30"]
+    sft = ["--task", json.dumps(TINY), "--mix", json.dumps({**STEPS, "steps": [1]}), "--n", "300"]
+    for hash_seed in ("0", "1"):
+        dev, final, train = (f"{name}{hash_seed}.jsonl" for name in ("dev", "final", "train"))
+        run = run_stage(tmp_path, hash_seed, "validation", *validation, "--output", dev, final)
+        assert run.returncode == 0, run.stderr
+        out = ["--validation", dev, final, "--seed", "4", "--output", train]
+        run = run_stage(tmp_path, hash_seed, "sft", *sft, *out)
+        assert run.returncode == 0, run.stderr
+    for name in ("dev", "final", "train"):
+        first, second = ((tmp_path / f"{name}{seed}.jsonl").read_bytes() for seed in "01")
+        assert first == second
+    held_out = canonical_forms([tmp_path / "dev0.jsonl", tmp_path / "final0.jsonl"])
+    assert len(held_out) == 60
+    assert held_out.isdisjoint(canonical_forms([tmp_path / "train0.jsonl"]))
+    header = json.loads((tmp_path / "train0.jsonl").read_text().split("\n")[0])
+    assert (header["settings"]["seed"], header["settings"]["task"]) == (4, TINY)
+
+
+def test_a_data_set_is_read_as_written(tmp_path):
+    path, records = tmp_path / "set.jsonl", draw_sft(TASK, STEPS, 20, 0, set())
+    write_dataset(path, {"kind": "sft"}, records)
+    assert read_dataset(path) == records
+    assert len(path.read_text().splitlines()) == 21
+
+
+def cut(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+def cut_after_a_line(content: bytes) -> bytes:
+    return b"".join(content.splitlines(keepends=True)[:-1])
+
+
+def alter(content: bytes) -> bytes:
+    return content.replace(b'"known": ', b'"known": 1', 1)
+
+
+DAMAGE = {
+    "cut in a line": cut,
+    "cut after a line": cut_after_a_line,
+    "one digit": alter,
+    "empty": lambda _: b"",
+    "no header": lambda content: content.split(b"\n", 1)[1],
+    "header of another kind": lambda content: b"[1]\n" + content.split(b"\n", 1)[1],
+    "not text": lambda _: b"\xff\xfe\x00" * 100,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
+def test_a_damaged_data_set_is_refused_by_name(tmp_path, damage):
+    path = tmp_path / "set.jsonl"
+    write_dataset(path, {"kind": "sft"}, draw_sft(TASK, STEPS, 20, 0, set()))
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(StudyError) as error:
+        read_dataset(path)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_data_set_is_refused_by_name(tmp_path):
+    with pytest.raises(StudyError, match=r"nowhere\.jsonl"):
+        read_dataset(tmp_path / "nowhere.jsonl")
+
+
+def test_stage_reading_a_damaged_data_set_says_so_in_one_line_and_writes_nothing(tmp_path):
+    (tmp_path / "dev.jsonl").write_text("damaged")
+    args = ["--task", json.dumps(TASK), "--mix", json.dumps(STEPS), "--n", "5"]
+    run = run_stage(
+        tmp_path, "0", "sft", *args, "--validation", "dev.jsonl", "--output", "train.jsonl"
+    )
+    assert run.returncode != 0
+    assert run.stdout == ""
+    assert len(run.stderr.strip().splitlines()) == 1
+    assert "dev.jsonl" in run.stderr
+    assert [file.name for file in tmp_path.iterdir()] == ["dev.jsonl"]

@@ -1,0 +1,157 @@
+"""Learning curves from training rollouts, and the time scales of selection and improvement."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from workflow_scripts.evaluate.statistics import Estimate, interval, ratio, seed_weights
+from workflow_scripts.settings import Statistics
+from workflow_scripts.task.problems import PROBLEM_TYPES
+from workflow_scripts.task.strategies import FITTING_STRATEGY
+
+TRAINING_COLUMNS = [
+    "model",
+    "stage",
+    "condition",
+    "seed",
+    "step",
+    "type",
+    "strategy",
+    "n",
+    "correct",
+]
+
+WINDOW = 10  # RL steps of a moving mean
+END = 20  # RL steps whose mean is the end of a curve
+RISE = 0.9  # the share of its rise at which a curve counts as risen
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Rollouts of runs that differ in their seed alone, by RL step.
+
+    rollouts is (1 + resamples, steps, 2, 2), the first row the data: counts by whether the
+    strategy fits the problem's type, and by whether the answer is right.
+    """
+
+    steps: np.ndarray
+    rollouts: np.ndarray
+    n_seeds: int
+    confidence: float
+
+    @property
+    def n_rollouts(self) -> int:
+        return int(self.rollouts[0].sum())
+
+    @property
+    def fitting(self) -> tuple[np.ndarray, np.ndarray]:
+        """Share of the fitting strategy, as (numerator, denominator) by step."""
+        return self.rollouts[:, :, 1].sum(axis=-1), self.rollouts.sum(axis=(-1, -2))
+
+    @property
+    def accuracy(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.rollouts[..., 1].sum(axis=-1), self.rollouts.sum(axis=(-1, -2))
+
+    @property
+    def accuracy_given_fitting(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.rollouts[:, :, 1, 1], self.rollouts[:, :, 1].sum(axis=-1)
+
+    def band(self, curve: np.ndarray) -> np.ndarray:
+        """Value, low and high by step: (3, steps)."""
+        return np.array([interval(column, self.confidence) for column in curve.T]).T
+
+
+def make_curves(
+    training: pd.DataFrame, statistics: Statistics, model: str, stage: str, condition: str = ""
+) -> Curves | None:
+    """Count the rollouts of a model's RL runs; None if there are none, or none of single parts.
+
+    Resamples draw seeds; where there is one, they draw each step's rollouts instead.
+    """
+    runs = training[
+        (training["model"] == model)
+        & (training["stage"] == stage)
+        & (training["condition"] == condition)
+        & training["type"].isin(PROBLEM_TYPES)
+    ]
+    if runs.empty:
+        return None
+    fits = (runs["strategy"] == runs["type"].map(FITTING_STRATEGY)).astype(int)
+    right = runs.assign(fits=fits, count=runs["correct"], right=1)
+    wrong = runs.assign(fits=fits, count=runs["n"] - runs["correct"], right=0)
+    seeds, steps = sorted(runs["seed"].unique()), np.array(sorted(runs["step"].unique()))
+    cells = pd.MultiIndex.from_product([seeds, steps, (0, 1), (0, 1)])
+    counts = pd.concat([wrong, right]).groupby(["seed", "step", "fits", "right"])["count"].sum()
+    by_seed = counts.reindex(cells, fill_value=0).to_numpy().reshape(len(seeds), len(steps), 2, 2)
+    n_resamples = statistics.bootstrap_resamples
+    if len(seeds) > 1:
+        weights = seed_weights(len(seeds), n_resamples, statistics.seed)
+        rollouts = np.tensordot(weights, by_seed, axes=1)
+    else:
+        flat = by_seed.reshape(len(steps), 4)
+        n = flat.sum(axis=1)
+        drawn = np.random.default_rng(statistics.seed).multinomial(
+            n, flat / n[:, None], size=(n_resamples, len(steps))
+        )
+        rollouts = np.concatenate([by_seed, drawn.reshape(n_resamples, len(steps), 2, 2)])
+    return Curves(steps, rollouts.astype(float), len(seeds), statistics.confidence)
+
+
+def moving_mean(numerator: np.ndarray, denominator: np.ndarray, window: int = WINDOW) -> np.ndarray:
+    """Ratio of sums over each step and the window - 1 before it, along the last axis.
+
+    The first steps have the shorter window that there is, so a curve starts at its first step.
+    """
+    return ratio(_trailing_sum(numerator, window), _trailing_sum(denominator, window))
+
+
+def _trailing_sum(values: np.ndarray, window: int) -> np.ndarray:
+    sums = np.cumsum(values, axis=-1)
+    sums[..., window:] -= sums[..., :-window].copy()
+    return sums
+
+
+def fraction_of_rise(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """How much of its rise each curve (curves, steps) has made: 0 at its first step, 1 at its end.
+
+    The curve is the 10-step moving mean, its end the mean of the last 20 steps. NaN where a curve
+    does not rise.
+    """
+    curve = moving_mean(numerator, denominator)
+    start = curve[:, :1]
+    end = ratio(numerator[:, -END:].sum(axis=1), denominator[:, -END:].sum(axis=1))[:, None]
+    return ratio(curve - start, np.where(end > start, end - start, 0))
+
+
+def risen_at(steps: np.ndarray, fraction: np.ndarray) -> np.ndarray:
+    """The RL step at which each curve has made 90 % of its rise, from `fraction_of_rise`.
+
+    NaN where a curve does not rise, or where the run is too short to tell.
+    """
+    reached = fraction >= RISE
+    known = reached.any(axis=1) & (len(steps) >= WINDOW + END)
+    return np.where(known, steps[reached.argmax(axis=1)], np.nan)
+
+
+@dataclass(frozen=True)
+class TimeScales:
+    """RL steps at which selection and improvement have made 90 % of their rise; n: rollouts."""
+
+    selection: Estimate
+    improvement: Estimate
+    ratio: Estimate
+
+
+def measure_time_scales(curves: Curves) -> TimeScales:
+    """Selection: share of the fitting strategy. Improvement: accuracy given that strategy.
+
+    Where a curve does not rise or the run is too short, values and intervals are NaN.
+    """
+    selection = risen_at(curves.steps, fraction_of_rise(*curves.fitting))
+    improvement = risen_at(curves.steps, fraction_of_rise(*curves.accuracy_given_fitting))
+    estimates = [
+        Estimate(*interval(vector, curves.confidence), 0, curves.n_seeds, curves.n_rollouts)
+        for vector in (selection, improvement, ratio(improvement, selection))
+    ]
+    return TimeScales(*estimates)

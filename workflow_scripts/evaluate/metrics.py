@@ -1,0 +1,304 @@
+"""Scores -> estimates. `Scores` is what tables, figures and claims measure with.
+
+The program writes one experiment's estimates as a tidy CSV, one row per estimate.
+"""
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from workflow_scripts.evaluate.files import read_table, write_whole
+from workflow_scripts.evaluate.statistics import (
+    Estimate,
+    interval,
+    pass_at_k,
+    powers_of_two,
+    problem_weights,
+    ratio,
+)
+from workflow_scripts.files import StudyError, run_stage
+from workflow_scripts.settings import Range, Settings, Statistics
+from workflow_scripts.task.problems import COMPOSITION, PROBLEM_TYPES
+
+ALL_TYPES = "all"
+# All-type rates are at this mix, whatever a validation set holds.
+BALANCED = dict.fromkeys(PROBLEM_TYPES, 1 / len(PROBLEM_TYPES))
+
+RUN_COLUMNS = ["model", "stage", "condition"]
+PROBLEM_COLUMNS = ["type", "steps", "parts"]
+COUNT_COLUMNS = [
+    "n",
+    "correct",
+    "complete",
+    "forward",
+    "backward",
+    "mixed",
+    "none",
+    "fitting",
+    "correct_fitting",
+    "words",
+]
+SCORE_COLUMNS = [
+    *RUN_COLUMNS,
+    "seed",
+    "checkpoint",
+    "evaluation",
+    "problem",
+    *PROBLEM_COLUMNS,
+    *COUNT_COLUMNS,
+]
+
+# Measures are ratios of sums over problems: (numerator, denominator).
+MEASURES = {
+    "pass@1": ("correct", "n"),
+    "share_forward": ("forward", "n"),
+    "share_backward": ("backward", "n"),
+    "share_mixed": ("mixed", "n"),
+    "share_none": ("none", "n"),
+    "share_fitting": ("fitting", "n"),
+    "accuracy_given_fitting": ("correct_fitting", "fitting"),
+    "complete": ("complete", "n"),
+    "words": ("words", "n"),
+}
+
+
+def _sums_of(measure: str) -> tuple[str, str]:
+    return MEASURES.get(measure) or (measure, "problems")  # pass@k is a mean over problems
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that differ in their seed alone, scored on one set of problems.
+
+    strata holds type, steps, parts and n_problems of each stratum. totals holds the sums of columns
+    over seeds and problems, (1 + resamples, strata, columns), the first row of the data themselves.
+    """
+
+    strata: dict[str, np.ndarray]
+    columns: list[str]
+    totals: np.ndarray
+    seeds: tuple[int, ...]
+    n_samples: int
+    confidence: float
+
+    def _weights(
+        self, type: str, steps: Range | None, parts: Range | None, mix: Mapping[str, float]
+    ) -> np.ndarray:
+        """The weight of each stratum: 0 outside the selection; types have their shares of mix."""
+        strata = self.strata
+        chosen = np.ones(len(strata["type"]), dtype=bool)
+        for column, span in (("steps", steps), ("parts", parts)):
+            if span is not None:
+                chosen &= (span.low <= strata[column]) & (strata[column] <= span.high)
+        if type != ALL_TYPES:
+            chosen &= strata["type"] == type
+        weights = np.zeros(len(chosen))
+        for name in set(strata["type"][chosen]):
+            mine = chosen & (strata["type"] == name)
+            weights[mine] = mix.get(name, 1.0) / strata["n_problems"][mine].sum()
+        return weights
+
+    def vectors(
+        self,
+        measures: list[str],
+        type: str = ALL_TYPES,
+        steps: Range | None = None,
+        parts: Range | None = None,
+        mix: Mapping[str, float] = BALANCED,
+    ) -> np.ndarray:
+        """Measures on a selection of problems, of the data and of each resample.
+
+        (1 + resamples, measures); all-type rates are at the mix.
+        """
+        sums = np.einsum("rsc,s->rc", self.totals, self._weights(type, steps, parts, mix))
+        over, under = zip(*map(_sums_of, measures), strict=True)
+        return ratio(
+            sums[:, [self.columns.index(column) for column in over]],
+            sums[:, [self.columns.index(column) for column in under]],
+        )
+
+    def vector(self, measure: str, *selection, **named) -> np.ndarray:
+        return self.vectors([measure], *selection, **named)[:, 0]
+
+    def summarize(
+        self,
+        vector: np.ndarray,
+        type: str = ALL_TYPES,
+        steps: Range | None = None,
+        parts: Range | None = None,
+    ) -> Estimate:
+        """Value and interval of a statistic measured on a selection of this group's problems."""
+        chosen = self._weights(type, steps, parts, BALANCED) > 0
+        n_problems = self.strata["n_problems"][chosen]
+        value, low, high = interval(vector, self.confidence)
+        if len(self.seeds) == 1 and n_problems.max(initial=0) <= 1:
+            low = high = np.nan  # nothing to resample
+        return Estimate(value, low, high, int(n_problems.sum()), len(self.seeds), self.n_samples)
+
+    def estimates(
+        self,
+        measures: list[str],
+        type: str = ALL_TYPES,
+        steps: Range | None = None,
+        parts: Range | None = None,
+        mix: Mapping[str, float] = BALANCED,
+    ) -> list[Estimate]:
+        vectors = self.vectors(measures, type, steps, parts, mix)
+        return [self.summarize(vector, type, steps, parts) for vector in vectors.T]
+
+    def estimate(self, measure: str, *selection, **named) -> Estimate:
+        return self.estimates([measure], *selection, **named)[0]
+
+    def values(self, column: str) -> list[int]:
+        """The numbers of steps or of parts that occur."""
+        return np.unique(self.strata[column]).tolist()
+
+    @property
+    def pass_measures(self) -> list[str]:
+        return [f"pass@{k}" for k in powers_of_two(self.n_samples)]
+
+
+def make_group(runs: pd.DataFrame, statistics: Statistics) -> Group:
+    """Sum the scores of runs that share evaluation and checkpoint, resampled, by stratum."""
+    runs = runs.sort_values(["seed", "problem"])
+    seeds = tuple(runs["seed"].unique().tolist())
+    problems = runs[["problem", *PROBLEM_COLUMNS]].drop_duplicates()
+    n_samples = int(runs["n"].iloc[0])
+    shape = (len(seeds), len(problems))
+    if len(runs) != np.prod(shape) or problems["problem"].duplicated().any():
+        raise StudyError(f"scores of {_name(runs)}: the seeds were not scored on the same problems")
+    if (runs["n"] != n_samples).any():
+        raise StudyError(f"scores of {_name(runs)}: the numbers of samples differ between problems")
+
+    # A composition's difficulty is its number of parts; one of a single part is still one of them.
+    by = ["type", "steps", "parts"]
+    if (problems["parts"] > 1).any():
+        problems = problems.assign(type=COMPOSITION, steps=0)
+    strata = problems.groupby(by, as_index=False).agg(n_problems=("problem", "size"))
+    labels = problems[by].merge(strata.reset_index(), on=by, how="left")["index"].to_numpy()
+
+    columns = {column: runs[column].to_numpy(float) for column in COUNT_COLUMNS}
+    columns["problems"] = np.ones(len(runs))
+    for k in powers_of_two(n_samples):
+        columns[f"pass@{k}"] = pass_at_k(n_samples, runs["correct"].to_numpy(), k)
+    counts = np.stack(list(columns.values()), axis=-1).reshape(*shape, len(columns))
+    weights = problem_weights(
+        len(seeds), tuple(labels.tolist()), statistics.bootstrap_resamples, statistics.seed
+    )
+    sums = np.empty((len(weights), len(strata), len(columns)))
+    for stratum in range(len(strata)):
+        mine = labels == stratum
+        flat = counts[:, mine].reshape(-1, len(columns))
+        sums[:, stratum] = weights[:, :, mine].reshape(len(weights), -1) @ flat
+    arrays = {name: strata[name].to_numpy(object if name == "type" else int) for name in strata}
+    return Group(arrays, list(columns), sums, seeds, n_samples, statistics.confidence)
+
+
+def _name(runs: pd.DataFrame) -> str:
+    first = runs.iloc[0]
+    return " ".join(filter(None, [first["model"], first["stage"], first["condition"]]))
+
+
+class Scores:
+    """The scores of an experiment, and the groups of runs in it."""
+
+    def __init__(self, frame: pd.DataFrame, statistics: Statistics):
+        self.frame = frame
+        self.statistics = statistics
+        self.group = cache(self._group)
+
+    @classmethod
+    def read(cls, path: Path, statistics: Statistics) -> "Scores":
+        return cls(read_table(path, SCORE_COLUMNS), statistics)
+
+    def _group(
+        self,
+        model: str,
+        stage: str,
+        condition: str = "",
+        evaluation: str = "steps",
+        checkpoint: int | None = None,
+        seeds: tuple[int, ...] | None = None,
+    ) -> Group | None:
+        """The runs of a model and stage (of all seeds, or of some), None if there are none."""
+        frame = self.frame
+        chosen = (
+            (frame["model"] == model)
+            & (frame["stage"] == stage)
+            & (frame["condition"] == condition)
+            & (frame["evaluation"] == evaluation)
+        )
+        if checkpoint is not None:
+            chosen &= frame["checkpoint"] == checkpoint
+        if seeds is not None:
+            chosen &= frame["seed"].isin(seeds)
+        runs = frame[chosen]
+        return None if runs.empty else make_group(runs, self.statistics)
+
+    def unique(self, column: str, **where: object) -> list:
+        """The values of a column in order of appearance, of the rows that equal all of where."""
+        frame = self.frame
+        for name, value in where.items():
+            frame = frame[frame[name] == value]
+        return frame[column].unique().tolist()
+
+
+def tabulate(scores: Scores, spans: list[Range]) -> pd.DataFrame:
+    """All estimates of an experiment; spans are ranges of steps to sum up besides each number."""
+    keys = [*RUN_COLUMNS, "checkpoint", "evaluation"]
+    rows = []
+    for values in scores.frame[keys].drop_duplicates().itertuples(index=False):
+        run = dict(zip(keys, values, strict=True))
+        group = scores.group(**run)
+        rows += [run | row for row in _rows(group, spans)]
+    return pd.DataFrame(rows)
+
+
+def _rows(group: Group, spans: list[Range]) -> list[dict]:
+    compositions = (group.strata["type"] == COMPOSITION).all()
+    difficulty = "parts" if compositions else "steps"
+    present = group.values(difficulty)
+    everything = Range(low=present[0], high=present[-1])
+    singles = [Range(low=value, high=value) for value in present]
+    covered = [] if compositions else [s for s in spans if set(s.values()) <= set(present)]
+    measures, rows = [*MEASURES, *group.pass_measures[1:]], []
+    for type in (ALL_TYPES,) if compositions else (ALL_TYPES, *PROBLEM_TYPES):
+        if type != ALL_TYPES and type not in set(group.strata["type"]):
+            continue
+        for span in dict.fromkeys([everything, *covered, *singles]):
+            label = str(span.low) if span.low == span.high else str(span)
+            place = {"type": type, "steps": "", "parts": "", difficulty: label}
+            estimates = group.estimates(measures, type, **{difficulty: span})
+            rows += [
+                {**place, "measure": measure, **vars(estimate)}
+                for measure, estimate in zip(measures, estimates, strict=True)
+            ]
+    return rows
+
+
+def spans_of(settings: Settings) -> list[Range]:
+    """The ranges of steps that the configuration names."""
+    experiments = settings.experiments
+    spans = [settings.data.sft_steps, *experiments.main.rl_steps, *experiments.field13.rl_steps]
+    return list(dict.fromkeys([*spans, experiments.longer.rl_steps]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--settings", required=True, help="JSON of the validated configuration")
+    parser.add_argument("--scores", required=True, type=Path, help="scores/<experiment>.parquet")
+    parser.add_argument("--output", required=True, type=Path, help="metrics/<experiment>.csv")
+    arguments = parser.parse_args()
+    settings = Settings.model_validate_json(arguments.settings)
+    scores = Scores.read(arguments.scores, settings.statistics)
+    table = tabulate(scores, spans_of(settings))
+    write_whole({arguments.output: lambda path: table.to_csv(path, index=False)})
+
+
+if __name__ == "__main__":
+    run_stage(main)

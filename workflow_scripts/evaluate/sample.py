@@ -1,0 +1,131 @@
+"""Rollouts: sample responses of a model to validation problems. The last stage to touch a model.
+
+    python -m workflow_scripts.evaluate.sample --help
+
+Every batch has a sampling seed of its own, derived from the study's, the run and the checkpoint,
+and recorded in the file, so that any batch can be sampled again.
+"""
+
+import argparse
+import json
+import time
+from collections import defaultdict
+from itertools import zip_longest
+from pathlib import Path
+from random import Random
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from workflow_scripts.files import atomic_path, run_stage
+from workflow_scripts.model.generate import generate
+from workflow_scripts.model.store import load_model, load_tokenizer, prepare_torch
+from workflow_scripts.model.tokenizer import encode
+from workflow_scripts.progress import report_progress
+from workflow_scripts.task.datasets import read_dataset
+from workflow_scripts.task.problems import Problem
+from workflow_scripts.task.verify import outcome_reward
+
+
+def stratified_subset(records: list[dict], n: int) -> list[dict]:
+    """The first n records, taking the strata (type, steps, parts) in turn; in file order."""
+    strata = defaultdict(list)
+    for record in records:
+        strata[record["type"], record["steps"], record["parts"]].append(record)
+    in_turn = [r for row in zip_longest(*strata.values()) for r in row if r is not None]
+    return sorted(in_turn[:n], key=lambda record: record["id"])
+
+
+def sample_model(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    records: list[dict],
+    n_samples: int,
+    sampling: dict,
+    max_new_tokens: int,
+    stream: str,
+) -> list[dict]:
+    """Return n_samples rollouts of each record; stream names the sequence of sampling seeds."""
+    prompts = encode(tokenizer, [record["prompt"] for record in records])
+    per_batch = max(1, sampling["batch_size"] // n_samples)
+    generator = torch.Generator(model.device)
+    rollouts, started = [], time.monotonic()
+    for start in range(0, len(records), per_batch):
+        batch = records[start : start + per_batch]
+        seed = Random(f"{stream} batch {start // per_batch} seed {sampling['seed']}").getrandbits(
+            63
+        )
+        generator.manual_seed(seed)
+        completions = generate(
+            model,
+            prompts[start : start + per_batch],
+            n_samples,
+            max_new_tokens,
+            {tokenizer.eos_token_id},
+            sampling["temperature"],
+            generator,
+        )
+        texts = tokenizer.batch_decode(completions, skip_special_tokens=True)
+        for index, (text, tokens) in enumerate(zip(texts, completions, strict=True)):
+            record = batch[index // n_samples]
+            complete = tokens[-1] == tokenizer.eos_token_id
+            rollouts.append(
+                {
+                    "problem": record["id"],
+                    "sample": index % n_samples,
+                    "text": text,
+                    "complete": complete,
+                    "reward": outcome_reward(Problem.from_json(record["problem"]), text, complete),
+                    "length": len(tokens),
+                    "seed": seed,
+                }
+            )
+        report_progress(stream, start + len(batch), len(records), "problems", started)
+    return rollouts
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "--settings", type=json.loads, required=True, help="model, sampling, max_new_tokens as JSON"
+    )
+    parser.add_argument("--run", required=True, help="name of the run, part of the sampling seed")
+    parser.add_argument(
+        "--models", nargs="+", required=True, metavar="STEP=FOLDER", help="checkpoints to sample"
+    )
+    parser.add_argument("--problems", type=Path, required=True, help="validation set")
+    parser.add_argument("--n-samples", type=int, required=True, help="samples of each problem")
+    parser.add_argument("--n-problems", type=int, help="size of a stratified subset")
+    parser.add_argument("--output", type=Path, required=True)
+    args = parser.parse_args()
+
+    settings, model_settings = args.settings, args.settings["model"]
+    prepare_torch(model_settings["device"], model_settings["threads"])
+    records = read_dataset(args.problems)
+    if args.n_problems:
+        records = stratified_subset(records, args.n_problems)
+    rollouts = []
+    for step, folder in (item.split("=", 1) for item in args.models):
+        model = load_model(Path(folder), model_settings["device"], model_settings["dtype"])
+        rollouts += [
+            {"checkpoint": int(step), **rollout}
+            for rollout in sample_model(
+                model,
+                load_tokenizer(Path(folder)),
+                records,
+                args.n_samples,
+                settings["sampling"],
+                settings["max_new_tokens"],
+                f"{args.run} step {step}",
+            )
+        ]
+    table = pa.Table.from_pylist(rollouts)
+    table = table.replace_schema_metadata({"settings": json.dumps(settings), "run": args.run})
+    with atomic_path(args.output) as temporary:
+        pq.write_table(table, temporary)
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,114 @@
+"""Estimators and their intervals: pass@k, and the bootstrap over problems nested in seeds.
+
+Every statistic is computed on arrays whose first row is the data themselves and whose other rows
+are resamples, so a difference, a maximum or a ratio of statistics is plain numpy on such vectors,
+and `interval` reads value and interval off the result.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from workflow_scripts.task.strategies import guess_and_check_success
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value, its percentile interval, and what it was measured on (samples: per problem)."""
+
+    value: float
+    ci_low: float
+    ci_high: float
+    n_problems: int
+    n_seeds: int
+    n_samples: int
+
+
+def pass_at_k(n: int, correct: np.ndarray, k: int) -> np.ndarray:
+    """Probability that k of n samples without replacement hold a correct one, per problem.
+
+    The unbiased estimator 1 - C(n - c, k) / C(n, k) of Chen et al. 2021 ("Evaluating Large
+    Language Models Trained on Code", equation 1) for c = correct, of any shape, as their product
+    over i = n - c + 1 .. n of (1 - k / i), which neither overflows nor cancels.
+    """
+    correct = np.asarray(correct)
+    if not 1 <= k <= n:
+        raise ValueError(f"pass@k needs 1 <= k <= n, not k = {k} with n = {n} samples")
+    if correct.size and (correct.min() < 0 or correct.max() > n):
+        raise ValueError(f"pass@k needs 0 <= correct <= n = {n}, not {correct.max()}")
+    factors = np.maximum(0.0, 1.0 - k / np.arange(n, 0, -1))
+    all_wrong = np.concatenate([[1.0], np.cumprod(factors)])
+    return 1.0 - all_wrong[correct]
+
+
+def powers_of_two(n: int) -> list[int]:
+    """1, 2, 4, ... up to n: the k of pass@k with n samples."""
+    return [2**i for i in range(n.bit_length())]
+
+
+def guess_and_check_pass_at_k(
+    p: int, steps: Sequence[int], word_limit: int, k: np.ndarray
+) -> np.ndarray:
+    """pass@k of guess and check on problems spread evenly over some numbers of steps."""
+    success = [guess_and_check_success(p, n_steps, word_limit) for n_steps in steps]
+    return np.mean([1.0 - (1.0 - q) ** np.asarray(k) for q in success], axis=0)
+
+
+def seed_weights(n_seeds: int, n_resamples: int, seed: int) -> np.ndarray:
+    """How often each seed is drawn: (1 + resamples, seeds); the first row is the data.
+
+    The resamples of a single seed say nothing of other seeds: they are NaN, so no interval.
+    """
+    if n_seeds == 1:
+        return np.concatenate([np.ones((1, 1)), np.full((n_resamples, 1), np.nan)])
+    draws = np.random.default_rng(seed).multinomial(
+        n_seeds, np.full(n_seeds, 1 / n_seeds), size=n_resamples
+    )
+    return np.concatenate([np.ones((1, n_seeds)), draws])
+
+
+@lru_cache(maxsize=8)
+def problem_weights(
+    n_seeds: int, strata: tuple[int, ...], n_resamples: int, seed: int
+) -> np.ndarray:
+    """How often each problem of each seed is drawn: (1 + resamples, seeds, problems).
+
+    Seeds are drawn with replacement; for each drawn seed, problems are drawn with replacement
+    within their stratum. strata[i] is the stratum of problem i. The same arguments give the same
+    weights, so statistics of runs that share seeds and problems are paired.
+    """
+    rng = np.random.default_rng(seed)
+    labels = np.asarray(strata)
+    order = np.argsort(labels, kind="stable")
+    _, starts, group, sizes = np.unique(
+        labels[order], return_index=True, return_inverse=True, return_counts=True
+    )
+    shape = (n_resamples, n_seeds, len(strata))
+    drawn_seeds = rng.integers(n_seeds, size=shape[:2])
+    drawn = order[starts[group] + (rng.random(shape) * sizes[group]).astype(np.int64)]
+    row = np.arange(n_resamples)[:, None] * n_seeds + drawn_seeds
+    counts = np.bincount((row[..., None] * len(strata) + drawn).ravel(), minlength=np.prod(shape))
+    return np.concatenate([np.ones((1, *shape[1:])), counts.reshape(shape)])
+
+
+def interval(vector: np.ndarray, confidence: float) -> tuple[float, float, float]:
+    """Value and percentile interval of (1 + resamples,) statistics, NaN where undefined.
+
+    There is no interval where more resamples leave the statistic undefined than lie beyond one of
+    its ends.
+    """
+    tail = (1.0 - confidence) / 2
+    value, resampled = float(vector[0]), vector[1:]
+    defined = resampled[np.isfinite(resampled)]
+    if not np.isfinite(value) or len(defined) < (1.0 - tail) * len(resampled):
+        return value, float("nan"), float("nan")
+    low, high = np.quantile(defined, [tail, 1.0 - tail])
+    return value, float(low), float(high)
+
+
+def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+    """numerator / denominator, NaN where the denominator is 0."""
+    undefined = np.full(np.broadcast(numerator, denominator).shape, np.nan)
+    return np.divide(numerator, denominator, out=undefined, where=denominator != 0)

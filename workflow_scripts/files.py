@@ -1,0 +1,75 @@
+"""Files that are whole or not there: atomic writes, hashes, and one-line errors."""
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from errno import ENOSPC
+from pathlib import Path
+
+
+class StudyError(Exception):
+    """A fault of input, told in one line that says what, where and how to mend it."""
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside path, which replaces it if the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: object) -> None:
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict:
+    """Read a JSON file. Raises StudyError if it is missing or damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise damaged(path, error) from None
+
+
+def damaged(path: Path, reason: object) -> StudyError:
+    return StudyError(f"{path} cannot be read ({reason}): delete it and run snakemake again")
+
+
+def sha256(path: Path) -> str:
+    """The hash of a file's content. Raises StudyError if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise damaged(path, error.strerror) from None
+
+
+def sha256_tree(folder: Path) -> dict[str, str]:
+    """The hash of every file below a folder, by its relative path."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
+
+
+def run_stage(main: Callable[[], None]) -> None:
+    """Run a stage's command line; a StudyError or full disk is one line and status 1."""
+    try:
+        main()
+    except StudyError as error:
+        sys.exit(f"error: {error}")
+    except OSError as error:
+        if error.errno != ENOSPC:
+            raise
+        where = error.filename or Path.cwd()
+        sys.exit(f"error: no space left on the disk of {where}: free some and run again")

@@ -1,0 +1,108 @@
+"""The one decode loop, used by RL and by sampling.
+
+Each prompt is prefilled once and its cache repeated for its samples; rows that have ended leave the
+batch. The samples are those of plain ancestral sampling from the tempered policy.
+"""
+
+import torch
+from transformers import DynamicCache, PreTrainedModel
+
+# Ended rows leave the batch once they are this share of it: copying the cache costs time too.
+_ENDED_SHARE = 0.25
+
+
+def _left_pad(prompts: list[list[int]], pad: int, device) -> tuple[torch.Tensor, torch.Tensor]:
+    width = max(map(len, prompts))
+    ids = torch.tensor(
+        [[pad] * (width - len(prompt)) + prompt for prompt in prompts], device=device
+    )
+    mask = torch.tensor(
+        [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=device
+    )
+    return ids, mask
+
+
+def _next_tokens(
+    logits: torch.Tensor, temperature: float, top_k: int, top_p: float, generator: torch.Generator
+) -> torch.Tensor:
+    """Sample one token for each row of logits, shape (rows, vocabulary)."""
+    logits = logits.float() / temperature
+    if top_k:
+        floor = logits.topk(top_k).values[:, -1:]
+        logits = logits.masked_fill(logits < floor, -torch.inf)
+    probabilities = logits.softmax(-1)
+    if top_p < 1:
+        ordered, order = probabilities.sort(descending=True)
+        outside = ordered.cumsum(-1) - ordered >= top_p
+        probabilities = torch.zeros_like(ordered).scatter(
+            -1, order, ordered.masked_fill(outside, 0)
+        )
+    return torch.multinomial(probabilities, 1, generator=generator)[:, 0]
+
+
+@torch.no_grad()
+def generate(
+    model: PreTrainedModel,
+    prompts: list[list[int]],
+    n_samples: int,
+    max_new_tokens: int,
+    end_tokens: set[int],
+    temperature: float,
+    generator: torch.Generator,
+    top_k: int = 0,
+    top_p: float = 1.0,
+) -> list[list[int]]:
+    """Sample n_samples completions of each prompt; those of one prompt are adjacent.
+
+    prompts are token ids, ragged. A completion includes the end token that ended it; one without
+    was cut off at max_new_tokens. generator lives on the model's device. The model is put into
+    evaluation mode (no dropout) and left in the mode it was in.
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        ids, mask = _left_pad(prompts, pad=min(end_tokens), device=model.device)
+        positions = (mask.cumsum(-1) - 1).clamp(min=0)
+        cache = DynamicCache(config=model.config)
+        output = model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        cache = output.past_key_values
+        cache.batch_repeat_interleave(n_samples)
+        logits = output.logits[:, -1].repeat_interleave(n_samples, 0)
+        mask = mask.repeat_interleave(n_samples, 0)
+        position = positions[:, -1:].repeat_interleave(n_samples, 0)
+        ends = torch.tensor(sorted(end_tokens), device=model.device)
+        rows = torch.arange(len(mask), device=model.device)  # which completion a row belongs to
+        ended = torch.zeros(len(mask), dtype=torch.bool, device=model.device)
+        tokens = torch.full((len(mask), max_new_tokens), -1, device=model.device)
+        for index in range(max_new_tokens):
+            token = _next_tokens(logits, temperature, top_k, top_p, generator)
+            tokens[rows[~ended], index] = token[~ended]
+            ended |= torch.isin(token, ends)
+            n_ended = int(ended.sum())
+            if n_ended == len(rows):
+                break
+            if n_ended >= _ENDED_SHARE * len(rows):
+                keep = (~ended).nonzero()[:, 0]
+                cache.batch_select_indices(keep)
+                rows, mask, position, token = rows[keep], mask[keep], position[keep], token[keep]
+                ended = ended[keep]
+            position = position + 1
+            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+            output = model(
+                input_ids=token[:, None],
+                attention_mask=mask,
+                position_ids=position,
+                past_key_values=cache,
+                use_cache=True,
+            )
+            logits = output.logits[:, -1]
+    finally:
+        model.train(was_training)
+    return [[token for token in row if token >= 0] for row in tokens.tolist()]

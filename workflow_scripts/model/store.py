@@ -1,0 +1,106 @@
+"""Models on disk: created, loaded, verified and saved. Safetensors only, no remote code."""
+
+import shutil
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
+from transformers.utils import logging as transformers_logging
+
+from workflow_scripts.files import StudyError, damaged, read_json, sha256_tree, write_json
+
+# The hashes of a model folder's files. Written last: a folder without one is not whole.
+MANIFEST = "manifest.json"
+
+
+def prepare_torch(device: str, threads: int) -> None:
+    """Set the number of threads, which is part of a run's settings, and check the device."""
+    torch.set_num_threads(threads)
+    transformers_logging.disable_progress_bar()
+    if device == "cuda" and not torch.cuda.is_available():
+        raise StudyError("model.device is cuda and no GPU is visible: run on one, or set it to cpu")
+
+
+def create_base_model(base: dict, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+    """A Qwen2 model of the given size with random weights, drawn from torch's global seed."""
+    config = Qwen2Config(
+        vocab_size=len(tokenizer),
+        hidden_size=base["hidden_size"],
+        num_hidden_layers=base["layers"],
+        num_attention_heads=base["heads"],
+        num_key_value_heads=base["heads"],
+        intermediate_size=base["mlp_size"],
+        max_position_embeddings=512,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return Qwen2ForCausalLM(config)
+
+
+def verify_model(folder: Path) -> dict[str, str]:
+    """Return the hashes of a model folder's files.
+
+    Raises StudyError if the folder is missing, or a file is missing, cut short or altered.
+    """
+    expected = read_json(folder / MANIFEST)["files"]
+    found = sha256_tree(folder)
+    for name, digest in expected.items():
+        if found.get(name) != digest:
+            reason = "its hash differs from the manifest's" if name in found else "it is missing"
+            raise damaged(folder / name, reason)
+    return expected
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+
+def load_model(folder: Path, device: str, dtype: str, trainable: bool = False) -> PreTrainedModel:
+    """Load a verified model: full weights, or a LoRA adapter upon the base model it names."""
+    verify_model(folder)
+    options = {"dtype": getattr(torch, dtype), "local_files_only": True, "use_safetensors": True}
+    adapter = folder / "adapter_config.json"
+    if not adapter.is_file():
+        return AutoModelForCausalLM.from_pretrained(folder, **options).to(device)
+    base = Path(read_json(adapter)["base_model_name_or_path"])
+    verify_model(base)
+    model = AutoModelForCausalLM.from_pretrained(base, **options)
+    return PeftModel.from_pretrained(model, folder, is_trainable=trainable).to(device)
+
+
+def add_lora(model: PreTrainedModel, lora: dict) -> PeftModel:
+    """Wrap a model with a new LoRA adapter, drawn from torch's global seed."""
+    config = LoraConfig(
+        r=lora["r"],
+        lora_alpha=lora["alpha"],
+        lora_dropout=lora["dropout"],
+        target_modules=lora["target_modules"],
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, config)
+
+
+def save_model(
+    model: PreTrainedModel | PeftModel, tokenizer: PreTrainedTokenizerBase, folder: Path
+) -> dict[str, str]:
+    """Save weights (of LoRA: the adapter), tokenizer and manifest; return the files' hashes."""
+    shutil.rmtree(folder, ignore_errors=True)
+    if isinstance(model, PeftModel):
+        model.save_pretrained(folder, selected_adapters=["default"], save_embedding_layers=False)
+        (folder / "README.md").unlink()  # peft's empty model card
+    else:
+        model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    files = sha256_tree(folder)
+    write_json(folder / MANIFEST, {"files": files})
+    return files

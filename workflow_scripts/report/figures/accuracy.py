@@ -1,0 +1,105 @@
+"""Accuracy after SFT and RL: by problem type, and by number of steps."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from workflow_scripts.report import paper, style
+from workflow_scripts.report.inputs import Inputs
+from workflow_scripts.report.tables import TYPES
+from workflow_scripts.settings import Range
+from workflow_scripts.task.problems import PROBLEM_TYPES
+
+
+def _by_type(inputs: Inputs, field_size: int, reference: dict) -> Figure:
+    """A panel per type, in it a group of points per model, in that a point per stage."""
+    models, stages = inputs.models, inputs.stages()
+    figure, axes = style.new_figure(2.7, 1, len(TYPES), sharey=True)
+    offsets = np.linspace(-0.22, 0.22, len(stages)) if len(stages) > 1 else [0.0]
+    drawn = []
+    for panel, type in zip(axes[0], TYPES, strict=True):
+        for stage, offset in zip(stages, offsets, strict=True):
+            present = [m for m in models if inputs.scores.group(m, stage)]
+            x = np.array([models.index(model) for model in present]) + offset
+            estimates = [
+                inputs.scores.group(model, stage).estimate("pass@1", type, inputs.hardest)
+                for model in present
+            ]
+            look = style.stage_style(stages, stage) | {"linestyle": "none"}
+            style.draw_estimates(panel, x, estimates, **look)
+            known = [reference.get((model, stage, type)) for model in present]
+            values = [each.value if each else np.nan for each in known]
+            panel.plot(x, values, **style.PAPER_MARKER, mec=look["color"])
+            drawn += estimates
+        panel.set_title("all (both types equally)" if type == "all" else type)
+        panel.set_xticks(range(len(models)), models)
+        panel.set_xlim(-0.5, len(models) - 0.5)
+        panel.set_xlabel("strategies in SFT")
+        style.fraction_axis(panel)
+    axes[0, 0].set_ylabel(style.ACCURACY)
+    handles = [
+        style.handle(stage, **style.stage_style(stages, stage) | {"linestyle": "none"})
+        for stage in stages
+    ]
+    if reference:
+        paper_look = style.PAPER_MARKER | {"mec": style.BLACK}
+        handles.append(style.handle("the paper (1.5 B parameters)", **paper_look))
+    style.legend_above(figure, handles)
+    problems = f"GF({field_size}), validation, {inputs.hardest} steps: {style.describe(drawn)}"
+    style.add_footer(figure, inputs, problems)
+    return figure
+
+
+def accuracy(inputs: Inputs) -> Figure:
+    return _by_type(inputs, inputs.settings.task.field_size, paper.TABLE1)
+
+
+def field13(inputs: Inputs) -> Figure:
+    return _by_type(inputs, inputs.settings.experiments.field13.field_size, {})
+
+
+def _by_steps(inputs: Inputs, evaluations: tuple[str, ...]) -> Figure:
+    """A row of panels per type, a column per model, a line per stage."""
+    models, stages, types = inputs.models, inputs.stages(), PROBLEM_TYPES
+    figure, axes = style.new_figure(4.4, len(types), len(models), sharex=True, sharey=True)
+    drawn, all_steps = [], set()
+    for row, type in zip(axes, types, strict=True):
+        for panel, model in zip(row, models, strict=True):
+            for stage in stages:
+                groups = [inputs.scores.group(model, stage, evaluation=e) for e in evaluations]
+                points = [
+                    (steps, group.estimate("pass@1", type, Range(low=steps, high=steps)))
+                    for group in groups
+                    if group is not None
+                    for steps in group.values("steps")
+                ]
+                if points:
+                    steps, estimates = zip(*points, strict=True)
+                    look = style.stage_style(stages, stage)
+                    style.draw_estimates(panel, steps, list(estimates), **look)
+                    drawn += estimates
+                    all_steps.update(steps)
+            panel.set_title(f"{model}, {type}")
+            style.fraction_axis(panel)
+    trained = inputs.settings.data.sft_steps
+    for panel in axes.flat:
+        panel.axvspan(trained.low - 0.3, trained.high + 0.3, color="0.94", zorder=0)
+        panel.set_xticks(sorted(all_steps))
+    for panel in axes[-1]:
+        panel.set_xlabel("steps of the problem")
+    for panel in axes[:, 0]:
+        panel.set_ylabel(style.ACCURACY)
+    handles = [style.handle(stage, **style.stage_style(stages, stage)) for stage in stages]
+    handles.append(
+        style.handle(f"SFT's lengths ({trained})", color="0.88", linewidth=7, linestyle="-")
+    )
+    style.legend_above(figure, handles)
+    style.add_footer(figure, inputs, f"each point: {style.describe(drawn)}")
+    return figure
+
+
+def steps(inputs: Inputs) -> Figure:
+    return _by_steps(inputs, ("steps",))
+
+
+def longer(inputs: Inputs) -> Figure:
+    return _by_steps(inputs, ("steps", "longer"))

@@ -1,0 +1,163 @@
+"""How figures look: sizes, colours with redundant markers and lines, the footer, and saving."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from workflow_scripts.evaluate.statistics import Estimate
+from workflow_scripts.report.inputs import SFT, Inputs
+
+WIDTH = 6.3  # inches, the text width of a page
+FOOTER = 0.42  # inches, two lines
+
+matplotlib.rcParams.update(
+    {
+        "font.size": 8,
+        "axes.titlesize": 8.5,
+        "axes.labelsize": 8,
+        "xtick.labelsize": 7.5,
+        "ytick.labelsize": 7.5,
+        "legend.fontsize": 7.5,
+        "legend.frameon": False,
+        "legend.handlelength": 2.6,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.grid.axis": "y",
+        "axes.axisbelow": True,
+        "grid.color": "0.9",
+        "grid.linewidth": 0.6,
+        "lines.linewidth": 1.3,
+        "lines.markersize": 4,
+        "errorbar.capsize": 1.5,
+        "hatch.linewidth": 0.5,
+        "svg.hashsalt": "figures",  # element ids that do not change from run to run
+        "svg.fonttype": "path",
+    }
+)
+
+# Okabe and Ito's palette, told apart in all common forms of colour blindness.
+BLACK, ORANGE, SKY, GREEN, BLUE, RED, PURPLE, GREY = (
+    "#000000",
+    "#E69F00",
+    "#56B4E9",
+    "#009E73",
+    "#0072B2",
+    "#D55E00",
+    "#CC79A7",
+    "#999999",
+)
+
+# color, marker, linestyle
+MODELS = {
+    "F": (BLUE, "o", "-"),
+    "B": (RED, "s", "--"),
+    "FB": (GREEN, "D", "-."),
+}
+SERIES = [(RED, "s", "--"), (GREEN, "D", "-"), (BLUE, "o", "-."), (PURPLE, "^", "--")]
+TYPES = {
+    "all": (BLACK, "o", "-"),
+    "evaluation": (BLUE, "^", "--"),
+    "inversion": (ORANGE, "v", "-."),
+}
+# color, hatch
+STRATEGIES = {
+    "forward": (SKY, ""),
+    "backward": (ORANGE, "////"),
+    "mixed": (PURPLE, "...."),
+    "none": (GREY, "xxxx"),
+}
+_SFT, _HARDEST = (GREY, "o", ":"), (RED, "D", "-")
+_EASIER = [(BLUE, "s", "--"), (PURPLE, "^", "-.")]
+
+FAST, SLOW = (BLUE, "o", "-"), (RED, "s", "--")
+ACCURACY = "accuracy (pass@1, fraction)"
+PAPER_MARKER = {"marker": "*", "mfc": "white", "linestyle": "none", "markersize": 7.5, "zorder": 5}
+
+
+def line_style(style: tuple[str, str, str]) -> dict:
+    return dict(zip(("color", "marker", "linestyle"), style, strict=True))
+
+
+def stage_style(stages: list[str], stage: str) -> dict:
+    """SFT looks the same everywhere; the hardest RL is the last, in red."""
+    if stage == SFT:
+        return line_style(_SFT)
+    if stage == stages[-1]:
+        return line_style(_HARDEST)
+    return line_style(_EASIER[(stages.index(stage) - 1) % len(_EASIER)])
+
+
+def new_figure(height: float, rows: int, columns: int, **options) -> tuple[Figure, np.ndarray]:
+    """A figure of the page's width and a (rows, columns) array of axes, room left for a footer."""
+    figure = Figure(figsize=(WIDTH, height))
+    axes = figure.subplots(rows, columns, squeeze=False, **options)
+    figure.set_layout_engine("constrained", rect=(0, FOOTER / height, 1, 1 - FOOTER / height))
+    return figure, axes
+
+
+def fraction_axis(axes: Axes) -> None:
+    axes.set_ylim(-0.03, 1.03)
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
+
+
+def draw_estimates(axes: Axes, x, estimates: list[Estimate], **style) -> None:
+    """Points with their intervals."""
+    value, low, high = band_of(estimates)
+    # A percentile interval may lie beside its value; an error bar starts at the value at least.
+    bars = np.maximum(0, [value - low, high - value])
+    axes.errorbar(x, value, yerr=bars, elinewidth=0.9, **style)
+
+
+def band_of(estimates: list[Estimate]) -> np.ndarray:
+    return np.array([(each.value, each.ci_low, each.ci_high) for each in estimates]).T
+
+
+def draw_band(axes: Axes, x, band: np.ndarray, **style) -> None:
+    """A line with its interval; band is (3, len(x)): value, low, high."""
+    (line,) = axes.plot(x, band[0], **style)
+    axes.fill_between(x, band[1], band[2], color=line.get_color(), alpha=0.18, linewidth=0)
+
+
+def legend_above(figure: Figure, handles: list) -> None:
+    """One legend for all panels, outside of them so that it covers no data."""
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+
+
+def handle(label: str, **style) -> Line2D:
+    return Line2D([], [], label=label, **style)
+
+
+def describe(estimates: list[Estimate]) -> str:
+    """``512 problems x 16 samples x 3 seeds``, spans where they differ."""
+    parts = []
+    for attribute, noun in (
+        ("n_problems", "problem"),
+        ("n_samples", "sample"),
+        ("n_seeds", "seed"),
+    ):
+        numbers = {getattr(estimate, attribute) for estimate in estimates}
+        low, high = min(numbers), max(numbers)
+        span = f"{low}" if low == high else f"{low}–{high}"
+        parts.append(f"{span} {noun}" + ("" if high == 1 else "s"))
+    return " × ".join(parts)
+
+
+def add_footer(figure: Figure, inputs: Inputs, measured_on: str) -> None:
+    text = f"{inputs.note}  ·  {inputs.interval_note}\n{measured_on}"
+    color = RED if inputs.settings.tier == "smoke" else "0.3"
+    figure.text(0.5, 0.06 / figure.get_figheight(), text, ha="center", size=7.5, color=color)
+
+
+def writers(figure: Figure) -> dict[str, Callable[[Path], None]]:
+    """Functions that save the figure, the same bytes every time."""
+    return {
+        "png": partial(figure.savefig, format="png", dpi=200, metadata={"Software": None}),
+        "svg": partial(figure.savefig, format="svg", metadata={"Date": None}),
+    }

@@ -1,0 +1,220 @@
+"""The data stage: validation sets, SFT sets and RL prompt sets, as JSON lines.
+
+    python -m workflow_scripts.task.datasets sft --help
+
+The first line of a file is its header: what was drawn, with which settings and seed, how many
+records follow, and their hash, by which a reader notices a file that is not whole.
+"""
+
+import argparse
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from itertools import product
+from pathlib import Path
+from random import Random
+
+from workflow_scripts.files import StudyError, damaged, run_stage, write_text
+from workflow_scripts.task.problems import (
+    EVALUATION,
+    INVERSION,
+    PROBLEM_TYPES,
+    Problem,
+    draw_composition,
+    draw_problem,
+)
+from workflow_scripts.task.strategies import (
+    BACKWARD,
+    FORWARD,
+    write_composed_solution,
+    write_solution,
+)
+from workflow_scripts.task.text import render_prompt
+
+SPLITS = ("dev", "final")
+
+
+def _record(index: int, problem: Problem, task: dict, **extra) -> dict:
+    return {
+        "id": index,
+        "type": problem.type,
+        "steps": problem.n_steps,
+        "parts": len(problem.parts),
+        "prompt": render_prompt(problem, task["field_map"] == "prompt"),
+        **extra,
+        "problem": problem.to_json(),
+    }
+
+
+def _draw_new(draw: Callable[..., Problem], *args, taken: set) -> Problem:
+    """Draw until the problem is not among those taken, by canonical form."""
+    for _ in range(1000):
+        problem = draw(*args)
+        if problem.canonical not in taken:
+            return problem
+    raise StudyError("1000 problems in a row were validation problems: set fewer of them")
+
+
+def _draw_single(rng: Random, task: dict, type_: str, n_steps: int) -> Problem:
+    return draw_problem(rng, task["field_size"], type_, n_steps, task["n_variables"])
+
+
+def _draw_parts(rng: Random, task: dict, n_parts: int, part_steps: list[int]) -> Problem:
+    types = [rng.choice(PROBLEM_TYPES) for _ in range(n_parts)]
+    steps = [rng.choice(part_steps) for _ in range(n_parts)]
+    return draw_composition(rng, task["field_size"], types, steps, task["n_variables"])
+
+
+def draw_validation(task: dict, strata: dict, n_problems: int) -> dict[str, list[dict]]:
+    """Draw the splits dev and final of one kind, disjoint and without repetition.
+
+    strata holds ``steps`` (each number with each type), or ``parts`` and ``part_steps``
+    (each number of parts). Strata differ in size by one problem at most.
+    """
+    rng = Random(f"validation GF({task['field_size']}) {json.dumps(strata)}")
+    if "parts" in strata:
+        cells = [(_draw_parts, n_parts, strata["part_steps"]) for n_parts in strata["parts"]]
+    else:
+        cells = [(_draw_single, *cell) for cell in product(PROBLEM_TYPES, strata["steps"])]
+    taken: set = set()
+    splits: dict[str, list[dict]] = {split: [] for split in SPLITS}
+    for records in splits.values():
+        for index, (draw, *cell) in enumerate(cells):
+            for _ in range(n_problems // len(cells) + (index < n_problems % len(cells))):
+                problem = _draw_new(draw, rng, task, *cell, taken=taken)
+                taken.add(problem.canonical)
+                records.append(_record(len(records), problem, task))
+    return splits
+
+
+def _solve(problem: Problem, task: dict, mix: dict, rng: Random) -> dict[str, str]:
+    """Write a solution by a strategy of the mix, drawn independently of the problem."""
+    if "parts" in mix:
+        return {"strategy": "fitting", "response": write_composed_solution(problem)}
+    strategy = BACKWARD if rng.random() < mix["backward_share"] else FORWARD
+    response = write_solution(problem, strategy, rng, task["response_words"])
+    return {"strategy": strategy, "response": response}
+
+
+def draw_sft(task: dict, mix: dict, n_examples: int, seed: int, taken: set) -> list[dict]:
+    """Draw SFT examples: problem and strategy independently, none of the problems taken.
+
+    mix holds ``steps`` and ``backward_share``, or ``parts`` and ``part_steps`` (compositions,
+    every part solved by its fitting strategy).
+    """
+    rng = Random(f"sft GF({task['field_size']}) {json.dumps(mix)} seed {seed}")
+    records = []
+    for index in range(n_examples):
+        if "parts" in mix:
+            n_parts = rng.choice(mix["parts"])
+            problem = _draw_new(_draw_parts, rng, task, n_parts, mix["part_steps"], taken=taken)
+        else:
+            cell = rng.choice(PROBLEM_TYPES), rng.choice(mix["steps"])
+            problem = _draw_new(_draw_single, rng, task, *cell, taken=taken)
+        records.append(_record(index, problem, task, **_solve(problem, task, mix, rng)))
+    return records
+
+
+def solve_heldout(task: dict, mix: dict, validation: list[dict]) -> list[dict]:
+    """Solve the validation problems of the sizes of a mix as its SFT examples are solved."""
+    rng = Random(f"heldout GF({task['field_size']}) {json.dumps(mix)}")
+    size = "parts" if "parts" in mix else "steps"
+    problems = [Problem.from_json(r["problem"]) for r in validation if r[size] in mix[size]]
+    return [
+        _record(index, problem, task, **_solve(problem, task, mix, rng))
+        for index, problem in enumerate(problems)
+    ]
+
+
+def draw_prompts(task: dict, mix: dict, n_prompts: int, taken: set) -> list[dict]:
+    """Draw RL prompts, the same for all seeds: exact shares of types, steps or parts in turn."""
+    rng = Random(f"prompts GF({task['field_size']}) {json.dumps(mix)}")
+    records = []
+    for index in range(n_prompts):
+        if "parts" in mix:
+            n_parts = mix["parts"][index % len(mix["parts"])]
+            problem = _draw_new(_draw_parts, rng, task, n_parts, mix["part_steps"], taken=taken)
+        else:
+            type_ = EVALUATION if index < round(mix["evaluation_share"] * n_prompts) else INVERSION
+            n_steps = mix["steps"][index % len(mix["steps"])]
+            problem = _draw_new(_draw_single, rng, task, type_, n_steps, taken=taken)
+        records.append(_record(index, problem, task))
+    return records
+
+
+def write_dataset(path: Path, settings: dict, records: list[dict]) -> None:
+    body = "".join(json.dumps(record) + "\n" for record in records)
+    header = {
+        "settings": settings,
+        "n_records": len(records),
+        "sha256": hashlib.sha256(body.encode()).hexdigest(),
+    }
+    write_text(path, json.dumps(header) + "\n" + body)
+
+
+def read_dataset(path: Path) -> list[dict]:
+    """Read the records of a data set.
+
+    Raises StudyError, naming the file, if it is missing, cut short or altered.
+    """
+    try:
+        header, _, body = path.read_text(encoding="utf-8").partition("\n")
+        expected = json.loads(header)["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise damaged(path, error) from None
+    if hashlib.sha256(body.encode()).hexdigest() != expected:
+        raise damaged(path, "its content does not match its header")
+    return [json.loads(line) for line in body.splitlines()]
+
+
+def canonical_forms(paths: Iterable[Path]) -> set:
+    return {
+        Problem.from_json(record["problem"]).canonical
+        for path in paths
+        for record in read_dataset(path)
+    }
+
+
+def _write_training_set(path: Path, settings: dict, records: list[dict], taken: set) -> None:
+    shared = [r["id"] for r in records if Problem.from_json(r["problem"]).canonical in taken]
+    if shared:
+        raise StudyError(f"{path}: records {shared[:5]} are validation problems")
+    write_dataset(path, settings, records)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("kind", choices=["validation", "sft", "heldout", "prompts"])
+    parser.add_argument("--task", type=json.loads, required=True, help="section task, as JSON")
+    parser.add_argument("--mix", type=json.loads, required=True, help="what to draw, as JSON")
+    parser.add_argument("--n", type=int, help="number of records")
+    parser.add_argument("--seed", type=int, help="seed of the draw (sft)")
+    parser.add_argument(
+        "--validation", type=Path, nargs="*", help="sets to keep out, or (heldout) to solve"
+    )
+    parser.add_argument("--output", type=Path, nargs="+", required=True, help="validation: 2 files")
+    args = parser.parse_args()
+    settings = {"kind": args.kind, "task": args.task, "mix": args.mix}
+    if args.kind == "validation":
+        splits = draw_validation(args.task, args.mix, args.n)
+        for split, path in zip(SPLITS, args.output, strict=True):
+            write_dataset(path, {**settings, "split": split}, splits[split])
+        return
+    (output,) = args.output
+    if args.kind == "heldout":
+        (validation,) = args.validation
+        write_dataset(
+            output, settings, solve_heldout(args.task, args.mix, read_dataset(validation))
+        )
+        return
+    taken = canonical_forms(args.validation)
+    if args.kind == "sft":
+        settings["seed"] = args.seed
+        records = draw_sft(args.task, args.mix, args.n, args.seed, taken)
+    else:
+        records = draw_prompts(args.task, args.mix, args.n, taken)
+    _write_training_set(output, settings, records, taken)
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,1 @@
+"""The training stages: base model, SFT and GRPO."""

@@ -1,0 +1,224 @@
+"""RL: GRPO with an outcome reward from an SFT model, through TRL's GRPOTrainer.
+
+    python -m workflow_scripts.train.grpo --help
+
+On-policy: every step samples a group of responses to each of its prompts and updates once. The
+reference of the KL term is the SFT policy. Rollouts come from the project's own decode loop, which
+samples without dropout; TRL computes advantages, loss and update. The RL seed decides the order of
+the prompts and the sampling, the latter anew for each step.
+Writes model/, checkpoints/ (the scored ones), log.csv, rollouts.csv and run.json.
+"""
+
+import argparse
+import json
+import os
+from pathlib import Path
+from random import Random
+
+import torch
+from datasets import Dataset
+from peft import PeftModel
+from transformers import PreTrainedTokenizerBase, PrinterCallback, TrainerCallback, set_seed
+from trl import GRPOConfig, GRPOTrainer
+
+from workflow_scripts.files import run_stage
+from workflow_scripts.model.generate import generate
+from workflow_scripts.model.store import (
+    MANIFEST,
+    load_model,
+    load_tokenizer,
+    prepare_torch,
+    save_model,
+)
+from workflow_scripts.model.tokenizer import encode
+from workflow_scripts.task.datasets import read_dataset
+from workflow_scripts.task.problems import Problem
+from workflow_scripts.task.verify import outcome_reward
+from workflow_scripts.train.progress import Progress, write_step_table
+from workflow_scripts.train.rollout_log import RolloutLog
+from workflow_scripts.train.run import RunRecord, WeightGuard
+
+# TRL warns that rollout functions may change: the version is pinned.
+os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+
+LOGGED = (
+    "loss",
+    "reward",
+    "reward_std",
+    "frac_reward_zero_std",
+    "kl",
+    "entropy",
+    "grad_norm",
+    "learning_rate",
+    "completions/mean_length",
+    "completions/clipped_ratio",
+    "step_time",
+)
+
+
+def order_prompts(records: list[dict], n: int, seed: int) -> list[dict]:
+    """The n prompts of a run in order: shuffled passes over the set, one after the other."""
+    rng = Random(f"rl order seed {seed}")
+    ordered: list[dict] = []
+    while len(ordered) < n:
+        ordered += rng.sample(records, len(records))
+    return ordered[:n]
+
+
+def sampling_seed(seed: int, step: int) -> int:
+    """The seed of a step's rollouts, so that they do not depend on what was sampled before."""
+    return Random(f"rollouts seed {seed} step {step}").getrandbits(63)
+
+
+def make_rollouts(tokenizer: PreTrainedTokenizerBase, rl: dict, seed: int):
+    """Return TRL's rollout function: prompts, each repeated for its group -> sampled tokens."""
+
+    def rollout(prompts: list[str], trainer: GRPOTrainer) -> dict[str, list]:
+        model = trainer.accelerator.unwrap_model(trainer.model)
+        generator = torch.Generator(model.device)
+        generator.manual_seed(sampling_seed(seed, trainer.state.global_step))
+        prompt_ids = encode(tokenizer, prompts)
+        completion_ids = generate(
+            model,
+            prompt_ids[:: rl["group_size"]],
+            rl["group_size"],
+            rl["max_new_tokens"],
+            {tokenizer.eos_token_id},
+            rl["temperature"],
+            generator,
+            rl["top_k"],
+            rl["top_p"],
+        )
+        return {"prompt_ids": prompt_ids, "completion_ids": completion_ids, "logprobs": None}
+
+    return rollout
+
+
+def make_reward(tokenizer: PreTrainedTokenizerBase, log: RolloutLog):
+    """Return TRL's reward function, which also logs the rollouts it scores."""
+
+    def reward(completions, completion_ids, problem, trainer_state, **_) -> list[float]:
+        rewards = []
+        for text, ids, record in zip(completions, completion_ids, problem, strict=True):
+            parsed = Problem.from_json(json.loads(record))
+            complete = ids[-1] == tokenizer.eos_token_id
+            rewards.append(outcome_reward(parsed, text, complete))
+            log.add(trainer_state.global_step + 1, parsed, text, complete, rewards[-1])
+        return rewards
+
+    return reward
+
+
+class ScoredCheckpoints(TrainerCallback):
+    """Saves the model at the steps whose accuracy the study reports."""
+
+    def __init__(self, steps: list[int], tokenizer: PreTrainedTokenizerBase, folder: Path):
+        self.steps, self.tokenizer, self.folder = steps, tokenizer, folder
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def on_step_end(self, args, state, control, model=None, **kwargs):
+        if state.global_step in self.steps:
+            save_model(model, self.tokenizer, self.folder / f"step-{state.global_step}")
+
+
+def grpo_config(rl: dict, model: dict, seed: int, output: Path) -> GRPOConfig:
+    """TRL's configuration, with nothing that matters left to a default."""
+    accumulation = rl["batch_size"] // rl["micro_batch_size"]
+    return GRPOConfig(
+        output_dir=str(output),
+        max_steps=rl["steps"],
+        per_device_train_batch_size=rl["micro_batch_size"],
+        gradient_accumulation_steps=accumulation,
+        steps_per_generation=accumulation,
+        num_iterations=1,
+        num_generations=rl["group_size"],
+        max_completion_length=rl["max_new_tokens"],
+        temperature=rl["temperature"],
+        top_p=rl["top_p"],
+        top_k=rl["top_k"],
+        learning_rate=rl["learning_rate"],
+        lr_scheduler_type=rl["lr_schedule"],
+        warmup_steps=rl["warmup_steps"],
+        weight_decay=rl["weight_decay"],
+        max_grad_norm=rl["max_grad_norm"],
+        optim="adamw_torch",
+        beta=rl["kl_coefficient"],
+        epsilon=rl["clip_epsilon"],
+        loss_type=rl["loss_type"],
+        scale_rewards=rl["scale_rewards"],
+        use_bias_correction_kl=False,
+        mask_truncated_completions=False,
+        disable_dropout=True,
+        shuffle_dataset=False,
+        seed=seed,
+        use_cpu=model["device"] == "cpu",
+        bf16=model["dtype"] == "bfloat16",
+        activation_checkpointing=False,
+        logging_steps=1,
+        save_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+    )
+
+
+def run_grpo(settings: dict, seed: int, sft: Path, prompts: Path, output: Path) -> None:
+    """Train the SFT model on the prompts; settings holds the sections ``model`` and ``rl``."""
+    model_settings, rl = settings["model"], settings["rl"]
+    device, dtype = model_settings["device"], model_settings["dtype"]
+    record = RunRecord("workflow_scripts.train.grpo", settings, seed, [sft / MANIFEST, prompts])
+    prepare_torch(device, model_settings["threads"])
+    set_seed(seed)
+    tokenizer = load_tokenizer(sft)
+    model = load_model(sft, device, dtype, trainable=True)
+    if not isinstance(model, PeftModel):
+        # TRL loads the reference of the KL term from here, so it is the SFT policy.
+        model.config._name_or_path = str(sft)
+    n_prompts = rl["steps"] * rl["batch_size"] // rl["group_size"]
+    records = order_prompts(read_dataset(prompts), n_prompts, seed)
+    log = RolloutLog()
+    trainer = GRPOTrainer(
+        model=model,
+        reward_funcs=make_reward(tokenizer, log),
+        args=grpo_config(rl, model_settings, seed, output),
+        train_dataset=Dataset.from_list(
+            [{"prompt": r["prompt"], "problem": json.dumps(r["problem"])} for r in records]
+        ),
+        processing_class=tokenizer,
+        callbacks=[
+            Progress(output.name, ("reward", "kl", "completions/mean_length")),
+            ScoredCheckpoints(rl["scored_steps"], tokenizer, output / "checkpoints"),
+        ],
+        rollout_func=make_rollouts(tokenizer, rl, seed),
+    )
+    trainer.remove_callback(PrinterCallback)
+    # The reference is a frozen adapter of the model itself, or a model of its own.
+    guard = WeightGuard(model, trainer.ref_model)
+    trainer.train()
+    history = [row for row in trainer.state.log_history if "loss" in row]
+    # Groups of equal rewards have no advantage: a run of nothing else rightly changes nothing.
+    guard.check(must_move=any(row["frac_reward_zero_std"] < 1 for row in history))
+
+    write_step_table(output / "log.csv", history, LOGGED)
+    log.write(output / "rollouts.csv")
+    files = save_model(model, tokenizer, output / "model")
+    record.write(
+        output / "run.json",
+        device,
+        n_trainable=guard.n_trainable,
+        steps=rl["steps"],
+        files=files,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--settings", type=json.loads, required=True, help="model and rl, as JSON")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--sft", type=Path, required=True, help="folder of the SFT model")
+    parser.add_argument("--prompts", type=Path, required=True, help="RL prompt set")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the run")
+    run_grpo(**vars(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    run_stage(main)

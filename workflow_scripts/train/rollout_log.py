@@ -1,0 +1,32 @@
+"""The log of RL rollouts: for every step, what was sampled and what it earned."""
+
+import csv
+from collections import defaultdict
+from pathlib import Path
+
+from workflow_scripts.files import atomic_path
+from workflow_scripts.task.classify import classify
+from workflow_scripts.task.problems import Problem
+from workflow_scripts.task.text import count_words
+
+KEYS = ("step", "type", "steps", "parts", "strategy")
+COUNTS = ("n", "correct", "complete", "words")
+
+
+class RolloutLog:
+    """Sums rollouts by RL step, problem type, steps, parts and strategy."""
+
+    def __init__(self):
+        self.cells: dict[tuple, list[int]] = defaultdict(lambda: [0] * len(COUNTS))
+
+    def add(self, step: int, problem: Problem, response: str, complete: bool, reward: float):
+        label = classify(problem, response)
+        cell = self.cells[step, problem.type, problem.n_steps, len(problem.parts), label]
+        for i, value in enumerate((1, int(reward), int(complete), count_words(response))):
+            cell[i] += value
+
+    def write(self, path: Path) -> None:
+        with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(KEYS + COUNTS)
+            writer.writerows([*key, *self.cells[key]] for key in sorted(self.cells))

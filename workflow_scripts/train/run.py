@@ -1,0 +1,72 @@
+"""What every training stage shares: guards around the weights, and the record of the run."""
+
+import hashlib
+import time
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedModel
+
+from workflow_scripts.files import StudyError, sha256, write_json
+from workflow_scripts.provenance import code_hash, git_commit, package_versions
+
+
+def _weights_hash(models: list[PreTrainedModel], trainable: bool) -> str:
+    digest = hashlib.sha256()
+    for model in models:
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad == trainable:
+                digest.update(name.encode())
+                content = parameter.detach().cpu().contiguous().view(torch.uint8)
+                digest.update(content.numpy().tobytes())
+    return digest.hexdigest()
+
+
+class WeightGuard:
+    """Checks that training moves the trainable weights, and no others.
+
+    reference is the reference model of the KL term, where it is a model of its own.
+    """
+
+    def __init__(self, model: PreTrainedModel, reference: PreTrainedModel | None = None):
+        self.models = [model] if reference is None else [model, reference.requires_grad_(False)]
+        self.n_trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+        if not self.n_trainable:
+            raise StudyError("the model has no trainable parameters")
+        self.trainable = _weights_hash(self.models, trainable=True)
+        self.frozen = _weights_hash(self.models, trainable=False)
+
+    def check(self, must_move: bool = True) -> None:
+        if must_move and _weights_hash(self.models, trainable=True) == self.trainable:
+            raise StudyError("training ended with the weights it began with")
+        if _weights_hash(self.models, trainable=False) != self.frozen:
+            raise StudyError("training changed weights that it must not change")
+
+
+def device_name(device: str) -> str:
+    return torch.cuda.get_device_name() if device == "cuda" else "cpu"
+
+
+class RunRecord:
+    """Collects run.json: settings, seed, code, inputs, packages, device, time and results."""
+
+    def __init__(self, module: str, settings: dict, seed: int, inputs: list[Path]):
+        self.started = time.time()
+        self.record = {
+            "stage": module,
+            "settings": settings,
+            "seed": seed,
+            "code_hash": code_hash(module),
+            "commit": git_commit(),
+            "inputs": {str(path): sha256(path) for path in inputs},
+            "packages": package_versions(),
+        }
+
+    def write(self, path: Path, device: str, **results) -> None:
+        """Write the record, as the last of a run's outputs."""
+        self.record |= {
+            "device": device_name(device),
+            "wall_seconds": round(time.time() - self.started, 2),
+            **results,
+        }
+        write_json(path, self.record)

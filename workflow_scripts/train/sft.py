@@ -1,0 +1,110 @@
+"""SFT: a base model learns one or both strategies from solutions of short problems.
+
+    python -m workflow_scripts.train.sft --help
+
+Only the response is learnt, not the prompt. The SFT seed decides the order of the examples and the
+initialization of a LoRA adapter; the draw of the examples was decided by the same seed before.
+Writes model/, log.csv and run.json (with the validation cross-entropy) into the output folder.
+"""
+
+import argparse
+import json
+from pathlib import Path
+from random import Random
+
+from transformers import PreTrainedTokenizerBase, set_seed
+
+from workflow_scripts.files import run_stage
+from workflow_scripts.model.store import (
+    MANIFEST,
+    add_lora,
+    load_model,
+    load_tokenizer,
+    prepare_torch,
+    save_model,
+)
+from workflow_scripts.model.tokenizer import encode
+from workflow_scripts.task.datasets import read_dataset
+from workflow_scripts.train.run import RunRecord, WeightGuard
+from workflow_scripts.train.supervised import (
+    Example,
+    cross_entropy,
+    make_example,
+    order_batches,
+    train_supervised,
+)
+
+
+def tokenize_examples(records: list[dict], tokenizer: PreTrainedTokenizerBase) -> list[Example]:
+    prompts = encode(tokenizer, [record["prompt"] for record in records])
+    responses = encode(tokenizer, [record["response"] for record in records])
+    return [
+        make_example([(prompt, False), (response, True)], tokenizer.eos_token_id)
+        for prompt, response in zip(prompts, responses, strict=True)
+    ]
+
+
+def run_sft(
+    settings: dict, seed: int, base: Path, data: Path, validation: Path, output: Path
+) -> None:
+    """Fine-tune the base model on data, then measure cross-entropy on validation.
+
+    settings holds the sections ``model`` and ``sft`` of the configuration.
+    """
+    model_settings, sft = settings["model"], settings["sft"]
+    device, dtype = model_settings["device"], model_settings["dtype"]
+    inputs = [base / MANIFEST, data, validation]
+    record = RunRecord("workflow_scripts.train.sft", settings, seed, inputs)
+    prepare_torch(device, model_settings["threads"])
+    set_seed(seed)
+    tokenizer = load_tokenizer(base)
+    model = load_model(base, device, dtype)
+    if model_settings["adaptation"] == "lora":
+        model = add_lora(model, model_settings["lora"])
+    guard = WeightGuard(model)
+
+    examples = tokenize_examples(read_dataset(data), tokenizer)
+    held_out = tokenize_examples(read_dataset(validation), tokenizer)
+    lengths = [len(example["input_ids"]) for example in examples]
+    rng = Random(f"sft order seed {seed}")
+    order = [
+        i for _ in range(sft["epochs"]) for i in order_batches(lengths, sft["batch_size"], rng)
+    ]
+    train_supervised(
+        model,
+        tokenizer,
+        [examples[i] for i in order],
+        sft,
+        device,
+        dtype,
+        seed,
+        output.name,
+        output,
+    )
+    guard.check()
+
+    loss, n_tokens = cross_entropy(model, held_out, sft["micro_batch_size"], tokenizer.pad_token_id)
+    files = save_model(model, tokenizer, output / "model")
+    record.write(
+        output / "run.json",
+        device,
+        n_trainable=guard.n_trainable,
+        steps=len(order) // sft["batch_size"],
+        validation={"cross_entropy": loss, "n_tokens": n_tokens},
+        files=files,
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--settings", type=json.loads, required=True, help="model and sft, as JSON")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--base", type=Path, required=True, help="folder of the base model")
+    parser.add_argument("--data", type=Path, required=True, help="SFT set")
+    parser.add_argument("--validation", type=Path, required=True, help="held-out SFT set")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the run")
+    run_sft(**vars(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    run_stage(main)
