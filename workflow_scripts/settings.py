@@ -96,10 +96,12 @@ class Base(Section):
     layers: Count
     heads: Count
     mlp_size: Count
+    initializer_range: Positive
     steps: Count
     batch_size: Count
     learning_rate: Positive
     warmup_steps: int = Field(ge=0)
+    weight_decay: NonNegative
     seed: Seed
     corpus: Corpus
 

@@ -18,6 +18,7 @@ from workflow_scripts.task.datasets import (
     draw_sft,
     draw_validation,
     read_dataset,
+    solve_heldout,
     write_dataset,
 )
 from workflow_scripts.task.problems import Problem
@@ -102,6 +103,21 @@ def test_field_map_stands_in_every_prompt_if_it_is_asked_for():
         first, rest = with_map["prompt"].split("\n", 1)
         assert first.startswith("map 0 = e")
         assert rest == without["prompt"], "the map is the only difference"
+
+
+@pytest.mark.parametrize("mix", [STEPS, PARTS], ids=["steps", "parts"])
+def test_heldout_examples_solve_the_validation_problems_of_the_mix_s_sizes(mix):
+    size = "parts" if "parts" in mix else "steps"
+    strata = {**mix, size: [1, 2, 3, 4, 5, 6]}
+    validation = draw_validation(TASK, strata, 60)["dev"]
+    wanted = [record for record in validation if record[size] in mix[size]]
+    solved = solve_heldout(TASK, mix, validation)
+    assert 0 < len(wanted) < len(validation)
+    assert problems_of(solved) == problems_of(wanted)
+    assert solved == solve_heldout(TASK, mix, validation)
+    for record in solved:
+        problem = Problem.from_json(record["problem"])
+        assert outcome_reward(problem, record["response"], complete=True) == 1
 
 
 @pytest.mark.parametrize("share", [0.5, 0.75, 0.9])

@@ -1,6 +1,6 @@
 """Fetch a pre-trained model once, at a pinned revision; every later stage works offline.
 
-    python -m workflow_scripts.model.fetch --help
+python -m workflow_scripts.model.fetch --help
 """
 
 import argparse
@@ -37,7 +37,9 @@ def main() -> None:
     parser.add_argument(
         "--hub", type=json.loads, required=True, help="repository and revision, as JSON"
     )
-    parser.add_argument("--output", type=Path, required=True, help="manifest, in the model's folder")
+    parser.add_argument(
+        "--output", type=Path, required=True, help="manifest, in the model's folder"
+    )
     args = parser.parse_args()
     fetch(args.hub["repository"], args.hub["revision"], args.output)
 

@@ -38,6 +38,7 @@ def create_base_model(base: dict, tokenizer: PreTrainedTokenizerBase) -> PreTrai
         num_attention_heads=base["heads"],
         num_key_value_heads=base["heads"],
         intermediate_size=base["mlp_size"],
+        initializer_range=base["initializer_range"],
         max_position_embeddings=512,
         tie_word_embeddings=True,
         bos_token_id=None,

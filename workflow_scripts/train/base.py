@@ -85,10 +85,12 @@ def run_base(settings: dict, output: Path) -> None:
     lengths = [len(example["input_ids"]) for example in examples]
     order = order_batches(lengths, base["batch_size"], rng)
     optimization = {
-        **{key: base[key] for key in ("batch_size", "learning_rate", "warmup_steps")},
+        **{
+            key: base[key]
+            for key in ("batch_size", "learning_rate", "warmup_steps", "weight_decay")
+        },
         "micro_batch_size": base["batch_size"],
         "lr_schedule": "linear",
-        "weight_decay": 0.0,
         "max_grad_norm": 1.0,
     }
     train_supervised(

@@ -1,0 +1,68 @@
+"""Fixtures that run the workflow as a user would: from a fresh copy of the tracked files."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def copy_project(target: Path) -> Path:
+    """Copy what git tracks, or would track: a clone of the working tree as it is."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
+    for name in listed.decode().split("\0"):
+        source = ROOT / name
+        if name and source.is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, target / name)
+    return target
+
+
+class Project:
+    """A copy of the project to run commands in."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def run(self, *command: str, timeout: int = 900) -> subprocess.CompletedProcess:
+        environment = {
+            **os.environ,
+            "PYTHONPATH": "",
+            "XDG_CACHE_HOME": str(self.folder / ".cache"),
+        }
+        return subprocess.run(
+            command,
+            cwd=self.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+
+    def snakemake(self, *arguments: str, tier: str = "smoke", timeout: int = 900):
+        config = ["--configfile", f"config/{tier}.yaml"]
+        return self.run(sys.executable, "-m", "snakemake", *arguments, *config, timeout=timeout)
+
+    def python(self, module: str, *arguments: str):
+        return self.run(sys.executable, "-m", f"workflow_scripts.{module}", *arguments)
+
+
+@pytest.fixture
+def project(tmp_path) -> Project:
+    """A fresh copy in which nothing has run."""
+    return Project(copy_project(tmp_path / "project"))
+
+
+@pytest.fixture(scope="session")
+def smoke(tmp_path_factory) -> Project:
+    """A copy in which the whole smoke tier has run once. Tests must leave it as it is."""
+    made = Project(copy_project(tmp_path_factory.mktemp("smoke") / "project"))
+    result = made.snakemake("all", "--cores", "2", timeout=1500)
+    assert result.returncode == 0, result.stderr[-4000:]
+    return made

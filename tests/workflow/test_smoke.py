@@ -1,0 +1,132 @@
+"""The whole smoke tier: every stage runs, nothing runs twice, the same run gives the same results."""
+
+import hashlib
+import json
+
+import pandas as pd
+import pytest
+
+from tests.conftest import Project, copy_project
+from workflow_scripts.report import products
+from workflow_scripts.settings import Settings
+
+
+def smoke_settings(project: Project) -> Settings:
+    record = next(project.folder.glob("results/smoke/rl/*/run.json"))
+    assert record.is_file()
+    return load_settings("smoke")
+
+
+def load_settings(tier: str) -> Settings:
+    from tests.test_settings import load_tier
+
+    return load_tier(tier)
+
+
+def hashes(project: Project, pattern: str) -> dict[str, str]:
+    results = project.folder / "results" / "smoke"
+    return {
+        str(path.relative_to(results)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(results.glob(pattern))
+    }
+
+
+def test_every_figure_table_and_claim_is_made(smoke):
+    results = smoke.folder / "results" / "smoke"
+    settings = load_settings("smoke")
+    for name in products.figures(settings):
+        assert (results / "figures" / f"{name}.png").stat().st_size > 5000, name
+        assert b"<svg" in (results / "figures" / f"{name}.svg").read_bytes(), name
+    for name in products.tables(settings):
+        assert len((results / "tables" / f"{name}.csv").read_text().splitlines()) > 1, name
+        assert (results / "tables" / f"{name}.md").is_file(), name
+    assert [claim["id"] for claim in json.loads((results / "claims.json").read_text())] == [
+        f"C{number}" for number in range(1, 10)
+    ]
+
+
+def test_every_product_of_the_smoke_tier_says_that_it_has_no_scientific_meaning(smoke):
+    results = smoke.folder / "results" / "smoke"
+    pages = [*results.glob("tables/*.md"), *results.glob("figures/*.svg"), results / "claims.md"]
+    silent = [page.name for page in pages if "no scientific meaning" not in page.read_text()]
+    assert len(pages) > 20
+    assert not silent
+
+
+def test_a_second_run_starts_no_job(smoke):
+    result = smoke.snakemake("all", "--dry-run")
+    assert "Nothing to be done" in result.stdout + result.stderr
+
+
+def test_table1_has_every_row_of_the_paper(smoke):
+    table = pd.read_csv(smoke.folder / "results/smoke/tables/table1.csv")
+    assert set(table["model"]) == {"F", "B", "FB"}
+    assert set(table["stage"]) == {"SFT", "RL(2-5)", "RL(6-9)"}
+    assert set(table["type"]) == {"all", "inversion", "evaluation"}
+    assert len(table) == 27
+    measured = table[["pass1", "ci_low", "ci_high"]]
+    assert measured.apply(lambda column: column.between(0, 1)).all().all()
+
+
+def test_rl_logs_every_step_of_every_run(smoke):
+    settings = load_settings("smoke")
+    logs = sorted(smoke.folder.glob("results/smoke/rl/*/rollouts.csv"))
+    assert logs
+    for path in logs:
+        rollouts = pd.read_csv(path)
+        per_step = rollouts.groupby("step")["n"].sum()
+        assert list(per_step.index) == list(range(1, settings.rl.steps + 1)), path
+        assert (per_step == settings.rl.batch_size).all(), path
+        assert (rollouts["correct"] <= rollouts["complete"]).all(), path
+
+
+def test_lora_and_the_field_map_in_the_prompt_are_run(smoke):
+    results = smoke.folder / "results" / "smoke"
+    adapter = results / "rl/FB-s0-adaptation=lora-rl6-9/model/adapter_model.safetensors"
+    assert adapter.is_file()
+    prompts = smoke.folder / "data/smoke/gf11-field_map=prompt/rl-6-9.jsonl"
+    record = json.loads(prompts.read_text().splitlines()[1])
+    assert record["prompt"].startswith("map 0 = e")
+    assert (results / "rl/FB-s0-field_map=prompt-rl6-9/model/model.safetensors").is_file()
+
+
+def test_the_same_configuration_gives_the_same_bits(smoke, tmp_path):
+    again = Project(copy_project(tmp_path / "project"))
+    result = again.snakemake("table1", "--cores", "2")
+    assert result.returncode == 0, result.stderr[-4000:]
+    tables = hashes(again, "tables/table1.*")
+    assert tables == hashes(smoke, "tables/table1.*")
+    weights = hashes(again, "*/*/model/*.safetensors")
+    assert len(weights) > 9
+    assert weights.items() <= hashes(smoke, "*/*/model/*.safetensors").items()
+
+
+@pytest.mark.parametrize("damage", ["cut short", "altered"])
+def test_a_damaged_model_is_named_and_nothing_is_written(smoke, tmp_path, damage):
+    copied = Project(copy_project(tmp_path / "project"))
+    model = smoke.folder / "results/smoke/sft/FB-s0/model"
+    target = copied.folder / "model"
+    target.mkdir()
+    for path in model.iterdir():
+        (target / path.name).write_bytes(path.read_bytes())
+    weights = target / "model.safetensors"
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-100] if damage == "cut short" else content[:-1] + b"\0")
+    sampling = {"temperature": 1.0, "batch_size": 64, "seed": 0}
+    settings = {
+        "model": load_settings("smoke").model.model_dump(),
+        "sampling": sampling,
+        "max_new_tokens": 96,
+    }
+    output = copied.folder / "rollouts.parquet"
+    result = copied.python(
+        "evaluate.sample",
+        *("--settings", json.dumps(settings), "--run", "x", "--models", f"0={target}"),
+        *("--problems", str(smoke.folder / "data/smoke/gf11/final-steps.jsonl")),
+        *("--n-samples", "1", "--output", str(output)),
+    )
+    assert result.returncode == 1
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("error:")]
+    assert str(weights) in line
+    assert "run snakemake again" in line
+    assert not output.exists()
