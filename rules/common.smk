@@ -1,24 +1,27 @@
 # Named helpers of the rules; no rules stand here.
 import json
+import os
 import sys
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
-
 sys.path.insert(0, workflow.basedir)
 
+from workflow_scripts.configuration import ConfigurationError, refuse, validate
 from workflow_scripts.provenance import code_hash
 from workflow_scripts.report import products
-from workflow_scripts.settings import ConfigurationError, validate
 from workflow_scripts.study import Study
 
 # The order in which they win: what the command line names stands over the defaults.
-CONFIG_FILES = [Path(workflow.configfiles[-1]), *map(Path, workflow.configfiles[:-1])]
+CONFIG_FILES = [
+    Path(os.path.relpath(file))
+    for file in (workflow.configfiles[-1], *workflow.configfiles[:-1])
+]
 try:
     study = Study(validate(config, CONFIG_FILES))
-    study.check_base_models()
+    if missing := study.missing_base_model():
+        raise refuse(*missing, config, CONFIG_FILES)
 except ConfigurationError as error:
-    raise WorkflowError(str(error)) from None
+    sys.exit(f"error: {error}")
 
 DATA, RESULTS = f"data/{study.tier}", f"results/{study.tier}"
 

@@ -7,11 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
+from workflow_scripts.configuration import ConfigurationError, validate
 from workflow_scripts.settings import (
-    ConfigurationError,
     Settings,
     override,
-    validate,
 )
 
 CONFIG = Path(__file__).parents[1] / "config"
@@ -90,14 +89,13 @@ BAD_INPUT = {
     "key in the wrong section": ("sft.group_size", 8, "no such key; known here: batch_size, "),
     # a wrong type
     "text for a number": ("sft.epochs", "many", "input should be a valid integer"),
-    "number in quotes": ("sft.batch_size", "32", "input should be a valid integer"),
-    "number without its dot": ("rl.learning_rate", "1e-4", "input should be a valid number"),
+    "text for a rate": ("rl.learning_rate", "fast", "input should be a valid number"),
     "fraction for a count": ("rl.steps", 2.5, "input should be a valid integer"),
-    "true for a count": ("model.threads", True, "input should be a valid integer"),
+    "true for a count": ("model.threads", True, "valid number, not yes or no"),
     "number for a section": ("task", 5, "input should be a valid dictionary"),
     "number for a list": ("seeds", 3, "input should be a valid list"),
     "nothing for a number": ("sft.warmup_steps", None, "input should be a valid integer"),
-    "number for yes or no": ("experiments.main.enabled", 1, "input should be a valid boolean"),
+    "text for yes or no": ("experiments.main.enabled", "so", "input should be a valid boolean"),
     "neither list nor name": ("model.lora.target_modules", 3, "input should be a valid list"),
     # an impossible value
     "negative size": ("data.sft_examples", -1, "greater than or equal to 1"),
@@ -106,7 +104,7 @@ BAD_INPUT = {
     "no seeds": ("seeds", [], "at least 1 item"),
     "negative rate": ("sft.learning_rate", -0.1, "greater than 0"),
     "infinite rate": ("sft.learning_rate", float("inf"), "finite number"),
-    "rate that is no number": ("rl.kl_coefficient", float("nan"), "finite number"),
+    "rate that is no number": ("rl.kl_coefficient", float("nan"), "greater than or equal to 0"),
     "share above 1": ("data.rl_evaluation_share", 1.5, "less than or equal to 1"),
     "unknown name": ("rl.lr_schedule", "cosin", "'constant', 'linear' or 'cosine'"),
     "group of one": ("rl.group_size", 1, "greater than or equal to 2"),
@@ -152,7 +150,23 @@ BAD_INPUT = {
     "responses too short for a guess": (
         "task.response_words",
         35,
-        "enough for one guess of 5 steps",
+        "at least 93, the words of a solution of 15 steps",
+    ),
+    "responses longer than the limit of tokens": (
+        "rl.max_new_tokens",
+        90,
+        "at least task.response_words, which is 96",
+    ),
+    "the same seed twice": ("seeds", [0, 0], "distinct seeds"),
+    "subset larger than its set": (
+        "sampling.pass_at_k.n_problems",
+        513,
+        "at most data.validation_problems, which is 512",
+    ),
+    "longer problems that are not longer": (
+        "experiments.longer.rl_steps.high",
+        9,
+        "more than data.validation_steps.high, which is 9",
     ),
     "checkpoint after the end": ("rl.scored_steps", [20, 300], "steps below rl.steps"),
 }
@@ -212,8 +226,8 @@ BAD_INPUT_INSIDE = {
         "experiments.longer.overrides.rl.group_sise: 8: a key of the configuration",
     ),
     "override of the wrong type": (
-        {"experiments.longer.overrides": {"rl.learning_rate": "1e-4"}},
-        "experiments.longer.overrides.rl.learning_rate: 1e-4: input should be a valid number",
+        {"experiments.longer.overrides": {"rl.learning_rate": "fast"}},
+        "experiments.longer.overrides.rl.learning_rate: fast: input should be a valid number",
     ),
     "override that does not fit another setting": (
         {"experiments.longer.overrides": {"rl.steps": 50}},
@@ -298,10 +312,19 @@ def test_last_file_that_sets_the_key_is_named(tmp_path):
 
 def test_a_key_of_no_file_comes_from_the_command_line():
     config = merge(yaml.safe_load(DEFAULT.read_text()), nested("rl.group_sise", 8))
-    with pytest.raises(
-        ConfigurationError, match=r"^command line or .*default\.yaml: rl\.group_sise"
-    ):
+    with pytest.raises(ConfigurationError, match=r"^command line: rl\.group_sise"):
         validate(config, [DEFAULT])
+
+
+def test_a_value_from_the_command_line_is_not_blamed_on_a_file():
+    config = merge(yaml.safe_load(DEFAULT.read_text()), nested("rl.group_size", "7"))
+    with pytest.raises(ConfigurationError, match=r"^command line: rl\.group_size: 7: a divisor"):
+        validate(config, [DEFAULT])
+
+
+def test_numbers_from_the_command_line_are_text_and_are_read_as_numbers():
+    config = merge(yaml.safe_load(DEFAULT.read_text()), nested("rl.learning_rate", "5e-4"))
+    assert validate(config, [DEFAULT]).rl.learning_rate == 5e-4
 
 
 def test_validation_leaves_the_configuration_as_it_was():

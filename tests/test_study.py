@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from workflow_scripts.settings import Settings, override, validate
+from workflow_scripts.configuration import validate
+from workflow_scripts.settings import Settings, override
 from workflow_scripts.study import RlRun, SftRun, Study
 
 DEFAULT = Path(__file__).parents[1] / "config" / "default.yaml"
@@ -152,7 +153,7 @@ CHANGES = {
     "model.lora.target_modules": ["q_proj", "v_proj"],
     "model.base": "data/base/other folder/gf{p}",
     "task.field_map": "prompt",
-    "task.response_words": 120,
+    "task.response_words": 95,
     "task.field_size": 5,
 }
 PAIRS = [{a: CHANGES[a], b: CHANGES[b]} for a in CHANGES for b in CHANGES if a <= b]
@@ -374,7 +375,7 @@ TASKS = [
     {"task.field_size": 13},
     {"task.field_map": "prompt"},
     {"task.field_map": "prompt", "task.field_size": 13},
-    {"task.response_words": 97},
+    {"task.response_words": 95},
     {"task.n_variables": 19},
     {"task.n_variables": 20},
 ]

@@ -1,20 +1,27 @@
-"""The validated configuration: what may be set, and what each value may be."""
+"""The settings of a study: what may be set, and what each value may be."""
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from workflow_scripts.task.field import make_field
-from workflow_scripts.task.strategies import max_guesses
+from workflow_scripts.task.strategies import guess_and_check_words, solution_words
 
-Count = Annotated[int, Field(ge=1)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Seed = Annotated[int, Field(ge=0)]
+
+def _not_a_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("input should be a valid number, not yes or no")
+    return value
+
+
+_Int = Annotated[int, BeforeValidator(_not_a_bool)]
+_Float = Annotated[float, BeforeValidator(_not_a_bool)]
+Count = Annotated[_Int, Field(ge=1)]
+WholeNumber = Annotated[_Int, Field(ge=0)]
+Seed = WholeNumber
+NonNegative = Annotated[_Float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[_Float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[_Float, Field(ge=0, le=1)]
 Schedule = Literal["constant", "linear", "cosine"]
 ModelName = Literal["F", "B", "FB"]
 
@@ -26,17 +33,17 @@ BACKWARD_SHARE = {"F": 0.0, "B": 1.0, "FB": 0.5}
 RUN_SECTIONS = ("task", "model", "sft", "rl")
 
 
-class ConfigurationError(Exception):
-    """One line: file, key, value and what is allowed."""
-
-
 class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # Not strict: --config hands over every value as a string.
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+SEPARATOR = "\x1f"  # of key, value and what is allowed, in the errors of this module
 
 
 def _require(condition: bool, key: str, value: Any, allowed: str) -> None:
     if not condition:
-        raise ValueError(f"{key}\x1f{value}\x1f{allowed}")
+        raise ValueError(SEPARATOR.join((key, str(value), allowed)))
 
 
 class Range(Section):
@@ -100,7 +107,7 @@ class Base(Section):
     steps: Count
     batch_size: Count
     learning_rate: Positive
-    warmup_steps: int = Field(ge=0)
+    warmup_steps: WholeNumber
     weight_decay: NonNegative
     seed: Seed
     corpus: Corpus
@@ -139,7 +146,7 @@ class Optimization(Section):
     micro_batch_size: Count
     learning_rate: Positive
     lr_schedule: Schedule
-    warmup_steps: int = Field(ge=0)
+    warmup_steps: WholeNumber
     weight_decay: NonNegative
     max_grad_norm: Positive
 
@@ -159,11 +166,11 @@ class Rl(Optimization):
     """GRPO. batch_size counts completions; every step updates once on fresh rollouts."""
 
     steps: Count
-    group_size: Annotated[int, Field(ge=2)]
+    group_size: Annotated[_Int, Field(ge=2)]
     kl_coefficient: NonNegative
     temperature: Positive
     top_p: Annotated[float, Field(gt=0, le=1)]
-    top_k: int = Field(ge=0)
+    top_k: WholeNumber
     clip_epsilon: Positive
     loss_type: Literal["grpo", "dr_grpo", "dapo", "bnpo"]
     scale_rewards: Literal["group", "batch", "none"]
@@ -231,7 +238,7 @@ class Amplification(Experiment):
 
 class Composition(Experiment):
     part_steps: Range
-    sft_parts: dict[str, Range]
+    sft_parts: dict[Annotated[str, Field(pattern=r"^[a-z]{2,}$")], Range]
     rl_parts: Range
     validation_parts: Range
 
@@ -282,41 +289,56 @@ class Settings(Section):
     @model_validator(mode="after")
     def _fits(self):
         """The variable names must hold every program, and the responses every solution."""
+        task, data, experiments = self.task, self.data, self.experiments
+        composition, longer = experiments.composition, experiments.longer
         longest = {
-            "data.sft_steps.high": self.data.sft_steps.high,
-            "data.validation_steps.high": self.data.validation_steps.high,
+            "data.sft_steps.high": data.sft_steps.high,
+            "data.validation_steps.high": data.validation_steps.high,
             "base.corpus.program_steps": self.base.corpus.program_steps,
-            "experiments.longer.rl_steps.high": self.experiments.longer.rl_steps.high,
+            "experiments.longer.rl_steps.high": longer.rl_steps.high,
         }
         for experiment in ("main", "field13"):
-            for i, steps in enumerate(getattr(self.experiments, experiment).rl_steps):
+            for i, steps in enumerate(getattr(experiments, experiment).rl_steps):
                 longest[f"experiments.{experiment}.rl_steps.{i}.high"] = steps.high
-        limit = self.task.n_variables - 1
         for key, steps in longest.items():
-            allowed = f"at most {limit} steps, one less than task.n_variables"
-            _require(steps <= limit, key, steps, allowed)
-        composition = self.experiments.composition
+            allowed = f"at most {task.n_variables - 1} steps, one less than task.n_variables"
+            _require(steps < task.n_variables, key, steps, allowed)
         parts = max(
             composition.rl_parts.high,
             composition.validation_parts.high,
             *(parts.high for parts in composition.sft_parts.values()),
         )
-        used = parts * (composition.part_steps.high + 1)
         _require(
-            used <= self.task.n_variables,
+            parts * (composition.part_steps.high + 1) <= task.n_variables,
             "experiments.composition.part_steps.high",
             composition.part_steps.high,
-            f"{parts} parts must fit into task.n_variables, which is {self.task.n_variables}",
+            f"{parts} parts must fit into task.n_variables, which is {task.n_variables}",
         )
-        guesses = max_guesses(
-            self.task.field_size, self.data.sft_steps.high, self.task.response_words
-        )
-        _require(
-            guesses > 0,
-            "task.response_words",
-            self.task.response_words,
-            f"enough for one guess of {self.data.sft_steps.high} steps",
-        )
+        needed = {
+            f"one guess of {data.sft_steps.high} steps": guess_and_check_words(data.sft_steps.high),
+            f"a solution of {longer.rl_steps.high} steps": solution_words(longer.rl_steps.high),
+            f"a solution of {parts} parts": solution_words(
+                parts * composition.part_steps.high, parts
+            ),
+        }
+        what, words = max(needed.items(), key=lambda item: item[1])
+        allowed = f"at least {words}, the words of {what}"
+        _require(task.response_words >= words, "task.response_words", task.response_words, allowed)
+        return self
+
+    @model_validator(mode="after")
+    def _agrees(self):
+        """Settings of one section that those of another bound."""
+        _require(len(set(self.seeds)) == len(self.seeds), "seeds", self.seeds, "distinct seeds")
+        words, tokens = self.task.response_words, self.rl.max_new_tokens
+        allowed = f"at least task.response_words, which is {words}: a word has a token or more"
+        _require(tokens >= words, "rl.max_new_tokens", tokens, allowed)
+        subset, problems = self.sampling.pass_at_k.n_problems, self.data.validation_problems
+        allowed = f"at most data.validation_problems, which is {problems}"
+        _require(subset <= problems, "sampling.pass_at_k.n_problems", subset, allowed)
+        steps, known = self.experiments.longer.rl_steps.high, self.data.validation_steps.high
+        allowed = f"more than data.validation_steps.high, which is {known}"
+        _require(steps > known, "experiments.longer.rl_steps.high", steps, allowed)
         return self
 
 
@@ -329,106 +351,6 @@ def override(settings: Settings, changes: dict[str, Any]) -> Settings:
         for name in sections:
             section = section.get(name) if isinstance(section, dict) else None
         if not isinstance(section, dict) or last not in section:
-            raise ValueError(f"{key}\x1f{value}\x1fa key of the configuration")
+            _require(False, key, value, "a key of the configuration")
         section[last] = value
     return Settings.model_validate(values)
-
-
-def _section_at(keys: list[str]) -> type[Section]:
-    """The section that holds these keys, those of lists and dictionaries among them."""
-    section: type[Section] = Settings
-    for key in keys:
-        if key in section.model_fields:
-            annotation = section.model_fields[key].annotation
-            section = next(
-                t for t in (annotation, *get_args(annotation)) if hasattr(t, "model_fields")
-            )
-    return section
-
-
-def _describe(error: ValidationError | ValueError) -> tuple[str, Any, str]:
-    """Key, value and what is allowed, of the first error."""
-    if not isinstance(error, ValidationError):
-        return tuple(str(error).split("\x1f"))
-    errors = error.errors()
-    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
-    keys = [str(key) for key in first["loc"] if "[" not in str(key)]  # [: the name of a type
-    if first["type"] == "extra_forbidden":
-        known = ", ".join(_section_at(keys[:-1]).model_fields)
-        return ".".join(keys), first["input"], f"no such key; known here: {known}"
-    message = first["msg"]
-    if "\x1f" in message:
-        key, value, allowed = message.removeprefix("Value error, ").split("\x1f")
-        return ".".join([*keys, key]), value, allowed
-    if first["type"] == "missing":
-        return ".".join(keys), "(missing)", "a value is required"
-    return ".".join(keys), first["input"], message[0].lower() + message[1:]
-
-
-def _holds(section: Any, key: str) -> bool:
-    """Whether a section sets a dotted key; names of its own may hold dots (overrides, axes)."""
-    if isinstance(section, list):
-        section = dict(enumerate(section))
-    if not isinstance(section, dict):
-        return False
-    return any(
-        key == str(name) or (key.startswith(f"{name}.") and _holds(value, key[len(f"{name}.") :]))
-        for name, value in section.items()
-    )
-
-
-def _file_of(key: str, files: list[Path]) -> str:
-    """The last file that sets a key; none: the command line."""
-    for file in reversed(files):
-        if _holds(yaml.safe_load(file.read_text()), key):
-            return str(file)
-    return "command line or " + str(files[-1]) if files else "configuration"
-
-
-def _variants(settings: Settings) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
-    """What the experiments change for their runs: the changes, and the key that says so of each."""
-    for name, experiment in settings.experiments:
-        here = f"experiments.{name}"
-        changes = dict(experiment.overrides)
-        sources = {key: f"{here}.overrides.{key}" for key in changes}
-        if isinstance(experiment, OtherField):
-            changes["task.field_size"] = experiment.field_size
-            sources["task.field_size"] = f"{here}.field_size"
-        yield changes, sources
-        for key, values in getattr(experiment, "axes", {}).items():
-            for value in values:
-                yield {**changes, key: value}, {**sources, key: f"{here}.axes.{key}"}
-
-
-def _describe_change(
-    error: ValueError, changes: dict[str, Any], sources: dict[str, str]
-) -> tuple[str, Any, str]:
-    """As _describe, naming the key by which an experiment changes the setting."""
-    key, value, allowed = _describe(error)
-    for changed, source in sources.items():
-        if f"{key}.".startswith(f"{changed}."):
-            return source + key.removeprefix(changed), value, allowed
-    changed, source = list(sources.items())[-1]
-    return source, changes[changed], f"impossible with {key} = {value}, which must be {allowed}"
-
-
-def validate(config: dict, files: list[Path]) -> Settings:
-    """Validate a merged configuration; files are those it was read from, the strongest last.
-
-    Raises ConfigurationError with one line that names file, key, value and what is allowed.
-    """
-    try:
-        settings = Settings.model_validate(config)
-    except ValueError as error:
-        raise _refusal(*_describe(error), files) from None
-    for changes, sources in _variants(settings):
-        try:
-            override(settings, changes)
-        except ValueError as error:
-            raise _refusal(*_describe_change(error, changes, sources), files) from None
-    return settings
-
-
-def _refusal(key: str, value: Any, allowed: str, files: list[Path]) -> ConfigurationError:
-    line = f"{_file_of(key, files)}: {key}: {value}: {allowed}"
-    return ConfigurationError(" ".join(line.splitlines()))

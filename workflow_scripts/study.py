@@ -12,7 +12,6 @@ from typing import Any
 
 from workflow_scripts.settings import (
     BACKWARD_SHARE,
-    ConfigurationError,
     Experiment,
     Settings,
     override,
@@ -357,21 +356,17 @@ class Study:
         return f"{self.results}/{run.folder}/{run.name}"
 
     def base_folder(self, run: SftRun) -> str:
-        return self._base_folder(run.settings.task.field_size)
+        return run.settings.model.base.format(p=run.settings.task.field_size)
 
-    def _base_folder(self, p: int) -> str:
-        return self.settings.model.base.format(p=p)
-
-    def check_base_models(self) -> None:
-        """Raise ConfigurationError if a base model is neither there nor made by the workflow."""
+    def missing_base_model(self) -> tuple[str, str, str] | None:
+        """Key, value and what is allowed, of a base model neither there nor made by a rule."""
         made = [f"{self.results}/hub/model"] if self.settings.model.hub else []
         made += [f"{self.results}/base/gf{p}/model" for p in self.field_sizes]
-        for folder in map(self._base_folder, self.field_sizes):
+        for folder in map(self.base_folder, self.sft_runs.values()):
             if folder not in made and not (Path(folder) / "manifest.json").is_file():
-                raise ConfigurationError(
-                    f"model.base: {folder}: a folder with a model and its manifest.json, "
-                    f"or one that the workflow makes: {', '.join(made)}"
-                )
+                allowed = f"a folder with a model and its manifest.json, or {' or '.join(made)}"
+                return "model.base", folder, allowed
+        return None
 
     def validation_file(self, data_folder: str, kind: str) -> str:
         return f"{data_folder}/{self.settings.sampling.validation}-{kind}.jsonl"

@@ -1,4 +1,4 @@
-"""The whole smoke tier: every stage runs, nothing runs twice, the same run gives the same results."""
+"""The whole smoke tier: every stage runs, nothing runs twice, and results repeat to the bit."""
 
 import hashlib
 import json

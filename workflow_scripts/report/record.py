@@ -36,7 +36,7 @@ def cost_table(benchmarks: Path) -> pd.DataFrame:
 
 
 def record(results: Path, reference: Path) -> None:
-    """Replace reference by what is kept of results. Raises StudyError if the tier is not finished."""
+    """Replace reference by what is kept of results; StudyError if the tier is not finished."""
     if not (results / "claims.json").is_file():
         raise StudyError(f"{results} is not finished: run make study TIER={results.name} first")
     new = reference.with_name(f".{reference.name}.new")

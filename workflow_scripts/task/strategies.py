@@ -15,13 +15,24 @@ FORWARD, BACKWARD = "forward", "backward"
 STRATEGIES = (FORWARD, BACKWARD)
 FITTING_STRATEGY = {EVALUATION: FORWARD, INVERSION: BACKWARD}
 
-# Words, see text.WORD: a worked line, `try e1` with its verdict, `ans e1` with the end of the text.
-_LINE_WORDS, _GUESS_WORDS, _ANSWER_WORDS = 6, 3, 3
+# Words, see text.WORD: a worked line; `try e1` with its verdict; `x1 = e2` between parts; and
+# `ans e1` with the end of the text.
+_LINE_WORDS, _GUESS_WORDS, _LINK_WORDS, _ANSWER_WORDS = 6, 3, 2, 3
+
+
+def solution_words(n_steps: int, n_parts: int = 1) -> int:
+    """Words of a solution by the fitting strategy; parts after the first begin with a link."""
+    return _LINE_WORDS * n_steps + _LINK_WORDS * (n_parts - 1) + _ANSWER_WORDS
+
+
+def guess_and_check_words(n_steps: int, n_guesses: int = 1) -> int:
+    return (_GUESS_WORDS + _LINE_WORDS * n_steps) * n_guesses + _ANSWER_WORDS
 
 
 def max_guesses(p: int, n_steps: int, word_limit: int) -> int:
     """How many guesses fit into a guess-and-check solution of word_limit words."""
-    return min(p, (word_limit - _ANSWER_WORDS) // (_GUESS_WORDS + _LINE_WORDS * n_steps))
+    per_guess = guess_and_check_words(n_steps, 1) - guess_and_check_words(n_steps, 0)
+    return min(p, (word_limit - _ANSWER_WORDS) // per_guess)
 
 
 def guess_and_check_success(p: int, n_steps: int, word_limit: int) -> float:
