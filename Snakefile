@@ -21,6 +21,7 @@ localrules:
 
 
 rule all:
+    default_target: True
     input:
         FIGURE_FILES,
         TABLE_FILES,
@@ -28,4 +29,3 @@ rule all:
         rules.claims.output,
     message:
         f"{study.tier}: every figure, table and claim is in {RESULTS}"
-    default_target: True

@@ -6,21 +6,21 @@ rule base_model:
         manifest=f"{RESULTS}/base/gf{{p}}/model/manifest.json",
         log=f"{RESULTS}/base/gf{{p}}/log.csv",
         record=f"{RESULTS}/base/gf{{p}}/run.json",
-    params:
-        settings=lambda w: sections(study.with_field(int(w.p)), "task", "model", "base"),
-        folder=subpath(output.record, parent=True),
-        code=code("train.base"),
     log:
         f"{RESULTS}/logs/base/gf{{p}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/base/gf{{p}}.tsv"
-    message:
-        "Train the base model of GF({wildcards.p}) from scratch"
     priority: 1000
     threads: study.settings.model.threads
     resources:
         mem_mb=2000,
         runtime=60,
+    params:
+        settings=lambda w: sections(study.with_field(int(w.p)), "task", "model", "base"),
+        folder=subpath(output.record, parent=True),
+        code=code("train.base"),
+    message:
+        "Train the base model of GF({wildcards.p}) from scratch"
     shell:
         python("train.base")
         + " --settings {params.settings:q} --output {params.folder:q} 2> {log:q}"
@@ -32,21 +32,21 @@ rule compare_base:
         shipped=[f"data/base/gf{p}/model/manifest.json" for p in study.field_sizes],
     output:
         f"{RESULTS}/base/comparison.md",
+    log:
+        f"{RESULTS}/logs/base/comparison.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/base/comparison.tsv"
+    threads: study.settings.model.threads
+    resources:
+        mem_mb=2000,
+        runtime=10,
     params:
         settings=lambda w: [
             sections(study.with_field(p), "task", "model", "base") for p in study.field_sizes
         ],
         code=code("train.compare_base"),
-    log:
-        f"{RESULTS}/logs/base/comparison.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/base/comparison.tsv"
     message:
         "Compare the base models trained here with the shipped ones"
-    threads: study.settings.model.threads
-    resources:
-        mem_mb=2000,
-        runtime=10,
     shell:
         python("train.compare_base")
         + " --settings {params.settings:q} --trained {input.trained:q} --shipped {input.shipped:q}"
@@ -56,24 +56,24 @@ rule compare_base:
 rule rebuild_base:
     input:
         rules.compare_base.output,
+    localrule: True
     message:
         "The base models were trained anew: {input}"
-    localrule: True
 
 
 rule fetch_model:
     output:
         manifest=f"{RESULTS}/hub/model/manifest.json",
-    params:
-        hub=lambda w: as_json(study.settings.model.hub and study.settings.model.hub.model_dump()),
-        code=code("model.fetch"),
     log:
         f"{RESULTS}/logs/base/fetch.log",
     benchmark:
         f"{RESULTS}/benchmarks/base/fetch.tsv"
-    message:
-        "Fetch the pre-trained model {params.hub}"
     localrule: True
     threads: 1
+    params:
+        hub=lambda w: as_json(study.settings.model.hub and study.settings.model.hub.model_dump()),
+        code=code("model.fetch"),
+    message:
+        "Fetch the pre-trained model {params.hub}"
     shell:
         python("model.fetch") + " --hub {params.hub:q} --output {output.manifest:q} 2> {log:q}"

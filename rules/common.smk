@@ -1,6 +1,7 @@
 # Named helpers of the rules; no rules stand here.
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 
@@ -13,8 +14,7 @@ from workflow_scripts.study import Study
 
 # The order in which they win: what the command line names stands over the defaults.
 CONFIG_FILES = [
-    Path(os.path.relpath(file))
-    for file in (workflow.configfiles[-1], *workflow.configfiles[:-1])
+    Path(os.path.relpath(file)) for file in (workflow.configfiles[-1], *workflow.configfiles[:-1])
 ]
 try:
     study = Study(validate(config, CONFIG_FILES))
@@ -46,7 +46,7 @@ def sections(settings, *names):
 
 def python(module):
     """The command that runs a stage program."""
-    return f"{sys.executable} -m workflow_scripts.{module}"
+    return f"{shlex.quote(sys.executable)} -m workflow_scripts.{module}"
 
 
 def code(module):

@@ -17,21 +17,21 @@ rule validation_sets:
     output:
         dev=f"{DATA}/{{field}}/dev-{{kind}}.jsonl",
         final=f"{DATA}/{{field}}/final-{{kind}}.jsonl",
+    log:
+        f"{RESULTS}/logs/data/{{field}}-validation-{{kind}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/data/{{field}}-validation-{{kind}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
     params:
         task=task_of_field,
         mix=lambda w: as_json(study.validation_kinds[w.kind]),
         n=study.settings.data.validation_problems,
         code=code("task.datasets"),
-    log:
-        f"{RESULTS}/logs/data/{{field}}-validation-{{kind}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/data/{{field}}-validation-{{kind}}.tsv"
     message:
         "Draw the validation problems {wildcards.kind} of {wildcards.field}"
-    threads: 1
-    resources:
-        mem_mb=500,
-        runtime=5,
     shell:
         python("task.datasets")
         + " validation --task {params.task:q} --mix {params.mix:q} --n {params.n}"
@@ -43,21 +43,21 @@ rule sft_set:
         validation=validation_files,
     output:
         f"{DATA}/{{field}}/sft-{{mix}}-s{{seed}}.jsonl",
+    log:
+        f"{RESULTS}/logs/data/{{field}}-sft-{{mix}}-s{{seed}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/data/{{field}}-sft-{{mix}}-s{{seed}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
     params:
         task=task_of_field,
         mix=lambda w: as_json(study.sft_mix(w.mix)),
         n=study.settings.data.sft_examples,
         code=code("task.datasets"),
-    log:
-        f"{RESULTS}/logs/data/{{field}}-sft-{{mix}}-s{{seed}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/data/{{field}}-sft-{{mix}}-s{{seed}}.tsv"
     message:
         "Draw the SFT examples {wildcards.mix} of {wildcards.field}, seed {wildcards.seed}"
-    threads: 1
-    resources:
-        mem_mb=500,
-        runtime=5,
     shell:
         python("task.datasets")
         + " sft --task {params.task:q} --mix {params.mix:q} --n {params.n} --seed {wildcards.seed}"
@@ -69,23 +69,22 @@ rule heldout_set:
         validation=lambda w: study.heldout_problems(f"{DATA}/{w.field}", w.mix),
     output:
         f"{DATA}/{{field}}/heldout-{{mix}}.jsonl",
-    params:
-        task=task_of_field,
-        mix=lambda w: as_json(study.sft_mix(w.mix)),
-        code=code("task.datasets"),
     log:
         f"{RESULTS}/logs/data/{{field}}-heldout-{{mix}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/data/{{field}}-heldout-{{mix}}.tsv"
-    message:
-        "Solve the validation problems of {wildcards.field} as the SFT examples {wildcards.mix} do"
     threads: 1
     resources:
         mem_mb=500,
         runtime=5,
+    params:
+        task=task_of_field,
+        mix=lambda w: as_json(study.sft_mix(w.mix)),
+        code=code("task.datasets"),
+    message:
+        "Solve the validation problems of {wildcards.field} as the SFT examples {wildcards.mix} do"
     shell:
-        python("task.datasets")
-        + " heldout --task {params.task:q} --mix {params.mix:q}"
+        python("task.datasets") + " heldout --task {params.task:q} --mix {params.mix:q}"
         " --validation {input.validation:q} --output {output:q} 2> {log:q}"
 
 
@@ -94,21 +93,21 @@ rule rl_prompts:
         validation=validation_files,
     output:
         f"{DATA}/{{field}}/rl-{{prompts}}.jsonl",
+    log:
+        f"{RESULTS}/logs/data/{{field}}-rl-{{prompts}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/data/{{field}}-rl-{{prompts}}.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
     params:
         task=task_of_field,
         mix=lambda w: as_json(study.prompt_mix(w.prompts)),
         n=study.settings.data.rl_prompts,
         code=code("task.datasets"),
-    log:
-        f"{RESULTS}/logs/data/{{field}}-rl-{{prompts}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/data/{{field}}-rl-{{prompts}}.tsv"
     message:
         "Draw the RL prompts {wildcards.prompts} of {wildcards.field}"
-    threads: 1
-    resources:
-        mem_mb=500,
-        runtime=5,
     shell:
         python("task.datasets")
         + " prompts --task {params.task:q} --mix {params.mix:q} --n {params.n}"

@@ -30,21 +30,21 @@ rule figure:
     output:
         png=f"{RESULTS}/figures/{{name}}.png",
         svg=f"{RESULTS}/figures/{{name}}.svg",
-    params:
-        settings=lambda w: SETTINGS,
-        inputs=lambda w, input: options(input),
-        code=code("report.figures"),
     log:
         f"{RESULTS}/logs/figures/{{name}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/figures/{{name}}.tsv"
-    message:
-        "Figure {output.png}"
     priority: 2000
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        settings=lambda w: SETTINGS,
+        inputs=lambda w, input: options(input),
+        code=code("report.figures"),
+    message:
+        "Figure {output.png}"
     shell:
         python("report.figures")
         + " {wildcards.name:q} --settings {params.settings:q} {params.inputs}"
@@ -57,21 +57,21 @@ rule table:
     output:
         csv=f"{RESULTS}/tables/{{name}}.csv",
         markdown=f"{RESULTS}/tables/{{name}}.md",
-    params:
-        settings=lambda w: SETTINGS,
-        inputs=lambda w, input: options(input),
-        code=code("report.tables"),
     log:
         f"{RESULTS}/logs/tables/{{name}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/tables/{{name}}.tsv"
-    message:
-        "Table {output.markdown}"
     priority: 2000
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        settings=lambda w: SETTINGS,
+        inputs=lambda w, input: options(input),
+        code=code("report.tables"),
+    message:
+        "Table {output.markdown}"
     shell:
         python("report.tables")
         + " {wildcards.name:q} --settings {params.settings:q} {params.inputs}"
@@ -86,25 +86,24 @@ rule claims:
     output:
         json=f"{RESULTS}/claims.json",
         markdown=f"{RESULTS}/claims.md",
+    log:
+        f"{RESULTS}/logs/claims.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/claims.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
     params:
         settings=lambda w: SETTINGS,
         scores=lambda w, input: [f"{e}={path}" for e, path in zip(EXPERIMENTS, input.scores)],
         training=lambda w, input: [f"{e}={path}" for e, path in zip(EXPERIMENTS, input.training)],
         sft=lambda w, input: [f"{e}={path}" for e, path in zip(EXPERIMENTS, input.sft)],
         code=code("report.claims"),
-    log:
-        f"{RESULTS}/logs/claims.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/claims.tsv"
     message:
         "Claims {output.markdown}"
-    threads: 1
-    resources:
-        mem_mb=1000,
-        runtime=10,
     shell:
-        python("report.claims")
-        + " --settings {params.settings:q} --scores {params.scores:q}"
+        python("report.claims") + " --settings {params.settings:q} --scores {params.scores:q}"
         " --training {params.training:q} --sft {params.sft:q}"
         " --json {output.json:q} --markdown {output.markdown:q} 2> {log:q}"
 
@@ -120,9 +119,9 @@ for name in FIGURES:
     rule:
         name:
             target_name("fig", name)
-        localrule: True
         input:
             expand(f"{RESULTS}/figures/{name}.{{type}}", type=["png", "svg"]),
+        localrule: True
         message:
             f"{FIGURES[name].caption}: {RESULTS}/figures/{name}.png"
 
@@ -132,8 +131,8 @@ for name in TABLES:
     rule:
         name:
             target_name("table", name)
-        localrule: True
         input:
             expand(f"{RESULTS}/tables/{name}.{{type}}", type=["csv", "md"]),
+        localrule: True
         message:
             f"{TABLES[name].caption}: {RESULTS}/tables/{name}.md"

@@ -11,23 +11,23 @@ rule sft:
         manifest=f"{RESULTS}/sft/{{run}}/model/manifest.json",
         log=f"{RESULTS}/sft/{{run}}/log.csv",
         record=f"{RESULTS}/sft/{{run}}/run.json",
+    log:
+        f"{RESULTS}/logs/sft/{{run}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/sft/{{run}}.tsv"
+    priority: priority_of_run
+    threads: study.settings.model.threads
+    resources:
+        mem_mb=2000,
+        runtime=60,
     params:
         settings=lambda w: sections(find_run(w).settings, "model", "sft"),
         seed=lambda w: find_run(w).seed,
         base=subpath(input.base, parent=True),
         folder=subpath(output.record, parent=True),
         code=code("train.sft"),
-    log:
-        f"{RESULTS}/logs/sft/{{run}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/sft/{{run}}.tsv"
     message:
         "SFT {wildcards.run}"
-    priority: priority_of_run
-    threads: study.settings.model.threads
-    resources:
-        mem_mb=2000,
-        runtime=60,
     shell:
         python("train.sft")
         + " --settings {params.settings:q} --seed {params.seed} --base {params.base:q}"
@@ -43,23 +43,23 @@ rule grpo:
         rollouts=f"{RESULTS}/rl/{{run}}/rollouts.csv",
         log=f"{RESULTS}/rl/{{run}}/log.csv",
         record=f"{RESULTS}/rl/{{run}}/run.json",
+    log:
+        f"{RESULTS}/logs/rl/{{run}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/rl/{{run}}.tsv"
+    priority: priority_of_run
+    threads: study.settings.model.threads
+    resources:
+        mem_mb=3000,
+        runtime=120,
     params:
         settings=lambda w: sections(find_run(w).settings, "model", "rl"),
         seed=lambda w: find_run(w).seed,
         sft=subpath(input.sft, parent=True),
         folder=subpath(output.record, parent=True),
         code=code("train.grpo"),
-    log:
-        f"{RESULTS}/logs/rl/{{run}}.log",
-    benchmark:
-        f"{RESULTS}/benchmarks/rl/{{run}}.tsv"
     message:
         "RL {wildcards.run}"
-    priority: priority_of_run
-    threads: study.settings.model.threads
-    resources:
-        mem_mb=3000,
-        runtime=120,
     shell:
         python("train.grpo")
         + " --settings {params.settings:q} --seed {params.seed} --sft {params.sft:q}"

@@ -109,6 +109,7 @@ class Base(Section):
     learning_rate: Positive
     warmup_steps: WholeNumber
     weight_decay: NonNegative
+    adam_beta2: Share
     seed: Seed
     corpus: Corpus
 
@@ -148,6 +149,7 @@ class Optimization(Section):
     lr_schedule: Schedule
     warmup_steps: WholeNumber
     weight_decay: NonNegative
+    adam_beta2: Share
     max_grad_norm: Positive
 
     @model_validator(mode="after")

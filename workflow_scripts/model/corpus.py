@@ -44,6 +44,7 @@ def _program(rng: Random, field: Field, n_variables: int, max_steps: int) -> tup
 def _lines(rng: Random, field: Field, n_variables: int, max_steps: int) -> Document:
     part, program = _program(rng, field, n_variables, max_steps)
     document = [(program, False)]
+    given, found = set(), set()  # (variable, value)
     for _ in range(LINES_PER_DOCUMENT):
         index, value = rng.randrange(len(part.steps)), rng.randrange(field.p)
         operation, constant = part.steps[index]
@@ -52,6 +53,10 @@ def _lines(rng: Random, field: Field, n_variables: int, max_steps: int) -> Docum
             source, target, direction = target, source, DOWN
             operation = INVERSE_OPERATION[operation]
         result = field.apply(operation, value, constant)
+        if (source, value) in found or (target, result) in given:
+            continue  # two lines of which one goes on from the other would be a chain
+        given.add((source, value))
+        found.add((target, result))
         worked = render_worked_line(field, target, value, operation, constant, result)
         document.append((f"{LINE} {direction} x{source} = {field.names[value]}\n", False))
         document.append((worked + "\n", True))

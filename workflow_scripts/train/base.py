@@ -84,11 +84,9 @@ def run_base(settings: dict, output: Path) -> None:
     examples = draw_examples(rng, n_documents, task, base["corpus"], tokenizer)
     lengths = [len(example["input_ids"]) for example in examples]
     order = order_batches(lengths, base["batch_size"], rng)
+    named = ("batch_size", "learning_rate", "warmup_steps", "weight_decay", "adam_beta2")
     optimization = {
-        **{
-            key: base[key]
-            for key in ("batch_size", "learning_rate", "warmup_steps", "weight_decay")
-        },
+        **{key: base[key] for key in named},
         "micro_batch_size": base["batch_size"],
         "lr_schedule": "linear",
         "max_grad_norm": 1.0,

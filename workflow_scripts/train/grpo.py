@@ -140,6 +140,7 @@ def grpo_config(rl: dict, model: dict, seed: int, output: Path) -> GRPOConfig:
         lr_scheduler_type=rl["lr_schedule"],
         warmup_steps=rl["warmup_steps"],
         weight_decay=rl["weight_decay"],
+        adam_beta2=rl["adam_beta2"],
         max_grad_norm=rl["max_grad_norm"],
         optim="adamw_torch",
         beta=rl["kl_coefficient"],

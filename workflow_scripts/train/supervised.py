@@ -69,6 +69,7 @@ def train_supervised(
         lr_scheduler_type=optimization["lr_schedule"],
         warmup_steps=optimization["warmup_steps"],
         weight_decay=optimization["weight_decay"],
+        adam_beta2=optimization["adam_beta2"],
         max_grad_norm=optimization["max_grad_norm"],
         optim="adamw_torch",
         seed=seed,

@@ -1,0 +1,89 @@
+"""Models on disk: whole or refused, by name."""
+
+import pytest
+import torch
+
+from tests.model.conftest import BASE
+from workflow_scripts.files import StudyError
+from workflow_scripts.model.store import (
+    MANIFEST,
+    add_lora,
+    create_base_model,
+    load_model,
+    load_tokenizer,
+    prepare_torch,
+    save_model,
+)
+
+LORA = {"r": 4, "alpha": 8, "dropout": 0.0, "target_modules": "all-linear"}
+
+
+def logits(model):
+    with torch.no_grad():
+        return model.eval()(input_ids=torch.tensor([[5, 6, 7, 8]])).logits
+
+
+def test_a_saved_model_loads_as_it_was(model, tokenizer, tmp_path):
+    save_model(model, tokenizer, tmp_path / "model")
+    assert torch.equal(logits(load_model(tmp_path / "model", "cpu", "float32")), logits(model))
+    assert load_tokenizer(tmp_path / "model").get_vocab() == tokenizer.get_vocab()
+
+
+def test_weights_are_safetensors(model, tokenizer, tmp_path):
+    files = save_model(model, tokenizer, tmp_path / "model")
+    assert "model.safetensors" in files
+    assert not [name for name in files if name.endswith((".bin", ".pt", ".pkl"))]
+
+
+def test_an_adapter_is_saved_alone_and_loads_upon_its_base(model, tokenizer, tmp_path):
+    save_model(model, tokenizer, tmp_path / "base")
+    base = load_model(tmp_path / "base", "cpu", "float32")
+    adapted = add_lora(base, LORA)
+    for name, parameter in adapted.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter)
+    files = save_model(adapted, tokenizer, tmp_path / "adapter")
+    assert "model.safetensors" not in files
+    frozen = load_model(tmp_path / "adapter", "cpu", "float32")
+    assert torch.equal(logits(frozen), logits(adapted))
+    assert not [p for p in frozen.parameters() if p.requires_grad]
+    trainable = load_model(tmp_path / "adapter", "cpu", "float32", trainable=True)
+    names = [name for name, p in trainable.named_parameters() if p.requires_grad]
+    assert names
+    assert all("lora_" in name for name in names)
+
+
+@pytest.mark.parametrize("damage", ["cut short", "altered", "missing", "no manifest"])
+def test_a_damaged_model_is_refused_by_the_name_of_the_file(model, tokenizer, tmp_path, damage):
+    folder = tmp_path / "model"
+    save_model(model, tokenizer, folder)
+    weights = folder / "model.safetensors"
+    content = weights.read_bytes()
+    if damage == "cut short":
+        weights.write_bytes(content[:-10])
+    elif damage == "altered":
+        weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    elif damage == "missing":
+        weights.unlink()
+    else:
+        (folder / MANIFEST).unlink()
+    with pytest.raises(StudyError) as error:
+        load_model(folder, "cpu", "float32")
+    expected = folder / MANIFEST if damage == "no manifest" else weights
+    assert str(expected) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_the_seed_decides_the_weights(tokenizer):
+    def first(seed):
+        torch.manual_seed(seed)
+        return next(create_base_model(BASE, tokenizer).parameters())
+
+    assert torch.equal(first(0), first(0))
+    assert not torch.equal(first(0), first(1))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
+def test_a_missing_gpu_is_one_clear_line():
+    with pytest.raises(StudyError, match="no GPU is visible"):
+        prepare_torch("cuda", 1)

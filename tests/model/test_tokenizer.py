@@ -1,0 +1,34 @@
+"""The word-level tokenizer: one token a word, all of the task known, nothing unknown passes."""
+
+from random import Random
+
+import pytest
+
+from workflow_scripts.files import StudyError
+from workflow_scripts.model.tokenizer import encode, make_tokenizer
+from workflow_scripts.task.problems import PROBLEM_TYPES, draw_problem
+from workflow_scripts.task.strategies import STRATEGIES, write_solution
+from workflow_scripts.task.text import count_words, render_prompt
+from workflow_scripts.task.verify import is_correct
+
+
+@pytest.mark.parametrize("p", [11, 13])
+def test_a_token_is_a_word_and_decoding_gives_the_same_words(p):
+    tokenizer, rng = make_tokenizer(p, 18), Random(0)
+    for _ in range(300):
+        problem = draw_problem(rng, p, rng.choice(PROBLEM_TYPES), rng.randrange(1, 6), 18)
+        solution = write_solution(problem, rng.choice(STRATEGIES), rng, 96)
+        texts = [render_prompt(problem, show_field_map=True), solution]
+        for text, ids in zip(texts, encode(tokenizer, texts), strict=True):
+            assert len(ids) == count_words(text)
+            assert tokenizer.decode(ids).split() == text.split()
+        assert is_correct(problem, tokenizer.decode(encode(tokenizer, [solution])[0]))
+
+
+def test_an_unknown_word_is_refused_by_its_text():
+    with pytest.raises(StudyError, match="x99 = e1"):
+        encode(make_tokenizer(11, 18), ["ans e1", "x99 = e1"])
+
+
+def test_the_same_field_gives_the_same_vocabulary():
+    assert make_tokenizer(11, 18).get_vocab() == make_tokenizer(11, 18).get_vocab()
