@@ -48,7 +48,7 @@ rule figure:
     shell:
         python("report.figures")
         + " {wildcards.name:q} --settings {params.settings:q} {params.inputs}"
-        " --png {output.png:q} --svg {output.svg:q} 2> {log:q}"
+        " --png {output.png:q} --svg {output.svg:q} 2> {log:q} && echo ready: {output.png:q}"
 
 
 rule table:
@@ -76,6 +76,7 @@ rule table:
         python("report.tables")
         + " {wildcards.name:q} --settings {params.settings:q} {params.inputs}"
         " --csv {output.csv:q} --markdown {output.markdown:q} 2> {log:q}"
+        " && echo ready: {output.markdown:q}"
 
 
 rule claims:
@@ -106,6 +107,7 @@ rule claims:
         python("report.claims") + " --settings {params.settings:q} --scores {params.scores:q}"
         " --training {params.training:q} --sft {params.sft:q}"
         " --json {output.json:q} --markdown {output.markdown:q} 2> {log:q}"
+        " && echo ready: {output.markdown:q}"
 
 
 # One target by name for each figure and table: fig_routing, table1, table_robustness_rl_group_size.

@@ -1,0 +1,62 @@
+"""The code hash: of what a stage runs, and of nothing else."""
+
+import pytest
+
+from workflow_scripts import provenance
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A small package in place of the project's."""
+    folder = tmp_path / "project"
+    (folder / "train").mkdir(parents=True)
+    monkeypatch.setattr(provenance, "PACKAGE", folder)
+
+    def write(**modules: str) -> str:
+        provenance._parsed.cache_clear()
+        provenance.code_hash.cache_clear()
+        for name, content in modules.items():
+            (folder / f"{name}.py").write_text(content)
+        return provenance.code_hash("project.stage")
+
+    yield write
+    provenance._parsed.cache_clear()
+    provenance.code_hash.cache_clear()
+
+
+STAGE = '"""Doc."""\nfrom project.helper import run\n\n\ndef main():\n    """Doc."""\n    run(1)\n'
+HELPER = "from project import deep\n\n\ndef run(x):\n    return deep.f(x)\n"
+DEEP = "def f(x):\n    return x + 1\n"
+
+
+def test_an_edit_of_the_module_or_of_what_it_imports_changes_the_hash(package):
+    first = package(stage=STAGE, helper=HELPER, deep=DEEP)
+    assert package(stage=STAGE.replace("run(1)", "run(2)")) != first
+    assert package(stage=STAGE) == first
+    assert package(helper=HELPER.replace("deep.f(x)", "deep.f(x + 1)")) != first
+    assert package(helper=HELPER) == first
+    assert package(deep=DEEP.replace("+ 1", "+ 2")) != first
+
+
+def test_comments_docstrings_layout_and_other_modules_do_not_count(package):
+    first = package(stage=STAGE, helper=HELPER, deep=DEEP)
+    changed = STAGE.replace('"""Doc."""', '"""Another."""').replace("run(1)", "run( 1 )  # why")
+    assert package(stage="# a comment\n" + changed, unrelated="x = 1\n") == first
+
+
+def test_a_module_that_is_not_there_is_refused(package):
+    package(stage=STAGE, helper=HELPER, deep=DEEP)
+    with pytest.raises(ValueError, match=r"project\.nothing"):
+        provenance.code_hash("project.nothing")
+
+
+def test_imports_of_a_package_and_inside_functions_count(package, tmp_path):
+    first = package(stage="def main():\n    import project.train\n", helper=HELPER, deep=DEEP)
+    (tmp_path / "project/train/__init__.py").write_text("x = 1\n")
+    assert package() != first
+
+
+def test_every_stage_of_the_workflow_has_a_hash_of_its_own():
+    stages = ("task.datasets", "train.base", "train.sft", "train.grpo", "evaluate.sample")
+    hashes = {provenance.code_hash(f"workflow_scripts.{stage}") for stage in stages}
+    assert len(hashes) == len(stages)

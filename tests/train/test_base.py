@@ -1,0 +1,97 @@
+"""The base model: trained from scratch, measured, and compared with the one that is shipped."""
+
+import json
+import sys
+
+import pytest
+import torch
+
+from tests.model.conftest import BASE
+from tests.train.conftest import TASK, model_settings
+from workflow_scripts.files import StudyError, read_json
+from workflow_scripts.model.store import create_base_model, load_model, save_model
+from workflow_scripts.model.tokenizer import make_tokenizer
+from workflow_scripts.train import compare_base
+from workflow_scripts.train.base import run_base
+
+SETTINGS = {
+    "task": TASK,
+    "model": model_settings("full"),
+    "base": {
+        **BASE,
+        "steps": 20,
+        "batch_size": 8,
+        "learning_rate": 5e-3,
+        "warmup_steps": 2,
+        "weight_decay": 0.1,
+        "adam_beta2": 0.95,
+        "seed": 0,
+        "corpus": {
+            "facts": 0.2,
+            "lines": 0.4,
+            "lists": 0.4,
+            "program_steps": 16,
+            "heldout_documents": 32,
+        },
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("base")
+    run_base(SETTINGS, folder)
+    return folder
+
+
+def compare(monkeypatch, trained, shipped, output):
+    arguments = ["--settings", json.dumps(SETTINGS)]
+    arguments += ["--trained", str(trained / "model/manifest.json")]
+    arguments += ["--shipped", str(shipped / "model/manifest.json"), "--output", str(output)]
+    monkeypatch.setattr(sys, "argv", ["compare_base", *arguments])
+    compare_base.main()
+
+
+def test_training_lowers_the_loss_and_records_it(trained):
+    held_out = read_json(trained / "run.json")["held_out"]
+    first = float((trained / "log.csv").read_text().splitlines()[1].split(",")[1])
+    assert held_out["loss"] < first
+    assert 0 <= held_out["line_accuracy"] <= 1
+
+
+def test_the_same_settings_give_the_same_model(trained, tmp_path):
+    run_base(SETTINGS, tmp_path)
+    one, two = (read_json(folder / "run.json")["files"] for folder in (trained, tmp_path))
+    assert one == two
+
+
+def test_a_model_trained_anew_is_compared_with_the_shipped_one(trained, tmp_path, monkeypatch):
+    compare(monkeypatch, trained, trained, tmp_path / "comparison.md")
+    table = (tmp_path / "comparison.md").read_text()
+    assert "| GF(11) | loss |" in table
+    assert "| GF(11) | line_accuracy |" in table
+
+
+def test_a_model_that_differs_beyond_the_tolerance_is_refused(trained, tmp_path, monkeypatch):
+    tokenizer = make_tokenizer(11, 18)
+    torch.manual_seed(1)
+    save_model(create_base_model(BASE, tokenizer), tokenizer, tmp_path / "other/model")
+    with pytest.raises(StudyError, match=r"GF\(11\) loss .* instead of"):
+        compare(monkeypatch, trained, tmp_path / "other", tmp_path / "comparison.md")
+    assert not (tmp_path / "comparison.md").exists()
+
+
+def test_a_shipped_base_model_is_whole_and_made_by_its_record(pytestconfig):
+    """Every folder under data/base: hashes, settings of the laptop tier, and what it learnt."""
+    from tests.test_settings import DEFAULT, load
+
+    settings = load(DEFAULT)
+    folders = sorted((pytestconfig.rootpath / "data/base").iterdir())
+    assert [folder.name for folder in folders] == ["gf11", "gf13"]
+    for folder in folders:
+        model = load_model(folder / "model", "cpu", "float32")
+        record = read_json(folder / "run.json")
+        assert record["files"] == read_json(folder / "model/manifest.json")["files"]
+        assert record["settings"]["base"] == settings.base.model_dump()
+        assert model.num_parameters() == record["n_trainable"]
+        assert record["held_out"]["line_accuracy"] > 0.9

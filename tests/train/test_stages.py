@@ -1,0 +1,185 @@
+"""SFT and GRPO on a tiny model: the right weights move, and the reference is the SFT policy."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from tests.train.conftest import OPTIMIZATION, RL, model_settings
+from workflow_scripts.files import StudyError, read_json
+from workflow_scripts.task.datasets import read_dataset, write_dataset
+from workflow_scripts.train import grpo
+from workflow_scripts.train.run import WeightGuard
+from workflow_scripts.train.sft import run_sft
+
+
+def weights(folder: Path) -> dict:
+    (file,) = folder.glob("*.safetensors")
+    return load_file(file)
+
+
+def rows(path: Path) -> list[dict]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def moved(before: Path, after: Path) -> bool:
+    old, new = weights(before), weights(after)
+    assert old.keys() == new.keys()
+    return any((old[name] != new[name]).any() for name in old)
+
+
+def sft(tiny, adaptation: str, name: str = "sft") -> Path:
+    settings = {"model": model_settings(adaptation), "sft": {**OPTIMIZATION, "epochs": 2}}
+    output = tiny.folder / name
+    run_sft(settings, 0, tiny.base, tiny.sft_set, tiny.sft_set, output)
+    return output
+
+
+def rl(tiny, policy: Path, adaptation: str, name: str = "rl", **changes) -> Path:
+    settings = {"model": model_settings(adaptation), "rl": {**RL, **changes}}
+    output = tiny.folder / name
+    grpo.run_grpo(settings, 0, policy / "model", tiny.prompts, output)
+    return output
+
+
+@pytest.fixture
+def some_rewards(monkeypatch):
+    """A tiny model with random weights answers nothing: reward something that it does."""
+    monkeypatch.setattr(grpo, "outcome_reward", lambda problem, text, complete: len(text) % 2)
+
+
+@pytest.mark.parametrize("adaptation", ["full", "lora"])
+def test_sft_and_rl_move_the_trainable_weights_alone(tiny, adaptation, some_rewards):
+    base = (tiny.base / "model.safetensors").read_bytes()
+    policy = sft(tiny, adaptation)
+    trained = rl(tiny, policy, adaptation)
+    assert (tiny.base / "model.safetensors").read_bytes() == base
+    assert moved(policy / "model", trained / "model")
+    names = weights(trained / "model").keys()
+    assert all(("lora_" in name) == (adaptation == "lora") for name in names)
+    if adaptation == "full":
+        assert moved(tiny.base, policy / "model")
+    else:
+        assert any((w != 0).any() for n, w in weights(policy / "model").items() if "lora_B" in n)
+
+
+@pytest.mark.parametrize("adaptation", ["full", "lora"])
+def test_the_reference_is_the_sft_policy(tiny, adaptation, some_rewards):
+    """So the KL term is 0 at the first step and grows once the policy has moved."""
+    log = rows(rl(tiny, sft(tiny, adaptation), adaptation) / "log.csv")
+    assert [int(row["step"]) for row in log] == [1, 2, 3]
+    assert abs(float(log[0]["kl"])) < 1e-6
+    assert float(log[2]["kl"]) > 1e-6
+
+
+@pytest.mark.parametrize("adaptation", ["full", "lora"])
+def test_the_same_run_gives_the_same_bits(tiny, adaptation, some_rewards):
+    runs = []
+    for name in ("one", "two"):
+        policy = sft(tiny, adaptation, f"sft-{name}")
+        # The adapter's configuration names its base, which is the same.
+        runs.append((policy, rl(tiny, policy, adaptation, f"rl-{name}")))
+    (sft_one, rl_one), (sft_two, rl_two) = runs
+    assert not moved(sft_one / "model", sft_two / "model")
+    assert not moved(rl_one / "model", rl_two / "model")
+    assert (rl_one / "rollouts.csv").read_bytes() == (rl_two / "rollouts.csv").read_bytes()
+
+
+def test_every_step_logs_all_of_its_rollouts(tiny, some_rewards):
+    output = rl(tiny, sft(tiny, "full"), "full")
+    counted: dict[int, int] = {}
+    for row in rows(output / "rollouts.csv"):
+        counted[int(row["step"])] = counted.get(int(row["step"]), 0) + int(row["n"])
+        assert row["type"] in ("evaluation", "inversion")
+        assert row["strategy"] in ("forward", "backward", "mixed", "none")
+    assert counted == {1: 8, 2: 8, 3: 8}
+
+
+def test_the_record_says_what_made_the_run(tiny, some_rewards):
+    policy = sft(tiny, "full")
+    record = read_json(rl(tiny, policy, "full") / "run.json")
+    assert record["settings"]["rl"]["kl_coefficient"] == 0.05
+    assert record["seed"] == 0
+    assert record["packages"]["trl"]
+    assert len(record["code_hash"]) == 16
+    assert set(record["inputs"]) == {str(policy / "model/manifest.json"), str(tiny.prompts)}
+    validation = read_json(policy / "run.json")["validation"]
+    assert 0 < validation["cross_entropy"] < 10
+
+
+def test_scored_checkpoints_are_kept_and_differ_from_the_end(tiny, some_rewards):
+    output = rl(tiny, sft(tiny, "full"), "full")
+    assert moved(output / "checkpoints/step-1", output / "model")
+
+
+def test_rewards_without_a_difference_change_nothing_and_are_no_error(tiny, monkeypatch):
+    monkeypatch.setattr(grpo, "outcome_reward", lambda problem, text, complete: 0.0)
+    policy = sft(tiny, "full")
+    assert not moved(policy / "model", rl(tiny, policy, "full", kl_coefficient=0.0) / "model")
+
+
+def test_an_answer_cut_off_at_the_limit_earns_nothing(tiny):
+    from workflow_scripts.model.store import load_tokenizer
+    from workflow_scripts.train.rollout_log import RolloutLog
+
+    tokenizer = load_tokenizer(tiny.base)
+    record = read_dataset(tiny.sft_set)[0]
+    ids = tokenizer(record["response"], add_special_tokens=False)["input_ids"]
+
+    class State:
+        global_step = 0
+
+    def earned(completion_ids):
+        reward = grpo.make_reward(tokenizer, RolloutLog())
+        texts, problems = [record["response"]], [json.dumps(record["problem"])]
+        return reward(texts, [completion_ids], problems, State())
+
+    assert earned([*ids, tokenizer.eos_token_id]) == [1.0]
+    assert earned(ids) == [0.0]
+
+
+def test_a_word_that_the_model_does_not_know_is_refused_before_training(tiny):
+    records = read_dataset(tiny.sft_set)
+    records[3]["response"] += " tschüss"
+    write_dataset(tiny.sft_set, {}, records)
+    with pytest.raises(StudyError, match="tschüss"):
+        sft(tiny, "full")
+    assert not (tiny.folder / "sft/run.json").exists()
+
+
+def test_a_model_without_trainable_weights_is_refused(tiny):
+    from workflow_scripts.model.store import load_model
+
+    model = load_model(tiny.base, "cpu", "float32").requires_grad_(False)
+    with pytest.raises(StudyError, match="no trainable parameters"):
+        WeightGuard(model)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_rl_seed_decides_the_order_of_the_prompts(seed):
+    records = [{"id": i} for i in range(10)]
+    order = [record["id"] for record in grpo.order_prompts(records, 25, seed)]
+    assert sorted(order[:10]) == sorted(order[10:20]) == list(range(10))
+    assert order == [record["id"] for record in grpo.order_prompts(records, 25, seed)]
+    other = [record["id"] for record in grpo.order_prompts(records, 25, seed + 1)]
+    assert order != other
+
+
+def test_trl_is_told_every_setting_that_decides_the_result(tmp_path):
+    config = grpo.grpo_config({**RL, "top_p": 0.9}, model_settings("full"), 3, tmp_path)
+    assert config.beta == RL["kl_coefficient"]
+    assert config.use_bias_correction_kl is False
+    assert config.loss_type == "grpo"
+    assert config.scale_rewards == "group"
+    assert config.num_iterations == 1
+    assert config.steps_per_generation == config.gradient_accumulation_steps == 2
+    assert (config.temperature, config.top_p, config.top_k) == (1.0, 0.9, 0)
+    assert config.learning_rate == RL["learning_rate"]
+    assert config.lr_scheduler_type == "constant"
+    assert config.bf16 is False
+    assert config.activation_checkpointing is False
+    assert config.disable_dropout is True
+    assert config.seed == 3
