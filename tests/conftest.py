@@ -7,8 +7,29 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
+
+from workflow_scripts.configuration import validate
+from workflow_scripts.settings import Settings
 
 ROOT = Path(__file__).parents[1]
+
+
+def merge(config: dict, changes: dict) -> dict:
+    """As Snakemake merges configuration files: sections are merged, anything else replaced."""
+    merged = dict(config)
+    for key, value in changes.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = merge(merged[key], value) if both else value
+    return merged
+
+
+def load_tier(tier: str) -> Settings:
+    files = [ROOT / "config/default.yaml", ROOT / f"config/{tier}.yaml"]
+    config: dict = {}
+    for file in files:
+        config = merge(config, yaml.safe_load(file.read_text()))
+    return validate(config, files)
 
 
 def copy_project(target: Path) -> Path:

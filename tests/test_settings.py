@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.conftest import merge
 from workflow_scripts.configuration import ConfigurationError, validate
 from workflow_scripts.settings import (
     Settings,
@@ -16,15 +17,6 @@ from workflow_scripts.settings import (
 CONFIG = Path(__file__).parents[1] / "config"
 DEFAULT = CONFIG / "default.yaml"
 TIERS = sorted(CONFIG.glob("*.yaml"))
-
-
-def merge(config: dict, changes: dict) -> dict:
-    """As Snakemake merges configuration files: sections are merged, anything else replaced."""
-    merged = dict(config)
-    for key, value in changes.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = merge(merged[key], value) if both else value
-    return merged
 
 
 # The tests below name these values, whatever the recipe of the laptop tier.

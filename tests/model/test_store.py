@@ -14,6 +14,7 @@ from workflow_scripts.model.store import (
     prepare_torch,
     save_model,
 )
+from workflow_scripts.model.tokenizer import encode
 
 LORA = {"r": 4, "alpha": 8, "dropout": 0.0, "target_modules": "all-linear"}
 
@@ -26,7 +27,20 @@ def logits(model):
 def test_a_saved_model_loads_as_it_was(model, tokenizer, tmp_path):
     save_model(model, tokenizer, tmp_path / "model")
     assert torch.equal(logits(load_model(tmp_path / "model", "cpu", "float32")), logits(model))
-    assert load_tokenizer(tmp_path / "model").get_vocab() == tokenizer.get_vocab()
+
+
+def test_a_saved_tokenizer_loads_as_it_was_also_when_saved_again(model, tokenizer, tmp_path):
+    texts = ["x3 = x2 + e4\nx2 = e5 ; x3 ?\n", "try e1\nx3 = e1 + e4 = e10\nno\nans e2"]
+    loaded = tokenizer
+    for name in ("one", "two"):
+        save_model(model, loaded, tmp_path / name)
+        loaded = load_tokenizer(tmp_path / name)
+        assert encode(loaded, texts) == encode(tokenizer, texts)
+        assert [loaded.decode(ids).split() for ids in encode(loaded, texts)] == [
+            text.split() for text in texts
+        ]
+        special = ("pad_token_id", "eos_token_id", "unk_token_id")
+        assert all(getattr(loaded, key) == getattr(tokenizer, key) for key in special)
 
 
 def test_weights_are_safetensors(model, tokenizer, tmp_path):

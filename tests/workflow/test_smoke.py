@@ -6,21 +6,8 @@ import json
 import pandas as pd
 import pytest
 
-from tests.conftest import Project, copy_project
+from tests.conftest import Project, copy_project, load_tier
 from workflow_scripts.report import products
-from workflow_scripts.settings import Settings
-
-
-def smoke_settings(project: Project) -> Settings:
-    record = next(project.folder.glob("results/smoke/rl/*/run.json"))
-    assert record.is_file()
-    return load_settings("smoke")
-
-
-def load_settings(tier: str) -> Settings:
-    from tests.test_settings import load_tier
-
-    return load_tier(tier)
 
 
 def hashes(project: Project, pattern: str) -> dict[str, str]:
@@ -33,7 +20,7 @@ def hashes(project: Project, pattern: str) -> dict[str, str]:
 
 def test_every_figure_table_and_claim_is_made(smoke):
     results = smoke.folder / "results" / "smoke"
-    settings = load_settings("smoke")
+    settings = load_tier("smoke")
     for name in products.figures(settings):
         assert (results / "figures" / f"{name}.png").stat().st_size > 5000, name
         assert b"<svg" in (results / "figures" / f"{name}.svg").read_bytes(), name
@@ -69,7 +56,7 @@ def test_table1_has_every_row_of_the_paper(smoke):
 
 
 def test_rl_logs_every_step_of_every_run(smoke):
-    settings = load_settings("smoke")
+    settings = load_tier("smoke")
     logs = sorted(smoke.folder.glob("results/smoke/rl/*/rollouts.csv"))
     assert logs
     for path in logs:
@@ -114,7 +101,7 @@ def test_a_damaged_model_is_named_and_nothing_is_written(smoke, tmp_path, damage
     weights.write_bytes(content[:-100] if damage == "cut short" else content[:-1] + b"\0")
     sampling = {"temperature": 1.0, "batch_size": 64, "seed": 0}
     settings = {
-        "model": load_settings("smoke").model.model_dump(),
+        "model": load_tier("smoke").model.model_dump(),
         "sampling": sampling,
         "max_new_tokens": 96,
     }

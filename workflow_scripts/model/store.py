@@ -7,9 +7,9 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import (
     AutoModelForCausalLM,
-    AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen2ForCausalLM,
 )
@@ -63,7 +63,11 @@ def verify_model(folder: Path) -> dict[str, str]:
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    """Load tokenizer.json as it is.
+
+    AutoTokenizer would go by the architecture, and give every Qwen2 the rules of Qwen's tokenizer.
+    """
+    return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
 
 
 def load_model(folder: Path, device: str, dtype: str, trainable: bool = False) -> PreTrainedModel:
