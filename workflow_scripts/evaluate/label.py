@@ -7,26 +7,30 @@ import argparse
 from functools import cache
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pandas as pd
 
-from workflow_scripts.evaluate.rollouts import read_table
-from workflow_scripts.files import atomic_path, run_stage
+from workflow_scripts.evaluate.files import read_table, write_whole
+from workflow_scripts.files import run_stage
 from workflow_scripts.task.classify import classify
 from workflow_scripts.task.datasets import read_dataset
 from workflow_scripts.task.problems import Problem
 from workflow_scripts.task.text import count_words
 
+KEYS = ["checkpoint", "problem", "sample"]
 
-def label_rollouts(rollouts: pa.Table, problems: dict[int, Problem]) -> pa.Table:
-    """Return checkpoint, problem and sample of each rollout, its strategy and its words."""
-    # Samples of one problem are often alike.
-    label = cache(lambda problem, text: (classify(problems[problem], text), count_words(text)))
-    pairs = zip(rollouts["problem"].to_pylist(), rollouts["text"].to_pylist(), strict=True)
-    strategies, words = zip(*(label(*pair) for pair in pairs), strict=True)
-    labels = rollouts.select(["checkpoint", "problem", "sample"])
-    labels = labels.append_column("strategy", pa.array(strategies).dictionary_encode())
-    return labels.append_column("words", pa.array(words))
+
+def label_rollouts(rollouts: pd.DataFrame, problems: dict[int, Problem]) -> pd.DataFrame:
+    """Return the keys of each rollout, its strategy and its length in words."""
+
+    @cache  # samples of one problem are often alike
+    def describe(problem: int, text: str) -> tuple[str, int]:
+        return classify(problems[problem], text), count_words(text)
+
+    described = [
+        describe(*rollout) for rollout in zip(rollouts["problem"], rollouts["text"], strict=True)
+    ]
+    strategies, words = zip(*described, strict=True)
+    return rollouts[KEYS].assign(strategy=pd.Categorical(strategies), words=words)
 
 
 def main() -> None:
@@ -36,9 +40,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     args = parser.parse_args()
     problems = {r["id"]: Problem.from_json(r["problem"]) for r in read_dataset(args.problems)}
-    labels = label_rollouts(read_table(args.rollouts), problems)
-    with atomic_path(args.output) as temporary:
-        pq.write_table(labels, temporary)
+    labels = label_rollouts(read_table(args.rollouts, [*KEYS, "text"]), problems)
+    write_whole({args.output: labels.to_parquet})
 
 
 if __name__ == "__main__":

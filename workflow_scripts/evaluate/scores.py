@@ -14,7 +14,8 @@ from pathlib import Path
 import pandas as pd
 
 from workflow_scripts.evaluate.files import read_table, write_whole
-from workflow_scripts.files import read_json, run_stage
+from workflow_scripts.evaluate.label import KEYS
+from workflow_scripts.files import StudyError, read_json, run_stage
 from workflow_scripts.task.classify import LABELS
 from workflow_scripts.task.datasets import read_dataset
 from workflow_scripts.task.strategies import FITTING_STRATEGY
@@ -26,8 +27,9 @@ def count_rollouts(
     rollouts: pd.DataFrame, labels: pd.DataFrame, problems: list[dict]
 ) -> pd.DataFrame:
     """One row for each checkpoint and problem: how many rollouts, correct, of each strategy ..."""
-    keys = ["checkpoint", "problem", "sample"]
-    frame = rollouts.drop(columns=["text", "seed"]).merge(labels, on=keys, validate="one_to_one")
+    frame = rollouts.drop(columns=["text", "seed"]).merge(labels, on=KEYS, validate="one_to_one")
+    if not len(frame) == len(rollouts) == len(labels):
+        raise StudyError("rollouts and labels do not match: delete the labels and run again")
     known = pd.DataFrame(problems)[["id", "type", "steps", "parts"]].rename(
         columns={"id": "problem"}
     )

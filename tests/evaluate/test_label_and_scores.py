@@ -1,0 +1,116 @@
+"""Rollouts become labels, and labels become counts for each problem."""
+
+import json
+from random import Random
+
+import pandas as pd
+import pytest
+
+from tests.train.conftest import TASK
+from workflow_scripts.evaluate.label import label_rollouts
+from workflow_scripts.evaluate.sample import stratified_subset
+from workflow_scripts.evaluate.scores import collect, count_rollouts
+from workflow_scripts.files import StudyError
+from workflow_scripts.task.datasets import draw_validation, write_dataset
+from workflow_scripts.task.problems import Problem
+from workflow_scripts.task.strategies import STRATEGIES, write_solution
+from workflow_scripts.task.verify import outcome_reward
+
+
+@pytest.fixture
+def records():
+    return draw_validation(TASK, {"steps": [2, 3, 4]}, 12)["final"]
+
+
+@pytest.fixture
+def rollouts(records):
+    """Of each problem: a forward and a backward solution, a wrong answer, and one cut off."""
+    rng, rows = Random(0), []
+    for record in records:
+        problem = Problem.from_json(record["problem"])
+        forward, backward = (write_solution(problem, s, rng, 96) for s in STRATEGIES)
+        wrong = forward.rsplit(" ", 1)[0] + " e99"
+        for sample, (text, complete) in enumerate(
+            [(forward, True), (backward, True), (wrong, True), (forward, False)]
+        ):
+            rows.append(
+                {
+                    "checkpoint": 5,
+                    "problem": record["id"],
+                    "sample": sample,
+                    "text": text,
+                    "complete": complete,
+                    "reward": outcome_reward(problem, text, complete),
+                    "length": len(text.split()),
+                    "seed": 1,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def problems_of(records):
+    return {record["id"]: Problem.from_json(record["problem"]) for record in records}
+
+
+def test_labels_are_those_of_the_texts(records, rollouts):
+    labels = label_rollouts(rollouts, problems_of(records))
+    assert list(labels["strategy"].astype(str)) == [
+        "forward",
+        "backward",
+        "forward",
+        "forward",
+    ] * len(records)
+    assert (labels["words"] > 10).all()
+
+
+def test_counts_add_up_for_each_problem(records, rollouts):
+    labels = label_rollouts(rollouts, problems_of(records))
+    counts = count_rollouts(rollouts, labels, records)
+    assert len(counts) == len(records)
+    assert (counts["checkpoint"] == 5).all()
+    assert (counts[["n", "correct", "complete"]] == [4, 2, 3]).all().all()
+    assert (counts[["forward", "backward", "mixed", "none"]] == [3, 1, 0, 0]).all().all()
+    evaluation = counts["type"] == "evaluation"
+    assert (counts.loc[evaluation, ["fitting", "correct_fitting"]] == [3, 1]).all().all()
+    assert (counts.loc[~evaluation, ["fitting", "correct_fitting"]] == [1, 1]).all().all()
+
+
+def test_an_experiment_is_collected_with_the_names_of_its_members(records, rollouts, tmp_path):
+    write_dataset(tmp_path / "problems.jsonl", {}, records)
+    rollouts.to_parquet(tmp_path / "rollouts.parquet")
+    label_rollouts(rollouts, problems_of(records)).to_parquet(tmp_path / "labels.parquet")
+    (tmp_path / "run.json").write_text('{"validation": {"cross_entropy": 0.5, "n_tokens": 9}}')
+    columns = "step,type,steps,parts,strategy,n,correct,complete,words\n"
+    (tmp_path / "rollouts.csv").write_text(columns + "1,evaluation,2,1,forward,4,2,3,50\n")
+    files = {
+        "rollouts": str(tmp_path / "rollouts.parquet"),
+        "labels": str(tmp_path / "labels.parquet"),
+        "problems": str(tmp_path / "problems.jsonl"),
+    }
+    member = {"model": "FB", "condition": "", "seed": 3, "evaluations": {"steps": files}}
+    sft = {**member, "stage": "SFT", "run": "FB-s3", "record": str(tmp_path / "run.json")}
+    rl = {**member, "stage": "RL(2-5)", "run": "FB-s3-rl2-5"}
+    rl["record"] = str(tmp_path / "rollouts.csv")
+    scores, training, validation = collect(json.loads(json.dumps([sft, rl])))
+    assert list(scores["run"].unique()) == ["FB-s3", "FB-s3-rl2-5"]
+    assert (scores["evaluation"] == "steps").all()
+    assert training.loc[0, ["stage", "step", "correct"]].tolist() == ["RL(2-5)", 1, 2]
+    assert validation.loc[0, ["run", "cross_entropy"]].tolist() == ["FB-s3", 0.5]
+
+
+def test_rollouts_without_their_labels_are_refused(records, rollouts):
+    labels = label_rollouts(rollouts, problems_of(records))
+    with pytest.raises(StudyError, match="do not match"):
+        count_rollouts(rollouts, labels.iloc[1:], records)
+
+
+@pytest.mark.parametrize("n", [6, 9, 12])
+def test_a_subset_is_stratified_and_in_order(records, n):
+    subset = stratified_subset(records, n)
+    ids = [record["id"] for record in subset]
+    assert ids == sorted(ids)
+    assert len(subset) == n
+    strata = [(record["type"], record["steps"]) for record in subset]
+    counts = [strata.count(stratum) for stratum in set(strata)]
+    assert len(counts) == 6
+    assert max(counts) - min(counts) <= 1
