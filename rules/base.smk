@@ -16,7 +16,7 @@ rule base_model:
         mem_mb=2000,
         runtime=60,
     params:
-        settings=lambda w: sections(study.with_field(int(w.p)), "task", "model", "base"),
+        settings=lambda w: as_json(study.base_settings(int(w.p))),
         folder=subpath(output.record, parent=True),
         code=code("train.base"),
     message:
@@ -41,9 +41,7 @@ rule compare_base:
         mem_mb=2000,
         runtime=10,
     params:
-        settings=lambda w: [
-            sections(study.with_field(p), "task", "model", "base") for p in study.field_sizes
-        ],
+        settings=lambda w: [as_json(study.base_settings(p)) for p in study.field_sizes],
         code=code("train.compare_base"),
     message:
         "Compare the base models trained here with the shipped ones"

@@ -39,11 +39,6 @@ def as_json(value):
     return json.dumps(value, sort_keys=True)
 
 
-def sections(settings, *names):
-    """The named sections of a run's settings, which are all of them that its stage uses."""
-    return as_json({name: getattr(settings, name).model_dump() for name in names})
-
-
 def python(module):
     """The command that runs a stage program."""
     return f"{shlex.quote(sys.executable)} -m workflow_scripts.{module}"

@@ -21,6 +21,7 @@ rule validation_sets:
         f"{RESULTS}/logs/data/{{field}}-validation-{{kind}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/data/{{field}}-validation-{{kind}}.tsv"
+    priority: 3000
     threads: 1
     resources:
         mem_mb=500,
@@ -47,6 +48,7 @@ rule sft_set:
         f"{RESULTS}/logs/data/{{field}}-sft-{{mix}}-s{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/data/{{field}}-sft-{{mix}}-s{{seed}}.tsv"
+    priority: 3000
     threads: 1
     resources:
         mem_mb=500,
@@ -66,13 +68,14 @@ rule sft_set:
 
 rule heldout_set:
     input:
-        validation=lambda w: study.heldout_problems(f"{DATA}/{w.field}", w.mix),
+        validation=lambda w: f"{DATA}/{w.field}/{w.split}-{study.heldout_kind(w.mix)}.jsonl",
     output:
-        f"{DATA}/{{field}}/heldout-{{mix}}.jsonl",
+        f"{DATA}/{{field}}/heldout-{{split}}-{{mix}}.jsonl",
     log:
-        f"{RESULTS}/logs/data/{{field}}-heldout-{{mix}}.log",
+        f"{RESULTS}/logs/data/{{field}}-heldout-{{split}}-{{mix}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/data/{{field}}-heldout-{{mix}}.tsv"
+        f"{RESULTS}/benchmarks/data/{{field}}-heldout-{{split}}-{{mix}}.tsv"
+    priority: 3000
     threads: 1
     resources:
         mem_mb=500,
@@ -82,7 +85,7 @@ rule heldout_set:
         mix=lambda w: as_json(study.sft_mix(w.mix)),
         code=code("task.datasets"),
     message:
-        "Solve the validation problems of {wildcards.field} as the SFT examples {wildcards.mix} do"
+        "Solve the problems {wildcards.split} of {wildcards.field} as the SFT examples {wildcards.mix} do"
     shell:
         python("task.datasets") + " heldout --task {params.task:q} --mix {params.mix:q}"
         " --validation {input.validation:q} --output {output:q} 2> {log:q}"
@@ -97,6 +100,7 @@ rule rl_prompts:
         f"{RESULTS}/logs/data/{{field}}-rl-{{prompts}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/data/{{field}}-rl-{{prompts}}.tsv"
+    priority: 3000
     threads: 1
     resources:
         mem_mb=500,

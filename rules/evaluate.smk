@@ -64,6 +64,7 @@ rule scores:
         f"{RESULTS}/logs/scores/{{experiment}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/scores/{{experiment}}.tsv"
+    priority: 1500
     threads: 1
     resources:
         mem_mb=4000,
@@ -88,6 +89,7 @@ rule metrics:
         f"{RESULTS}/logs/metrics/{{experiment}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/metrics/{{experiment}}.tsv"
+    priority: 1500
     threads: 1
     resources:
         mem_mb=2000,

@@ -21,7 +21,15 @@ FIGURES, TABLES = products.figures(study.settings), products.tables(study.settin
 FIGURE_FILES = expand(f"{RESULTS}/figures/{{name}}.{{type}}", name=FIGURES, type=["png", "svg"])
 TABLE_FILES = expand(f"{RESULTS}/tables/{{name}}.{{type}}", name=TABLES, type=["csv", "md"])
 SETTINGS = study.settings.model_dump_json()
-EXPERIMENTS = list(study.members)
+# The experiments whose files the claims are computed from.
+CLAIMED = {
+    files: [name for name in getattr(products, f"CLAIMS_{files.upper()}") if name in study.members]
+    for files in ("scores", "training", "sft")
+}
+
+
+def named(experiments, paths):
+    return [f"{experiment}={path}" for experiment, path in zip(experiments, paths)]
 
 
 rule figure:
@@ -81,9 +89,11 @@ rule table:
 
 rule claims:
     input:
-        scores=expand(f"{RESULTS}/scores/{{experiment}}.parquet", experiment=EXPERIMENTS),
-        training=expand(f"{RESULTS}/training/{{experiment}}.parquet", experiment=EXPERIMENTS),
-        sft=expand(f"{RESULTS}/sft_validation/{{experiment}}.csv", experiment=EXPERIMENTS),
+        scores=expand(f"{RESULTS}/scores/{{experiment}}.parquet", experiment=CLAIMED["scores"]),
+        training=expand(
+            f"{RESULTS}/training/{{experiment}}.parquet", experiment=CLAIMED["training"]
+        ),
+        sft=expand(f"{RESULTS}/sft_validation/{{experiment}}.csv", experiment=CLAIMED["sft"]),
     output:
         json=f"{RESULTS}/claims.json",
         markdown=f"{RESULTS}/claims.md",
@@ -91,15 +101,16 @@ rule claims:
         f"{RESULTS}/logs/claims.log",
     benchmark:
         f"{RESULTS}/benchmarks/claims.tsv"
+    priority: 2000
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
     params:
         settings=lambda w: SETTINGS,
-        scores=lambda w, input: [f"{e}={path}" for e, path in zip(EXPERIMENTS, input.scores)],
-        training=lambda w, input: [f"{e}={path}" for e, path in zip(EXPERIMENTS, input.training)],
-        sft=lambda w, input: [f"{e}={path}" for e, path in zip(EXPERIMENTS, input.sft)],
+        scores=lambda w, input: named(CLAIMED["scores"], input.scores),
+        training=lambda w, input: named(CLAIMED["training"], input.training),
+        sft=lambda w, input: named(CLAIMED["sft"], input.sft),
         code=code("report.claims"),
     message:
         "Claims {output.markdown}"

@@ -1,12 +1,12 @@
-# SFT and RL. Weights stand beside the manifest that names their hashes: a run that ends with the same
-# bits as before leaves what builds on it alone.
+# SFT and RL. Weights stand beside the manifest with their hashes, which is what the rules know of them:
+# what builds on a model is decided by its content.
 
 
 rule sft:
     input:
         base=lambda w: f"{study.base_folder(find_run(w))}/manifest.json",
-        data=lambda w: study.sft_files(find_run(w))["data"],
-        validation=lambda w: study.sft_files(find_run(w))["validation"],
+        data=lambda w: study.sft_file(find_run(w)),
+        validation=lambda w: study.heldout_files(find_run(w)),
     output:
         manifest=f"{RESULTS}/sft/{{run}}/model/manifest.json",
         log=f"{RESULTS}/sft/{{run}}/log.csv",
@@ -21,7 +21,7 @@ rule sft:
         mem_mb=2000,
         runtime=60,
     params:
-        settings=lambda w: sections(find_run(w).settings, "model", "sft"),
+        settings=lambda w: as_json(study.training_settings(find_run(w))),
         seed=lambda w: find_run(w).seed,
         base=subpath(input.base, parent=True),
         folder=subpath(output.record, parent=True),
@@ -53,7 +53,7 @@ rule grpo:
         mem_mb=3000,
         runtime=120,
     params:
-        settings=lambda w: sections(find_run(w).settings, "model", "rl"),
+        settings=lambda w: as_json(study.training_settings(find_run(w))),
         seed=lambda w: find_run(w).seed,
         sft=subpath(input.sft, parent=True),
         folder=subpath(output.record, parent=True),

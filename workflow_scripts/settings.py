@@ -22,6 +22,7 @@ Seed = WholeNumber
 NonNegative = Annotated[_Float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[_Float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[_Float, Field(ge=0, le=1)]
+Beta = Annotated[_Float, Field(ge=0, lt=1)]
 Schedule = Literal["constant", "linear", "cosine"]
 ModelName = Literal["F", "B", "FB"]
 
@@ -109,7 +110,7 @@ class Base(Section):
     learning_rate: Positive
     warmup_steps: WholeNumber
     weight_decay: NonNegative
-    adam_beta2: Share
+    adam_beta2: Beta
     seed: Seed
     corpus: Corpus
 
@@ -124,7 +125,7 @@ class Lora(Section):
     r: Count
     alpha: Count
     dropout: Share
-    target_modules: list[str] | Literal["all-linear"]
+    target_modules: Annotated[list[str], Field(min_length=1)] | Literal["all-linear"]
 
 
 class Hub(Section):
@@ -149,7 +150,7 @@ class Optimization(Section):
     lr_schedule: Schedule
     warmup_steps: WholeNumber
     weight_decay: NonNegative
-    adam_beta2: Share
+    adam_beta2: Beta
     max_grad_norm: Positive
 
     @model_validator(mode="after")
@@ -332,6 +333,23 @@ class Settings(Section):
     def _agrees(self):
         """Settings of one section that those of another bound."""
         _require(len(set(self.seeds)) == len(self.seeds), "seeds", self.seeds, "distinct seeds")
+        reserved = ("base", "reference")  # folders of data/ and results/ that are no tier's
+        _require(self.tier not in reserved, "tier", self.tier, f"none of {', '.join(reserved)}")
+        data, composition = self.data, self.experiments.composition
+        for key, validated, trained in (
+            ("data.validation_steps", data.validation_steps, [data.sft_steps]),
+            (
+                "experiments.composition.validation_parts",
+                composition.validation_parts,
+                composition.sft_parts.values(),
+            ),
+        ):
+            for span in trained:
+                holds = validated.low <= span.low and span.high <= validated.high
+                _require(holds, key, validated, f"a range that holds that of SFT, {span}")
+        batch = self.sft.batch_size
+        allowed = f"at least sft.batch_size, which is {batch}"
+        _require(data.sft_examples >= batch, "data.sft_examples", data.sft_examples, allowed)
         words, tokens = self.task.response_words, self.rl.max_new_tokens
         allowed = f"at least task.response_words, which is {words}: a word has a token or more"
         _require(tokens >= words, "rl.max_new_tokens", tokens, allowed)

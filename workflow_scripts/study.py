@@ -16,6 +16,7 @@ from workflow_scripts.settings import (
     Settings,
     override,
 )
+from workflow_scripts.task.datasets import SPLITS
 
 # The sections of the configuration that define an SFT run; an RL run adds its own.
 _SFT_SECTIONS = ("task", "model", "sft")
@@ -224,9 +225,19 @@ class Study:
         run = SftRun(name, data_mix, seed, settings, self.data_folder(settings))
         return grid.sft.setdefault(name, run)
 
-    def _add_rl(self, grid: _Grid, data_mix: str, seed: int, prompts: str, changes: dict) -> RlRun:
+    def _add_rl(
+        self,
+        grid: _Grid,
+        data_mix: str,
+        seed: int,
+        prompts: str,
+        changes: dict,
+        scored: bool = False,
+    ) -> RlRun:
+        """Add an RL run; scored: its checkpoints are kept, so that they can be sampled."""
         sft = self._add_sft(grid, data_mix, seed, changes)
-        settings = override(self.settings, changes)
+        kept = {} if scored else {"rl.scored_steps": []}
+        settings = override(self.settings, {**changes, **kept})
         mine = self._differing(settings, _of_sections(changes, ("rl",)))
         name = f"{sft.name}-rl{prompts}{_suffix(mine)}"
         return grid.rl.setdefault(name, RlRun(name, sft, prompts, settings))
@@ -245,19 +256,20 @@ class Study:
         """Yield an SFT run as a member, then the RL runs from it."""
         changes = {**experiment.overrides, **(changes or {})}
         sft = self._add_sft(grid, model, seed, changes)
-        yield Member(sft, model, "SFT", condition, evaluations)
+        final = tuple(name for name in evaluations if name != "checkpoints")
+        yield Member(sft, model, "SFT", condition, final)
         for name in prompts:
-            run = self._add_rl(grid, model, seed, name, changes)
-            scored = ("checkpoints",) if run.settings.rl.scored_steps else ()
-            extra = scored if "pass_at_k" in evaluations else ()
-            yield Member(run, model, f"RL({name})", condition, evaluations + extra)
+            run = self._add_rl(grid, model, seed, name, changes, scored=final != evaluations)
+            sampled = evaluations if run.settings.rl.scored_steps else final
+            yield Member(run, model, f"RL({name})", condition, sampled)
 
     def _main(self, grid, experiment):
         prompts = [str(steps) for steps in experiment.rl_steps]
+        evaluations = ("steps", "pass_at_k", "checkpoints")
         for seed in self.settings.seeds:
             for model in experiment.models:
                 yield from self._pair(
-                    grid, experiment, model, seed, prompts, evaluations=("steps", "pass_at_k")
+                    grid, experiment, model, seed, prompts, evaluations=evaluations
                 )
 
     def _hardest(self) -> str:
@@ -349,8 +361,21 @@ class Study:
     def field_sizes(self) -> list[int]:
         return sorted({settings.task.field_size for settings in self.fields.values()})
 
-    def with_field(self, p: int) -> Settings:
-        return override(self.settings, {"task.field_size": p})
+    def base_settings(self, p: int) -> dict:
+        """The settings that define the base model of GF(p)."""
+        task = self.settings.task.model_dump(include={"n_variables"})
+        return {
+            "task": {"field_size": p, **task},
+            "model": self.settings.model.model_dump(include={"device", "dtype", "threads"}),
+            "base": self.settings.base.model_dump(),
+        }
+
+    def training_settings(self, run: SftRun | RlRun) -> dict:
+        """The settings that define a run, besides seed, data and the model it starts from."""
+        model = run.settings.model.model_dump(exclude={"base", "hub"})
+        if model["adaptation"] == "full":
+            del model["lora"]
+        return {"model": model, run.folder: getattr(run.settings, run.folder).model_dump()}
 
     def run_folder(self, run: SftRun | RlRun) -> str:
         return f"{self.results}/{run.folder}/{run.name}"
@@ -374,17 +399,16 @@ class Study:
     def problems_file(self, run: SftRun | RlRun, evaluation: str) -> str:
         return self.validation_file(run.data_folder, self.evaluations[evaluation].problems)
 
-    def heldout_problems(self, data_folder: str, data_mix: str) -> str:
-        """The validation problems that the held-out SFT examples of a mix solve."""
-        return self.validation_file(
-            data_folder, "parts" if "parts" in self.sft_mix(data_mix) else "steps"
-        )
+    def heldout_kind(self, data_mix: str) -> str:
+        """The kind of validation problems that the held-out SFT examples of a mix solve."""
+        return "parts" if "parts" in self.sft_mix(data_mix) else "steps"
 
-    def sft_files(self, run: SftRun) -> dict[str, str]:
-        return {
-            "data": f"{run.data_folder}/sft-{run.data_mix}-s{run.seed}.jsonl",
-            "validation": f"{run.data_folder}/heldout-{run.data_mix}.jsonl",
-        }
+    def sft_file(self, run: SftRun) -> str:
+        return f"{run.data_folder}/sft-{run.data_mix}-s{run.seed}.jsonl"
+
+    def heldout_files(self, run: SftRun) -> list[str]:
+        """Of both splits: which one is reported must not decide whether SFT runs again."""
+        return [f"{run.data_folder}/heldout-{split}-{run.data_mix}.jsonl" for split in SPLITS]
 
     def prompts_file(self, run: RlRun) -> str:
         return f"{run.data_folder}/rl-{run.prompts}.jsonl"
@@ -395,7 +419,7 @@ class Study:
         settings = run.settings
         sampling = settings.sampling.model_dump(include={"temperature", "batch_size", "seed"})
         return {
-            "model": settings.model.model_dump(),
+            "model": settings.model.model_dump(include={"device", "dtype", "threads"}),
             "sampling": sampling,
             "max_new_tokens": settings.rl.max_new_tokens,
         }
@@ -431,6 +455,7 @@ class Study:
                     "seed": run.seed,
                     "run": run.name,
                     "record": f"{self.run_folder(run)}/{'run.json' if is_sft else 'rollouts.csv'}",
+                    "split": self.settings.sampling.validation,
                     "evaluations": evaluations,
                 }
             )
@@ -444,6 +469,3 @@ class Study:
             for evaluation in member["evaluations"].values():
                 files += evaluation.values()
         return list(dict.fromkeys(files))
-
-    def __repr__(self) -> str:
-        return f"Study({self.tier}: {len(self.sft_runs)} SFT runs, {len(self.rl_runs)} RL runs)"

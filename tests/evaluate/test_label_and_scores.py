@@ -79,7 +79,11 @@ def test_an_experiment_is_collected_with_the_names_of_its_members(records, rollo
     write_dataset(tmp_path / "problems.jsonl", {}, records)
     rollouts.to_parquet(tmp_path / "rollouts.parquet")
     label_rollouts(rollouts, problems_of(records)).to_parquet(tmp_path / "labels.parquet")
-    (tmp_path / "run.json").write_text('{"validation": {"cross_entropy": 0.5, "n_tokens": 9}}')
+    validation = {
+        "heldout-dev-FB": {"cross_entropy": 0.4, "n_tokens": 9},
+        "heldout-final-FB": {"cross_entropy": 0.5, "n_tokens": 9},
+    }
+    (tmp_path / "run.json").write_text(json.dumps({"validation": validation}))
     columns = "step,type,steps,parts,strategy,n,correct,complete,words\n"
     (tmp_path / "rollouts.csv").write_text(columns + "1,evaluation,2,1,forward,4,2,3,50\n")
     files = {
@@ -88,6 +92,7 @@ def test_an_experiment_is_collected_with_the_names_of_its_members(records, rollo
         "problems": str(tmp_path / "problems.jsonl"),
     }
     member = {"model": "FB", "condition": "", "seed": 3, "evaluations": {"steps": files}}
+    member["split"] = "final"
     sft = {**member, "stage": "SFT", "run": "FB-s3", "record": str(tmp_path / "run.json")}
     rl = {**member, "stage": "RL(2-5)", "run": "FB-s3-rl2-5"}
     rl["record"] = str(tmp_path / "rollouts.csv")

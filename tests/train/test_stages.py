@@ -34,7 +34,7 @@ def moved(before: Path, after: Path) -> bool:
 def sft(tiny, adaptation: str, name: str = "sft") -> Path:
     settings = {"model": model_settings(adaptation), "sft": {**OPTIMIZATION, "epochs": 2}}
     output = tiny.folder / name
-    run_sft(settings, 0, tiny.base, tiny.sft_set, tiny.sft_set, output)
+    run_sft(settings, 0, tiny.base, tiny.sft_set, [tiny.sft_set], output)
     return output
 
 
@@ -107,7 +107,7 @@ def test_the_record_says_what_made_the_run(tiny, some_rewards):
     assert len(record["code_hash"]) == 16
     assert set(record["inputs"]) == {str(policy / "model/manifest.json"), str(tiny.prompts)}
     validation = read_json(policy / "run.json")["validation"]
-    assert 0 < validation["cross_entropy"] < 10
+    assert 0 < validation["sft"]["cross_entropy"] < 10
 
 
 def test_scored_checkpoints_are_kept_and_differ_from_the_end(tiny, some_rewards):
@@ -178,7 +178,7 @@ def test_trl_is_told_every_setting_that_decides_the_result(tmp_path):
     assert config.steps_per_generation == config.gradient_accumulation_steps == 2
     assert (config.temperature, config.top_p, config.top_k) == (1.0, 0.9, 0)
     assert config.learning_rate == RL["learning_rate"]
-    assert config.lr_scheduler_type == "constant"
+    assert config.lr_scheduler_type == "constant_with_warmup"
     assert config.bf16 is False
     assert config.activation_checkpointing is False
     assert config.disable_dropout is True

@@ -69,12 +69,13 @@ def test_rl_logs_every_step_of_every_run(smoke):
 
 def test_lora_and_the_field_map_in_the_prompt_are_run(smoke):
     results = smoke.folder / "results" / "smoke"
-    adapter = results / "rl/FB-s0-adaptation=lora-rl6-9/model/adapter_model.safetensors"
-    assert adapter.is_file()
-    prompts = smoke.folder / "data/smoke/gf11-field_map=prompt/rl-6-9.jsonl"
+    (run,) = results.glob("rl/gf13-FB-s0-adaptation=lora-field_map=prompt-rl6-9-*")
+    assert (run / "model/adapter_model.safetensors").is_file()
+    assert not (run / "model/model.safetensors").exists()
+    assert json.loads((run / "run.json").read_text())["settings"]["rl"]["kl_coefficient"] == 0.05
+    prompts = smoke.folder / "data/smoke/gf13-field_map=prompt/rl-6-9.jsonl"
     record = json.loads(prompts.read_text().splitlines()[1])
     assert record["prompt"].startswith("map 0 = e")
-    assert (results / "rl/FB-s0-field_map=prompt-rl6-9/model/model.safetensors").is_file()
 
 
 def test_the_same_configuration_gives_the_same_bits(smoke, tmp_path):

@@ -2,8 +2,8 @@
 
     python -m workflow_scripts.evaluate.sample --help
 
-Every batch has a sampling seed of its own, derived from the study's, the run and the checkpoint,
-and recorded in the file, so that any batch can be sampled again.
+Every batch has a sampling seed of its own, derived from the study's, the run, the evaluation (the
+name of the output) and the checkpoint, and recorded in the file: any batch can be sampled again.
 """
 
 import argparse
@@ -118,7 +118,7 @@ def main() -> None:
                 args.n_samples,
                 settings["sampling"],
                 settings["max_new_tokens"],
-                f"{args.run} step {step}",
+                f"{args.run} {args.output.stem} step {step}",
             )
         ]
     table = pa.Table.from_pylist(rollouts)

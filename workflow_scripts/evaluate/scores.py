@@ -52,7 +52,7 @@ def collect(members: list[dict]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFra
     """Return the tables scores, training and sft of an experiment's members, see study.py.
 
     A member names, besides its identity, the files of its evaluations (problems, rollouts, labels),
-    and its rollouts.csv (an RL run) or run.json (an SFT run).
+    its rollouts.csv (an RL run) or run.json (an SFT run), and the validation split reported.
     """
     scores, training, sft = [], [], []
     for member in members:
@@ -69,7 +69,8 @@ def collect(members: list[dict]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFra
             training.append(_identified(read_table(record, ["step"]), member))
         else:
             validation = read_json(record)["validation"]
-            sft.append(_identified(pd.DataFrame([validation]), member))
+            (measured,) = (v for name, v in validation.items() if f"-{member['split']}-" in name)
+            sft.append(_identified(pd.DataFrame([measured]), member))
     return tuple(
         pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=IDENTITY)
         for frames in (scores, training, sft)

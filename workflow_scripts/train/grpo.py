@@ -36,7 +36,7 @@ from workflow_scripts.task.problems import Problem
 from workflow_scripts.task.verify import outcome_reward
 from workflow_scripts.train.progress import Progress, write_step_table
 from workflow_scripts.train.rollout_log import RolloutLog
-from workflow_scripts.train.run import RunRecord, WeightGuard
+from workflow_scripts.train.run import SCHEDULES, RunRecord, WeightGuard
 
 # TRL warns that rollout functions may change: the version is pinned.
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
@@ -137,7 +137,7 @@ def grpo_config(rl: dict, model: dict, seed: int, output: Path) -> GRPOConfig:
         top_p=rl["top_p"],
         top_k=rl["top_k"],
         learning_rate=rl["learning_rate"],
-        lr_scheduler_type=rl["lr_schedule"],
+        lr_scheduler_type=SCHEDULES[rl["lr_schedule"]],
         warmup_steps=rl["warmup_steps"],
         weight_decay=rl["weight_decay"],
         adam_beta2=rl["adam_beta2"],

@@ -10,6 +10,9 @@ from transformers import PreTrainedModel
 from workflow_scripts.files import StudyError, sha256, write_json
 from workflow_scripts.provenance import code_hash, git_commit, package_versions
 
+# transformers' own "constant" ignores warm-up steps.
+SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
+
 
 def _weights_hash(models: list[PreTrainedModel], trainable: bool) -> str:
     digest = hashlib.sha256()

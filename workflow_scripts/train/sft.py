@@ -45,15 +45,15 @@ def tokenize_examples(records: list[dict], tokenizer: PreTrainedTokenizerBase) -
 
 
 def run_sft(
-    settings: dict, seed: int, base: Path, data: Path, validation: Path, output: Path
+    settings: dict, seed: int, base: Path, data: Path, validation: list[Path], output: Path
 ) -> None:
-    """Fine-tune the base model on data, then measure cross-entropy on validation.
+    """Fine-tune the base model on data, then measure cross-entropy on the validation sets.
 
     settings holds the sections ``model`` and ``sft`` of the configuration.
     """
     model_settings, sft = settings["model"], settings["sft"]
     device, dtype = model_settings["device"], model_settings["dtype"]
-    inputs = [base / MANIFEST, data, validation]
+    inputs = [base / MANIFEST, data, *validation]
     record = RunRecord("workflow_scripts.train.sft", settings, seed, inputs)
     prepare_torch(device, model_settings["threads"])
     set_seed(seed)
@@ -64,7 +64,7 @@ def run_sft(
     guard = WeightGuard(model)
 
     examples = tokenize_examples(read_dataset(data), tokenizer)
-    held_out = tokenize_examples(read_dataset(validation), tokenizer)
+    held_out = {path.stem: tokenize_examples(read_dataset(path), tokenizer) for path in validation}
     lengths = [len(example["input_ids"]) for example in examples]
     rng = Random(f"sft order seed {seed}")
     order = [
@@ -83,14 +83,19 @@ def run_sft(
     )
     guard.check()
 
-    loss, n_tokens = cross_entropy(model, held_out, sft["micro_batch_size"], tokenizer.pad_token_id)
+    measured = {}
+    for name, held_out_examples in held_out.items():
+        loss, n_tokens = cross_entropy(
+            model, held_out_examples, sft["micro_batch_size"], tokenizer.pad_token_id
+        )
+        measured[name] = {"cross_entropy": loss, "n_tokens": n_tokens}
     files = save_model(model, tokenizer, output / "model")
     record.write(
         output / "run.json",
         device,
         n_trainable=guard.n_trainable,
         steps=len(order) // sft["batch_size"],
-        validation={"cross_entropy": loss, "n_tokens": n_tokens},
+        validation=measured,
         files=files,
     )
 
@@ -101,7 +106,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--base", type=Path, required=True, help="folder of the base model")
     parser.add_argument("--data", type=Path, required=True, help="SFT set")
-    parser.add_argument("--validation", type=Path, required=True, help="held-out SFT set")
+    parser.add_argument("--validation", type=Path, nargs="+", required=True, help="held-out sets")
     parser.add_argument("--output", type=Path, required=True, help="folder of the run")
     run_sft(**vars(parser.parse_args()))
 

@@ -9,6 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallba
 from trl import SFTConfig, SFTTrainer
 
 from workflow_scripts.train.progress import Progress, write_step_table
+from workflow_scripts.train.run import SCHEDULES
 
 # Batches among which examples are sorted by length, so that little of a batch is padding.
 _SORTED_BATCHES = 16
@@ -29,17 +30,17 @@ def make_example(segments: list[tuple[list[int], bool]], end: int) -> Example:
 def order_batches(lengths: list[int], batch_size: int, rng: Random) -> list[int]:
     """Return indices in a random order of whole batches of similar length.
 
-    What does not fill a batch is left out.
+    What does not fill a batch, a random remainder, is left out.
     """
     indices = list(range(len(lengths)))
     rng.shuffle(indices)
+    del indices[len(indices) // batch_size * batch_size :]
     batches = []
     for start in range(0, len(indices), batch_size * _SORTED_BATCHES):
         some = sorted(
             indices[start : start + batch_size * _SORTED_BATCHES], key=lengths.__getitem__
         )
         batches += [some[i : i + batch_size] for i in range(0, len(some), batch_size)]
-    batches = [batch for batch in batches if len(batch) == batch_size]
     rng.shuffle(batches)
     return [index for batch in batches for index in batch]
 
@@ -66,7 +67,7 @@ def train_supervised(
         gradient_accumulation_steps=optimization["batch_size"] // micro,
         num_train_epochs=1,
         learning_rate=optimization["learning_rate"],
-        lr_scheduler_type=optimization["lr_schedule"],
+        lr_scheduler_type=SCHEDULES[optimization["lr_schedule"]],
         warmup_steps=optimization["warmup_steps"],
         weight_decay=optimization["weight_decay"],
         adam_beta2=optimization["adam_beta2"],
@@ -81,6 +82,7 @@ def train_supervised(
         bf16=dtype == "bfloat16",
         activation_checkpointing=False,
         logging_steps=10,
+        logging_first_step=True,
         save_strategy="no",
         report_to=[],
         disable_tqdm=True,
