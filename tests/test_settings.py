@@ -142,12 +142,12 @@ BAD_INPUT = {
     "responses too short for a guess": (
         "task.response_words",
         35,
-        "at least 93, the words of a solution of 15 steps",
+        "at least 78, the words of a solution of 15 steps",
     ),
     "responses longer than the limit of tokens": (
         "rl.max_new_tokens",
-        90,
-        "at least task.response_words, which is 96",
+        79,
+        "at least task.response_words, which is 80",
     ),
     "the same seed twice": ("seeds", [0, 0], "distinct seeds"),
     "subset larger than its set": (

@@ -225,19 +225,13 @@ class Study:
         run = SftRun(name, data_mix, seed, settings, self.data_folder(settings))
         return grid.sft.setdefault(name, run)
 
-    def _add_rl(
-        self,
-        grid: _Grid,
-        data_mix: str,
-        seed: int,
-        prompts: str,
-        changes: dict,
-        scored: bool = False,
-    ) -> RlRun:
-        """Add an RL run; scored: its checkpoints are kept, so that they can be sampled."""
+    def _add_rl(self, grid: _Grid, data_mix: str, seed: int, prompts: str, changes: dict) -> RlRun:
+        """Add an RL run. Those of the main experiment keep checkpoints, which it samples."""
         sft = self._add_sft(grid, data_mix, seed, changes)
-        kept = {} if scored else {"rl.scored_steps": []}
-        settings = override(self.settings, {**changes, **kept})
+        settings, main = override(self.settings, changes), self.settings.experiments.main
+        is_main = data_mix in main.models and prompts in map(str, main.rl_steps)
+        if not (is_main and settings == override(self.settings, main.overrides)):
+            settings = override(settings, {"rl.scored_steps": changes.get("rl.scored_steps", [])})
         mine = self._differing(settings, _of_sections(changes, ("rl",)))
         name = f"{sft.name}-rl{prompts}{_suffix(mine)}"
         return grid.rl.setdefault(name, RlRun(name, sft, prompts, settings))
@@ -259,7 +253,7 @@ class Study:
         final = tuple(name for name in evaluations if name != "checkpoints")
         yield Member(sft, model, "SFT", condition, final)
         for name in prompts:
-            run = self._add_rl(grid, model, seed, name, changes, scored=final != evaluations)
+            run = self._add_rl(grid, model, seed, name, changes)
             sampled = evaluations if run.settings.rl.scored_steps else final
             yield Member(run, model, f"RL({name})", condition, sampled)
 

@@ -33,7 +33,7 @@ from workflow_scripts.task.verify import outcome_reward
 
 PRIMES = [2, 3, 5, 7, 11, 13, 31]
 FITTING = {(FORWARD, EVALUATION), (BACKWARD, INVERSION)}
-WORD_LIMIT = 96
+WORD_LIMIT = 80
 WORKED = re.compile(r"x(\d+) = (e\d+) ([-+*/]) (e\d+) = (e\d+)")
 properties = settings(deadline=None, derandomize=True, max_examples=200)
 
@@ -134,19 +134,21 @@ def test_every_line_is_right_and_follows_from_the_one_before(
 
 
 def test_solutions_of_the_sft_mix_stay_within_the_word_limit(sft_mix):
-    longest = max(len(re.findall(r"x\d+ =|\S+", example.solution)) for example in sft_mix)
-    one_more_attempt = 3 + 6 * 2
+    longest = max(
+        len(re.findall(r"x\d+ =|[-+*/] e\d+|\S+", example.solution)) for example in sft_mix
+    )
+    one_more_attempt = 3 + 5 * 2
     assert WORD_LIMIT - one_more_attempt < longest + 1 <= WORD_LIMIT
 
 
 @pytest.mark.parametrize(
     ("p", "n_steps", "limit", "guesses"),
     [
-        (11, 1, 96, 10),
-        (11, 2, 96, 6),
-        (11, 5, 96, 2),
-        (11, 5, 36, 1),
-        (11, 5, 35, 0),
+        (11, 1, 80, 9),
+        (11, 2, 80, 5),
+        (11, 5, 80, 2),
+        (11, 5, 31, 1),
+        (11, 5, 30, 0),
         (3, 1, 999, 3),
     ],
 )
@@ -157,13 +159,13 @@ def test_number_of_guesses_is_what_the_word_limit_holds(p, n_steps, limit, guess
 
 def test_a_limit_that_holds_no_guess_is_refused():
     problem = draw_problem(Random(0), 11, INVERSION, 5, 18)
-    assert write_solution(problem, FORWARD, Random(0), 36).startswith("try ")
-    with pytest.raises(ValueError, match="no guess of 5 steps fits into 35 words"):
-        write_solution(problem, FORWARD, Random(0), 35)
+    assert write_solution(problem, FORWARD, Random(0), 31).startswith("try ")
+    with pytest.raises(ValueError, match="no guess of 5 steps fits into 30 words"):
+        write_solution(problem, FORWARD, Random(0), 30)
 
 
 @pytest.mark.parametrize(("strategy", "type_"), [(FORWARD, INVERSION), (BACKWARD, EVALUATION)])
-@pytest.mark.parametrize(("p", "n_steps", "limit"), [(11, 2, 96), (11, 4, 96), (5, 1, 999)])
+@pytest.mark.parametrize(("p", "n_steps", "limit"), [(11, 2, 80), (11, 4, 80), (5, 1, 999)])
 def test_place_of_the_right_guess_is_uniform_up_to_the_limit(strategy, type_, p, n_steps, limit):
     rng = Random(f"{strategy} {p} {n_steps}")
     places, first_wrong = Counter(), Counter()
@@ -212,10 +214,10 @@ def test_both_strategies_cost_the_same_words_on_their_own_and_on_the_other_type(
         cell[count_words(example.solution)] += 1
     for n_steps in (2, 3, 4, 5):
         for strategy in STRATEGIES:
-            assert set(lengths[n_steps, True, strategy]) == {6 * n_steps + 2}
+            assert set(lengths[n_steps, True, strategy]) == {5 * n_steps + 2}
             guessed = lengths[n_steps, False, strategy]
             assert set(guessed) == {
-                2 + k * (3 + 6 * n_steps)
+                2 + k * (3 + 5 * n_steps)
                 for k in range(1, max_guesses(11, n_steps, WORD_LIMIT) + 1)
             }
             assert chisquare(list(guessed.values())).pvalue > 1e-4

@@ -104,7 +104,7 @@ def test_a_damaged_model_is_named_and_nothing_is_written(smoke, tmp_path, damage
     settings = {
         "model": load_tier("smoke").model.model_dump(),
         "sampling": sampling,
-        "max_new_tokens": 96,
+        "max_new_tokens": 80,
     }
     output = copied.folder / "rollouts.parquet"
     result = copied.python(

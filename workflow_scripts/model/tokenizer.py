@@ -14,11 +14,13 @@ LINE, LIST, UP, DOWN, BLANK, LIST_END = "line", "list", "up", "down", "_", "end"
 
 def make_tokenizer(p: int, n_variables: int) -> PreTrainedTokenizerFast:
     """Return the tokenizer for GF(p) and the variables x0 .. x{n_variables-1}."""
-    words = [PAD, UNKNOWN, END, "+", "*", "-", "/", "=", ";", "?"]
+    elements = sorted(make_field(p).names)
+    words = [PAD, UNKNOWN, END, "=", ";", "?"]
     words += [text.ANSWER, text.GUESS, text.WRONG, text.RIGHT, text.FIELD_MAP]
     words += [LINE, LIST, UP, DOWN, BLANK, LIST_END]
     words += [f"x{i}" for i in range(n_variables)] + [f"x{i} =" for i in range(n_variables)]
-    words += sorted(make_field(p).names) + [str(value) for value in range(p)]
+    words += elements + [f"{operation} {e}" for operation in "+*-/" for e in elements]
+    words += [str(value) for value in range(p)]
     tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(words)}, UNKNOWN))
     tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(text.WORD), "removed", invert=True)
     return PreTrainedTokenizerFast(

@@ -17,7 +17,7 @@ FITTING_STRATEGY = {EVALUATION: FORWARD, INVERSION: BACKWARD}
 
 # Words, see text.WORD: a worked line; `try e1` with its verdict; `x1 = e2` between parts; and
 # `ans e1` with the end of the text.
-_LINE_WORDS, _GUESS_WORDS, _LINK_WORDS, _ANSWER_WORDS = 6, 3, 2, 3
+_LINE_WORDS, _GUESS_WORDS, _LINK_WORDS, _ANSWER_WORDS = 5, 3, 2, 3
 
 
 def solution_words(n_steps: int, n_parts: int = 1) -> int:

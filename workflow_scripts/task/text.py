@@ -16,8 +16,9 @@ from workflow_scripts.task.problems import Part, Problem
 ANSWER, GUESS, WRONG, RIGHT = "ans", "try", "no", "ok"
 FIELD_MAP = "map"
 
-# A variable being assigned is one word, so that a worked line is 6 words and a program line 4.
-WORD = r"x[0-9]+ =|\S+"
+# A variable being assigned is one word, and so is an operation with its constant: a program line
+# has 3 words, a worked line 5, and to look a step up in the program is to copy one word.
+WORD = r"x[0-9]+ =|[-+*/] e[0-9]+|\S+"
 _LINE = re.compile(
     r"(?<!\S)x([0-9]{1,4})\s+=\s+(e[0-9]{1,4})\s+([-+*/])\s+(e[0-9]{1,4})\s+=\s+(e[0-9]{1,4})(?!\S)"
 )
