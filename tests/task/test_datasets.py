@@ -26,7 +26,7 @@ from workflow_scripts.task.text import render_prompt
 from workflow_scripts.task.verify import outcome_reward
 
 ROOT = Path(__file__).parents[2]
-TASK = {"field_size": 11, "n_variables": 18, "field_map": "hidden", "response_words": 96}
+TASK = {"field_size": 11, "n_variables": 18, "field_map": "hidden", "response_words": 80}
 STEPS = {"steps": [2, 3, 4, 5], "backward_share": 0.5}
 PARTS = {"parts": [1, 2], "part_steps": [1, 2]}
 # One step in GF(5): 45 problems of each type, so that chance alone would repeat some.

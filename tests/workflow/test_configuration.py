@@ -83,7 +83,7 @@ def test_a_value_of_the_command_line_is_named_as_such(project):
     assert "error: command line: rl.group_size: 7: a divisor" in result.stderr
 
 
-TASK = {"field_size": 11, "n_variables": 18, "field_map": "hidden", "response_words": 96}
+TASK = {"field_size": 11, "n_variables": 18, "field_map": "hidden", "response_words": 80}
 
 
 @pytest.mark.parametrize("damage", ["cut short", "altered", "missing"])
