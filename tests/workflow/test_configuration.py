@@ -41,6 +41,16 @@ def test_no_configuration_file_means_the_laptop_tier(project):
 
 
 @pytest.mark.parametrize("tier", ["smoke", "laptop"])
+def test_the_command_of_the_readme_plans_the_tier(project, tier):
+    """`make study` with its installation left out and a dry run in place of the run."""
+    recipe = project.run("make", "--dry-run", "study", f"TIER={tier}").stdout
+    (command,) = re.findall(r"^\.venv/bin/snakemake (.*)$", recipe, re.MULTILINE)
+    result = project.run(sys.executable, "-m", "snakemake", "--dry-run", *command.split())
+    assert result.returncode == 0, result.stderr
+    assert f"results/{tier}/claims.json" in result.stdout
+
+
+@pytest.mark.parametrize("tier", ["smoke", "laptop"])
 def test_every_figure_and_table_is_a_target_by_name(project, tier):
     settings = load_tier(tier)
     names = [f"fig_{name}" for name in products.figures(settings)]

@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import Project, copy_project, load_tier
 from workflow_scripts.report import products
+from workflow_scripts.report.record import cost_table, record
 
 
 def hashes(project: Project, pattern: str) -> dict[str, str]:
@@ -43,6 +44,51 @@ def test_every_product_of_the_smoke_tier_says_that_it_has_no_scientific_meaning(
 def test_a_second_run_starts_no_job(smoke):
     result = smoke.snakemake("all", "--dry-run")
     assert "Nothing to be done" in result.stdout + result.stderr
+
+
+def test_touched_files_and_comments_start_no_job(smoke):
+    """Time stamps do not decide; the code is compared without its comments."""
+    for name in ("data/smoke/gf11/final-steps.jsonl", "results/smoke/scores/main.parquet"):
+        (smoke.folder / name).touch()
+    module = smoke.folder / "workflow_scripts/train/sft.py"
+    source = module.read_text()
+    try:
+        module.write_text(source + "# a remark\n")
+        result = smoke.snakemake("all", "--dry-run")
+        assert "Nothing to be done" in result.stdout + result.stderr
+        module.write_text(source.replace("set_seed(seed)", "set_seed(seed + 1)"))
+        changed = smoke.snakemake("all", "--dry-run")
+        assert "SFT FB-s0" in changed.stdout
+    finally:
+        module.write_text(source)
+
+
+def test_a_job_takes_less_than_four_gib(smoke):
+    cost = cost_table(smoke.folder / "results/smoke/benchmarks")
+    assert len(cost) > 100
+    assert 2 * cost["peak_mib"].max() < 4096, "two jobs run at once"
+
+
+def test_what_is_recorded_is_small_and_holds_no_weights(smoke, tmp_path):
+    results = smoke.folder / "results/smoke"
+    record(results, tmp_path / "reference/smoke")
+    kept = [path for path in (tmp_path / "reference/smoke").rglob("*") if path.is_file()]
+    suffixes = {path.suffix for path in kept}
+    assert suffixes == {".csv", ".md", ".json", ".png", ".svg"}
+    assert (tmp_path / "reference/smoke/cost.csv").is_file()
+    assert (tmp_path / "reference/smoke/rl/FB-s0-rl6-9/run.json").is_file()
+    assert sum(path.stat().st_size for path in kept) < 10_000_000
+    shown = (tmp_path / "reference/smoke/tables/table1.md").read_bytes()
+    assert shown == (results / "tables/table1.md").read_bytes()
+
+
+def test_an_unfinished_tier_is_not_recorded(project):
+    result = project.python("report.record", "--tier", "smoke")
+    assert result.returncode == 1
+    assert (
+        result.stderr == "error: results/smoke is not finished: run make study TIER=smoke first\n"
+    )
+    assert not (project.folder / "results/reference/smoke").exists()
 
 
 def test_table1_has_every_row_of_the_paper(smoke):
