@@ -1,5 +1,6 @@
 """Files that are whole or not there: atomic writes, hashes, and one-line errors."""
 
+import faulthandler
 import hashlib
 import json
 import os
@@ -64,6 +65,7 @@ def sha256_tree(folder: Path) -> dict[str, str]:
 
 def run_stage(main: Callable[[], None]) -> None:
     """Run a stage's command line; a StudyError or full disk is one line and status 1."""
+    faulthandler.enable()  # a crash in native code would leave an empty log
     try:
         main()
     except StudyError as error:

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -96,6 +98,18 @@ def test_every_step_logs_all_of_its_rollouts(tiny, some_rewards):
         assert row["type"] in ("evaluation", "inversion")
         assert row["strategy"] in ("forward", "backward", "mixed", "none")
     assert counted == {1: 8, 2: 8, 3: 8}
+
+
+def test_training_starts_no_thread_and_asks_no_host(tiny, some_rewards, monkeypatch):
+    def refuse(*arguments, **options):
+        raise AssertionError(f"a name was looked up: {arguments}")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    started = []
+    start = threading.Thread.start
+    monkeypatch.setattr(threading.Thread, "start", lambda t: (started.append(t.name), start(t)))
+    rl(tiny, sft(tiny, "full"), "full")
+    assert [name for name in started if "loading" not in name and "ThreadPool" not in name] == []
 
 
 def test_the_record_says_what_made_the_run(tiny, some_rewards):

@@ -11,7 +11,6 @@ Writes model/, checkpoints/ (the scored ones), log.csv, rollouts.csv and run.jso
 
 import argparse
 import json
-import os
 from pathlib import Path
 from random import Random
 
@@ -37,9 +36,6 @@ from workflow_scripts.task.verify import outcome_reward
 from workflow_scripts.train.progress import Progress, write_step_table
 from workflow_scripts.train.rollout_log import RolloutLog
 from workflow_scripts.train.run import SCHEDULES, RunRecord, WeightGuard
-
-# TRL warns that rollout functions may change: the version is pinned.
-os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
 
 LOGGED = (
     "loss",
