@@ -115,7 +115,7 @@ def test_rl_logs_every_step_of_every_run(smoke):
 
 def test_lora_and_the_field_map_in_the_prompt_are_run(smoke):
     results = smoke.folder / "results" / "smoke"
-    (run,) = results.glob("rl/gf13-FB-s0-adaptation=lora-field_map=prompt-rl6-9-*")
+    (run,) = results.glob("rl/gf13-FB-s0-adaptation=lora-*-field_map=prompt-rl6-9-*")
     assert (run / "model/adapter_model.safetensors").is_file()
     assert not (run / "model/model.safetensors").exists()
     assert json.loads((run / "run.json").read_text())["settings"]["rl"]["kl_coefficient"] == 0.05
