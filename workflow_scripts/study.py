@@ -123,16 +123,17 @@ class Study:
     def validation_kinds(self) -> dict[str, dict]:
         """Strata of each kind of validation set, see task.datasets."""
         data, experiments = self.settings.data, self.settings.experiments
-        kinds = {"steps": {"steps": data.validation_steps.values()}}
-        longer = [s for s in experiments.longer.rl_steps.values() if s > data.validation_steps.high]
-        if longer:
-            kinds["longer"] = {"steps": longer}
-        composition = experiments.composition
-        kinds["parts"] = {
-            "parts": composition.validation_parts.values(),
-            "part_steps": composition.part_steps.values(),
+        composition, known = experiments.composition, data.validation_steps
+        return {
+            "steps": {"steps": known.values()},
+            "longer": {
+                "steps": [s for s in experiments.longer.rl_steps.values() if s > known.high]
+            },
+            "parts": {
+                "parts": composition.validation_parts.values(),
+                "part_steps": composition.part_steps.values(),
+            },
         }
-        return kinds
 
     def sft_mix(self, data_mix: str) -> dict:
         """What an SFT data mix holds, see task.datasets."""

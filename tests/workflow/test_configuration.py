@@ -93,6 +93,15 @@ def test_a_value_of_the_command_line_is_named_as_such(project):
     assert "error: command line: rl.group_size: 7: a divisor" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "module", ["task.datasets", "train.sft", "evaluate.label", "report.tables", "report.figures"]
+)
+def test_every_stage_is_a_program_that_explains_itself(project, module):
+    result = project.python(module, "--help")
+    assert result.returncode == 0, result.stderr
+    assert "--settings" in result.stdout or "--output" in result.stdout
+
+
 TASK = {"field_size": 11, "n_variables": 18, "field_map": "hidden", "response_words": 80}
 
 
