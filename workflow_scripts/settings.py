@@ -89,10 +89,16 @@ class Data(Section):
     validation_steps: Range
 
 
-class Corpus(Section):
+class CorpusShares(Section):
     facts: Share
     lines: Share
     lists: Share
+    checks: Share
+    links: Share
+
+
+class Corpus(Section):
+    shares: CorpusShares
     program_steps: Count
     heldout_documents: Count
 
@@ -175,7 +181,7 @@ class Rl(Optimization):
     top_p: Annotated[float, Field(gt=0, le=1)]
     top_k: WholeNumber
     clip_epsilon: Positive
-    loss_type: Literal["grpo", "dr_grpo", "dapo", "bnpo"]
+    loss_type: Literal["grpo", "dr_grpo", "dapo"]
     scale_rewards: Literal["group", "batch", "none"]
     max_new_tokens: Count
     scored_steps: list[Count]

@@ -1,25 +1,43 @@
 """The corpus of the offline base models: what a small model knows before it sees the task.
 
-It stands in for pre-training and holds three kinds of documents:
+It stands in for pre-training and holds five kinds of documents:
 
 - facts: single operations, ``e3 + e4 = e7``;
 - lines: a program and questions about single lines of it: given the value of one variable, the
   worked line that computes the next (``up``) or the previous (``down``) one;
 - lists: a program and a range of its variables, written out up or down to a named end with blanks
-  for the values, ``x4 = _ + e7 = _``: addressing and stopping, nothing computed.
+  for the values, ``x4 = _ + e7 = _``: addressing and stopping, nothing computed;
+- checks: a program whose first or last value is given, worked lines that arrive there from some
+  value, and whether each agrees with what is given, ``e3 ok`` or ``e3 no``: comparison, no guessing;
+- links: the prompt of a composition and questions about single clauses of it: given the value that
+  was asked of one part, the line that hands it to the next part, or that there is none.
 
-No document holds two worked lines that chain, a problem, or a strategy.
+No document holds two worked lines that chain, a solution, or a strategy.
 """
 
 from random import Random
 
-from workflow_scripts.model.tokenizer import BLANK, DOWN, LINE, LIST, LIST_END, UP
+from workflow_scripts.model.tokenizer import BLANK, DOWN, LINE, LINK, LIST, LIST_END, UP
 from workflow_scripts.task.field import INVERSE_OPERATION, Field, make_field
-from workflow_scripts.task.problems import EVALUATION, Part, draw_problem
-from workflow_scripts.task.text import render_program, render_worked_line
+from workflow_scripts.task.problems import (
+    EVALUATION,
+    PROBLEM_TYPES,
+    Part,
+    draw_composition,
+    draw_problem,
+)
+from workflow_scripts.task.text import (
+    render_check,
+    render_link,
+    render_program,
+    render_prompt,
+    render_worked_line,
+)
 
 FACTS_PER_DOCUMENT = 16
 LINES_PER_DOCUMENT = 8
+CHECKS_PER_DOCUMENT = 8
+LINKED_STEPS = (1, 2)  # of a part in a document of links
 
 # A document is a list of segments: a text, and whether the model learns to write it.
 Document = list[tuple[str, bool]]
@@ -80,13 +98,54 @@ def _list(rng: Random, field: Field, n_variables: int, max_steps: int) -> Docume
     return [(program + request, False), ("\n".join([*listed, LIST_END]), True)]
 
 
+def _checks(rng: Random, field: Field, n_variables: int, max_steps: int) -> Document:
+    n_steps = rng.randrange(1, max_steps + 1)
+    problem = draw_problem(rng, field.p, rng.choice(PROBLEM_TYPES), n_steps, n_variables)
+    (part,) = problem.parts
+    if part.type == EVALUATION:  # the first value is given: a line down arrives there
+        operation, constant = part.steps[0]
+        operation, back = INVERSE_OPERATION[operation], operation
+    else:
+        operation, constant = part.steps[-1]
+        back = INVERSE_OPERATION[operation]
+    document = [(render_prompt(problem, show_field_map=False), False)]
+    for _ in range(CHECKS_PER_DOCUMENT):
+        result = problem.known if rng.random() < 0.5 else rng.randrange(field.p)
+        value = field.apply(back, result, constant)
+        worked = render_worked_line(
+            field, part.known_variable, value, operation, constant, result
+        )
+        document.append((worked + "\n", False))
+        check = render_check(field.names[problem.known], result == problem.known)
+        document.append((check + "\n", True))
+    return document
+
+
+def _links(rng: Random, field: Field, n_variables: int, max_steps: int) -> Document:
+    n_parts = rng.randrange(1, n_variables // (max(LINKED_STEPS) + 1) + 1)
+    types = [rng.choice(PROBLEM_TYPES) for _ in range(n_parts)]
+    steps = [rng.choice(LINKED_STEPS) for _ in range(n_parts)]
+    problem = draw_composition(rng, field.p, types, steps, n_variables)
+    document = [(render_prompt(problem, show_field_map=False), False)]
+    for _ in range(LINES_PER_DOCUMENT):
+        index, value = rng.randrange(n_parts), field.names[rng.randrange(field.p)]
+        asked = problem.parts[index].asked_variable
+        document.append((f"{LINK} {render_link(asked, value)}\n", False))
+        if index + 1 < n_parts:
+            answer = render_link(problem.parts[index + 1].known_variable, value)
+        else:
+            answer = LIST_END
+        document.append((answer + "\n", True))
+    return document
+
+
 def draw_document(
     rng: Random, p: int, n_variables: int, max_steps: int, shares: dict[str, float]
 ) -> Document:
-    """Draw one document; shares are the probabilities of facts, lines and lists."""
+    """Draw one document; shares are the probabilities of the kinds."""
     field = make_field(p)
     kind = rng.choices(list(shares), list(shares.values()))[0]
     if kind == "facts":
         return _facts(rng, field)
-    write = {"lines": _lines, "lists": _list}[kind]
+    write = {"lines": _lines, "lists": _list, "checks": _checks, "links": _links}[kind]
     return write(rng, field, n_variables, max_steps)

@@ -1,14 +1,47 @@
 """The one decode loop, used by RL and by sampling.
 
-Each prompt is prefilled once and its cache repeated for its samples; rows that have ended leave the
-batch. The samples are those of plain ancestral sampling from the tempered policy.
+Each prompt is prefilled once and its cache repeated for its samples, with room for all tokens to
+come; rows that have ended leave the batch. The samples are those of plain ancestral sampling from
+the tempered policy.
 """
 
 import torch
-from transformers import DynamicCache, PreTrainedModel
+from transformers import Cache, DynamicCache, PreTrainedModel
+from transformers.cache_utils import DynamicLayer
 
 # Ended rows leave the batch once they are this share of it: copying the cache costs time too.
 _ENDED_SHARE = 0.25
+
+
+class _RoomyLayer(DynamicLayer):
+    """A cache layer that appends in place: DynamicLayer copies all it holds for every token."""
+
+    def __init__(self, prefilled: DynamicLayer, repeats: int, room: int):
+        super().__init__()
+        self.lazy_initialization(prefilled.keys, prefilled.values)
+        self.length = prefilled.get_seq_length()
+        rows, heads, _, size = prefilled.keys.shape
+        shape = rows * repeats, heads, self.length + room, size
+        self.buffers = []
+        for states in (prefilled.keys, prefilled.values):
+            buffer = states.new_empty(shape)
+            buffer[:, :, : self.length] = states.repeat_interleave(repeats, dim=0)
+            self.buffers.append(buffer)
+        self._view()
+
+    def _view(self) -> None:
+        self.keys, self.values = (buffer[:, :, : self.length] for buffer in self.buffers)
+
+    def update(self, key_states, value_states, *args, **kwargs):
+        start, self.length = self.length, self.length + key_states.shape[-2]
+        for buffer, states in zip(self.buffers, (key_states, value_states), strict=True):
+            buffer[:, :, start : self.length] = states
+        self._view()
+        return self.keys, self.values
+
+    def batch_select_indices(self, indices: torch.Tensor) -> None:
+        self.buffers = [buffer[indices] for buffer in self.buffers]
+        self._view()
 
 
 def _left_pad(prompts: list[list[int]], pad: int, device) -> tuple[torch.Tensor, torch.Tensor]:
@@ -72,8 +105,8 @@ def generate(
             use_cache=True,
             logits_to_keep=1,
         )
-        cache = output.past_key_values
-        cache.batch_repeat_interleave(n_samples)
+        room = max_new_tokens - 1  # the last token is not fed back
+        cache = Cache(layers=[_RoomyLayer(layer, n_samples, room) for layer in cache.layers])
         logits = output.logits[:, -1].repeat_interleave(n_samples, 0)
         mask = mask.repeat_interleave(n_samples, 0)
         position = positions[:, -1:].repeat_interleave(n_samples, 0)
@@ -86,7 +119,7 @@ def generate(
             tokens[rows[~ended], index] = token[~ended]
             ended |= torch.isin(token, ends)
             n_ended = int(ended.sum())
-            if n_ended == len(rows):
+            if n_ended == len(rows) or index + 1 == max_new_tokens:
                 break
             if n_ended >= _ENDED_SHARE * len(rows):
                 keep = (~ended).nonzero()[:, 0]

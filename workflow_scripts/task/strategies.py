@@ -9,15 +9,21 @@ from random import Random
 
 from workflow_scripts.task.field import INVERSE_OPERATION, Field
 from workflow_scripts.task.problems import EVALUATION, INVERSION, Part, Problem
-from workflow_scripts.task.text import ANSWER, GUESS, RIGHT, WRONG, render_worked_line
+from workflow_scripts.task.text import (
+    ANSWER,
+    GUESS,
+    render_check,
+    render_link,
+    render_worked_line,
+)
 
 FORWARD, BACKWARD = "forward", "backward"
 STRATEGIES = (FORWARD, BACKWARD)
 FITTING_STRATEGY = {EVALUATION: FORWARD, INVERSION: BACKWARD}
 
-# Words, see text.WORD: a worked line; `try e1` with its verdict; `x1 = e2` between parts; and
+# Words, see text.WORD: a worked line; `try e1` with its check `e3 no`; `x1 = e2` between parts; and
 # `ans e1` with the end of the text.
-_LINE_WORDS, _GUESS_WORDS, _LINK_WORDS, _ANSWER_WORDS = 5, 3, 2, 3
+_LINE_WORDS, _GUESS_WORDS, _LINK_WORDS, _ANSWER_WORDS = 5, 4, 2, 3
 
 
 def solution_words(n_steps: int, n_parts: int = 1) -> int:
@@ -74,7 +80,7 @@ def _guess_and_check(
     for guess in [*wrong, answer]:
         lines.append(f"{GUESS} {field.names[guess]}")
         lines += work_through(field, part, strategy, guess)[0]
-        lines.append(RIGHT if guess == answer else WRONG)
+        lines.append(render_check(field.names[problem.known], guess == answer))
     return lines
 
 
@@ -100,7 +106,7 @@ def write_composed_solution(problem: Problem) -> str:
     field, value, lines = problem.field, problem.known, []
     for index, part in enumerate(problem.parts):
         if index:
-            lines.append(f"x{part.known_variable} = {field.names[value]}")
+            lines.append(render_link(part.known_variable, field.names[value]))
         worked, value = work_through(field, part, FITTING_STRATEGY[part.type], value)
         lines += worked
     return "\n".join([*lines, f"{ANSWER} {field.names[value]}"])

@@ -69,6 +69,19 @@ def render_prompt(problem: Problem, show_field_map: bool) -> str:
     return "\n".join([*lines, " ; ".join(clauses)]) + "\n"
 
 
+def render_link(variable: int, value: str) -> str:
+    """The line of a composed solution that hands a value, a symbol, to the next part."""
+    return f"x{variable} = {value}"
+
+
+def render_check(value: str, agrees: bool) -> str:
+    """The verdict on a guess: the known value, a symbol, and whether the guess led to it.
+
+    Known value and verdict stand beside what they are compared with, so that a small model can tell.
+    """
+    return f"{value} {RIGHT if agrees else WRONG}"
+
+
 def render_worked_line(
     field: Field, variable: int, operand: int, operation: str, constant: int, result: int
 ) -> str:

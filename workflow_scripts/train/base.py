@@ -33,9 +33,8 @@ def draw_examples(
     rng: Random, n: int, task: dict, corpus: dict, tokenizer: PreTrainedTokenizerBase
 ) -> list[Example]:
     """Draw and tokenize n documents of the base corpus."""
-    shares = {kind: corpus[kind] for kind in ("facts", "lines", "lists")}
     p, n_variables, longest = task["field_size"], task["n_variables"], corpus["program_steps"]
-    documents = [draw_document(rng, p, n_variables, longest, shares) for _ in range(n)]
+    documents = [draw_document(rng, p, n_variables, longest, corpus["shares"]) for _ in range(n)]
     tokens = iter(encode(tokenizer, [text for document in documents for text, _ in document]))
     return [
         make_example([(next(tokens), learnt) for _, learnt in document], tokenizer.eos_token_id)
@@ -63,7 +62,7 @@ def evaluate_base(
     rng = Random("held-out base corpus")
     held_out = draw_examples(rng, corpus["heldout_documents"], task, corpus, tokenizer)
     loss, n_tokens = cross_entropy(model, held_out, base["batch_size"], tokenizer.pad_token_id)
-    only_lines = {**corpus, "facts": 0.0, "lines": 1.0, "lists": 0.0}
+    only_lines = {**corpus, "shares": {"lines": 1.0}}
     lines = draw_examples(rng, corpus["heldout_documents"] // 8, task, only_lines, tokenizer)
     return {"loss": loss, "n_tokens": n_tokens, "line_accuracy": line_accuracy(model, lines)}
 

@@ -4,7 +4,7 @@
 
 On-policy: every step samples a group of responses to each of its prompts and updates once. The
 reference of the KL term is the SFT policy. Rollouts come from the project's own decode loop, which
-samples without dropout; TRL computes advantages, loss and update. The RL seed decides the order of
+samples without dropout; TRL computes advantages, loss and update (see train.lean_grpo). The RL seed decides the order of
 the prompts and the sampling, the latter anew for each step.
 Writes model/, checkpoints/ (the scored ones), log.csv, rollouts.csv and run.json.
 """
@@ -33,6 +33,7 @@ from workflow_scripts.model.tokenizer import encode
 from workflow_scripts.task.datasets import read_dataset
 from workflow_scripts.task.problems import Problem
 from workflow_scripts.task.verify import outcome_reward
+from workflow_scripts.train.lean_grpo import LeanGRPOTrainer
 from workflow_scripts.train.progress import Progress, write_step_table
 from workflow_scripts.train.rollout_log import RolloutLog
 from workflow_scripts.train.run import SCHEDULES, RunRecord, WeightGuard
@@ -43,13 +44,17 @@ LOGGED = (
     "reward_std",
     "frac_reward_zero_std",
     "kl",
-    "entropy",
     "grad_norm",
     "learning_rate",
     "completions/mean_length",
     "completions/clipped_ratio",
     "step_time",
 )
+
+
+def n_prompts(rl: dict) -> int:
+    """How many prompts a run takes."""
+    return rl["steps"] * rl["batch_size"] // rl["group_size"]
 
 
 def order_prompts(records: list[dict], n: int, seed: int) -> list[dict]:
@@ -59,6 +64,13 @@ def order_prompts(records: list[dict], n: int, seed: int) -> list[dict]:
     while len(ordered) < n:
         ordered += rng.sample(records, len(records))
     return ordered[:n]
+
+
+def prompt_dataset(records: list[dict]) -> Dataset:
+    """Prompts as TRL takes them, each with its problem for the reward function."""
+    return Dataset.from_list(
+        [{"prompt": r["prompt"], "problem": json.dumps(r["problem"])} for r in records]
+    )
 
 
 def sampling_seed(seed: int, step: int) -> int:
@@ -170,16 +182,13 @@ def run_grpo(settings: dict, seed: int, sft: Path, prompts: Path, output: Path) 
     if not isinstance(model, PeftModel):
         # TRL loads the reference of the KL term from here, so it is the SFT policy.
         model.config._name_or_path = str(sft)
-    n_prompts = rl["steps"] * rl["batch_size"] // rl["group_size"]
-    records = order_prompts(read_dataset(prompts), n_prompts, seed)
+    records = order_prompts(read_dataset(prompts), n_prompts(rl), seed)
     log = RolloutLog()
-    trainer = GRPOTrainer(
+    trainer = LeanGRPOTrainer(
         model=model,
         reward_funcs=make_reward(tokenizer, log),
         args=grpo_config(rl, model_settings, seed, output),
-        train_dataset=Dataset.from_list(
-            [{"prompt": r["prompt"], "problem": json.dumps(r["problem"])} for r in records]
-        ),
+        train_dataset=prompt_dataset(records),
         processing_class=tokenizer,
         callbacks=[
             Progress(output.name, ("reward", "kl", "completions/mean_length")),

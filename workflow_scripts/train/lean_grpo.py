@@ -1,0 +1,60 @@
+"""TRL's GRPOTrainer without the work that cannot change an update.
+
+- A group of equal rewards has advantage 0: without a KL term its completions have no gradient, and
+  are left out of the update's forward and backward pass.
+- Completions of similar length are scored together, so that little of a batch is padding.
+
+The loss and its gradient are those of GRPOTrainer up to rounding, which tests hold. What TRL logs
+besides the loss (entropy, clipped ratios) is then a mean over the completions that are left.
+"""
+
+import torch
+from torch.nn.functional import pad
+from trl import GRPOTrainer
+
+_ROWS = 32  # scored together; more do not fit a core's cache
+
+
+class LeanGRPOTrainer(GRPOTrainer):
+    def _compute_loss(self, model, inputs):
+        advantages = inputs["advantages"]
+        weighted = advantages != 0
+        if self.beta or weighted.all():
+            return super()._compute_loss(model, inputs)
+        weighted[0] |= ~weighted.any()  # an update by momentum alone needs a gradient of zeros
+        rows = {
+            name: value[weighted] if torch.is_tensor(value) and value.ndim else value
+            for name, value in inputs.items()
+        }
+        loss = super()._compute_loss(model, rows)
+        if self.loss_type == "dapo":  # a sum over tokens, divided by their number before this
+            return loss
+        return loss * (len(rows["advantages"]) / len(advantages))  # a mean over completions
+
+    def _get_per_token_logps_and_entropies(
+        self, model, input_ids, attention_mask, logits_to_keep, batch_size=None, **options
+    ):
+        """As in TRL, (rows, logits_to_keep) log-probabilities and entropies; 0 in what is padding."""
+        n_prompt = input_ids.shape[1] - logits_to_keep
+        prompts = attention_mask[:, :n_prompt].sum(1)
+        completions = attention_mask[:, n_prompt:].sum(1)
+        order = (prompts + completions).argsort(stable=True)
+        scored = []
+        for rows in order.split(batch_size or _ROWS):
+            width = int(completions[rows].max())
+            columns = slice(n_prompt - int(prompts[rows].max()), n_prompt + width)
+            *values, _ = super()._get_per_token_logps_and_entropies(
+                model,
+                input_ids[rows, columns],
+                attention_mask[rows, columns],
+                width,
+                **options,
+            )
+            scored.append(
+                [value if value is None else pad(value, (0, logits_to_keep - width)) for value in values]
+            )
+        back = order.argsort()
+        logps, entropies = (
+            None if values[0] is None else torch.cat(values)[back] for values in zip(*scored, strict=True)
+        )
+        return logps, entropies, None
