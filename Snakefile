@@ -2,6 +2,7 @@
 #
 #   snakemake                                     the laptop tier, everything
 #   snakemake fig_routing                         one figure and what it needs
+#   snakemake main                                one experiment
 #   snakemake --configfile config/smoke.yaml      another tier
 
 
@@ -13,6 +14,7 @@ include: "rules/data.smk"
 include: "rules/base.smk"
 include: "rules/train.smk"
 include: "rules/evaluate.smk"
+include: "rules/collect.smk"
 include: "rules/report.smk"
 
 
@@ -25,7 +27,7 @@ rule all:
     input:
         FIGURE_FILES,
         TABLE_FILES,
-        METRICS_FILES,
+        expand(rules.metrics.output, experiment=study.members),
         rules.claims.output,
     message:
         f"{study.tier}: every figure, table and claim is in {RESULTS}"

@@ -26,6 +26,10 @@ except ConfigurationError as error:
 DATA, RESULTS = f"data/{study.tier}", f"results/{study.tier}"
 
 
+# Above those of runs: what is ready to be shown is shown, and data come first of all.
+COLLECT_PRIORITY, SHOW_PRIORITY, DATA_PRIORITY = 1500, 2000, 3000
+
+
 wildcard_constraints:
     field=r"gf[^/]+",
     kind=r"[a-z]+",

@@ -21,7 +21,7 @@ rule validation_sets:
         f"{RESULTS}/logs/data/{{field}}-validation-{{kind}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/data/{{field}}-validation-{{kind}}.tsv"
-    priority: 3000
+    priority: DATA_PRIORITY
     threads: 1
     resources:
         mem_mb=500,
@@ -48,7 +48,7 @@ rule sft_set:
         f"{RESULTS}/logs/data/{{field}}-sft-{{mix}}-s{{seed}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/data/{{field}}-sft-{{mix}}-s{{seed}}.tsv"
-    priority: 3000
+    priority: DATA_PRIORITY
     threads: 1
     resources:
         mem_mb=500,
@@ -75,7 +75,7 @@ rule heldout_set:
         f"{RESULTS}/logs/data/{{field}}-heldout-{{split}}-{{mix}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/data/{{field}}-heldout-{{split}}-{{mix}}.tsv"
-    priority: 3000
+    priority: DATA_PRIORITY
     threads: 1
     resources:
         mem_mb=500,
@@ -100,7 +100,7 @@ rule rl_prompts:
         f"{RESULTS}/logs/data/{{field}}-rl-{{prompts}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/data/{{field}}-rl-{{prompts}}.tsv"
-    priority: 3000
+    priority: DATA_PRIORITY
     threads: 1
     resources:
         mem_mb=500,

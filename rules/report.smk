@@ -3,33 +3,27 @@
 
 def product_inputs(product):
     """The files that a table or figure needs, by the names of its program's options."""
-    experiment = product.experiment
-    files = {"scores": f"{RESULTS}/scores/{experiment}.parquet"}
+    experiment, files = product.experiment, {}
+    if product.evaluations:
+        files["scores"] = expand(
+            rules.scores.output, experiment=experiment, evaluation=product.evaluations
+        )
     if product.training:
-        files["training"] = f"{RESULTS}/training/{experiment}.parquet"
+        files["training"] = expand(rules.training.output, collection=product.training)
     if product.sft:
-        files["sft"] = f"{RESULTS}/sft_validation/{experiment}.csv"
+        files["sft"] = expand(rules.sft_validation.output, experiment=experiment)
     return files
 
 
 def options(input):
     """Named inputs as options of a command line."""
-    return " ".join(f"--{name} {path}" for name, path in input.items())
+    return " ".join(f"--{name} {shlex.join(map(str, paths))}" for name, paths in input.items())
 
 
 FIGURES, TABLES = products.figures(study.settings), products.tables(study.settings)
 FIGURE_FILES = expand(f"{RESULTS}/figures/{{name}}.{{type}}", name=FIGURES, type=["png", "svg"])
 TABLE_FILES = expand(f"{RESULTS}/tables/{{name}}.{{type}}", name=TABLES, type=["csv", "md"])
 SETTINGS = study.settings.model_dump_json()
-# The experiments whose files the claims are computed from.
-CLAIMED = {
-    files: [name for name in getattr(products, f"CLAIMS_{files.upper()}") if name in study.members]
-    for files in ("scores", "training", "sft")
-}
-
-
-def named(experiments, paths):
-    return [f"{experiment}={path}" for experiment, path in zip(experiments, paths)]
 
 
 rule figure:
@@ -42,7 +36,7 @@ rule figure:
         f"{RESULTS}/logs/figures/{{name}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/figures/{{name}}.tsv"
-    priority: 2000
+    priority: SHOW_PRIORITY
     threads: 1
     resources:
         mem_mb=1000,
@@ -69,7 +63,7 @@ rule table:
         f"{RESULTS}/logs/tables/{{name}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/tables/{{name}}.tsv"
-    priority: 2000
+    priority: SHOW_PRIORITY
     threads: 1
     resources:
         mem_mb=1000,
@@ -87,13 +81,18 @@ rule table:
         " && echo ready: {output.markdown:q}"
 
 
+# What the claims are computed from, for each enabled experiment.
+CLAIMED = {
+    experiment: product_inputs(product)
+    | {"provenance": expand(rules.provenance.output, experiment=experiment)}
+    for experiment, product in products.CLAIMED.items()
+    if experiment in study.members
+}
+
+
 rule claims:
     input:
-        scores=expand(f"{RESULTS}/scores/{{experiment}}.parquet", experiment=CLAIMED["scores"]),
-        training=expand(
-            f"{RESULTS}/training/{{experiment}}.parquet", experiment=CLAIMED["training"]
-        ),
-        sft=expand(f"{RESULTS}/sft_validation/{{experiment}}.csv", experiment=CLAIMED["sft"]),
+        [path for files in CLAIMED.values() for paths in files.values() for path in paths],
     output:
         json=f"{RESULTS}/claims.json",
         markdown=f"{RESULTS}/claims.md",
@@ -101,22 +100,19 @@ rule claims:
         f"{RESULTS}/logs/claims.log",
     benchmark:
         f"{RESULTS}/benchmarks/claims.tsv"
-    priority: 2000
+    priority: SHOW_PRIORITY
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
     params:
         settings=lambda w: SETTINGS,
-        scores=lambda w, input: named(CLAIMED["scores"], input.scores),
-        training=lambda w, input: named(CLAIMED["training"], input.training),
-        sft=lambda w, input: named(CLAIMED["sft"], input.sft),
+        files=lambda w: as_json(CLAIMED),
         code=code("report.claims"),
     message:
         "Claims {output.markdown}"
     shell:
-        python("report.claims") + " --settings {params.settings:q} --scores {params.scores:q}"
-        " --training {params.training:q} --sft {params.sft:q}"
+        python("report.claims") + " --settings {params.settings:q} --files {params.files:q}"
         " --json {output.json:q} --markdown {output.markdown:q} 2> {log:q}"
         " && echo ready: {output.markdown:q}"
 
@@ -149,3 +145,19 @@ for name in TABLES:
         localrule: True
         message:
             f"{TABLES[name].caption}: {RESULTS}/tables/{name}.md"
+
+
+# One target by name for each experiment, with all that it shows.
+for name in study.members:
+
+    rule:
+        name:
+            name
+        input:
+            [path for path in FIGURE_FILES if FIGURES[Path(path).stem].experiment == name],
+            [path for path in TABLE_FILES if TABLES[Path(path).stem].experiment == name],
+            expand(rules.metrics.output, experiment=name),
+            expand(rules.provenance.output, experiment=name),
+        localrule: True
+        message:
+            f"The experiment {name} is complete"

@@ -428,39 +428,55 @@ class Study:
         steps = run.settings.rl.steps if isinstance(run, RlRun) else 0
         return [f"{steps}={folder}/model"]
 
-    def describe_members(self, experiment: str) -> list[dict]:
-        """The members of an experiment with their files, as evaluate.scores takes them."""
-        described = []
-        for member in self.members[experiment]:
-            run = member.run
-            is_sft = isinstance(run, SftRun)
-            evaluations = {
-                evaluation: {
-                    "rollouts": f"{self.results}/rollouts/{run.name}/{evaluation}.parquet",
-                    "labels": f"{self.results}/labels/{run.name}/{evaluation}.parquet",
-                    "problems": self.problems_file(run, evaluation),
-                }
-                for evaluation in member.evaluations
-            }
-            described.append(
-                {
-                    "model": member.model,
-                    "stage": member.stage,
-                    "condition": member.condition,
-                    "seed": run.seed,
-                    "run": run.name,
-                    "record": f"{self.run_folder(run)}/{'run.json' if is_sft else 'rollouts.csv'}",
-                    "split": self.settings.sampling.validation,
-                    "evaluations": evaluations,
-                }
-            )
-        return described
+    # ---- collecting ---------------------------------------------------------------------------
 
-    def experiment_files(self, experiment: str) -> list[str]:
-        """Everything that an experiment is collected from."""
-        files = []
-        for member in self.describe_members(experiment):
-            files.append(member["record"])
-            for evaluation in member["evaluations"].values():
-                files += evaluation.values()
-        return list(dict.fromkeys(files))
+    @cached_property
+    def collections(self) -> dict[str, list[Member]]:
+        """What is collected into one file: experiments, and the first seeds of FB's hardest RL.
+
+        The latter let the figure `selection` appear early and grow as further seeds finish.
+        """
+        first = {}
+        if "main" in self.members:
+            stage = f"RL({self._hardest()})"
+            runs = [m for m in self.members["main"] if (m.model, m.stage) == ("FB", stage)]
+            first = {f"first-{n}": runs[:n] for n in range(1, len(runs) + 1)}
+        return {**self.members, **first}
+
+    def _identity(self, member: Member) -> dict:
+        return {
+            "model": member.model,
+            "stage": member.stage,
+            "condition": member.condition,
+            "seed": member.run.seed,
+            "run": member.run.name,
+        }
+
+    def evaluated(self, experiment: str, evaluation: str) -> list[dict]:
+        """The members that an evaluation samples, with its files: see evaluate.collect."""
+        return [
+            {
+                **self._identity(member),
+                "rollouts": f"{self.results}/rollouts/{member.run.name}/{evaluation}.parquet",
+                "labels": f"{self.results}/labels/{member.run.name}/{evaluation}.parquet",
+                "problems": self.problems_file(member.run, evaluation),
+            }
+            for member in self.members[experiment]
+            if evaluation in member.evaluations
+        ]
+
+    def trained(self, collection: str, folder: str) -> list[dict]:
+        """The SFT or RL runs (folder) of a collection, with their records."""
+        return [
+            {
+                **self._identity(member),
+                "record": f"{self.run_folder(member.run)}/run.json",
+                "training": f"{self.run_folder(member.run)}/rollouts.csv",
+            }
+            for member in self.collections[collection]
+            if member.run.folder == folder
+        ]
+
+    def evaluations_of(self, experiment: str) -> list[str]:
+        members = self.members[experiment]
+        return [name for name in self.evaluations if any(name in m.evaluations for m in members)]

@@ -31,7 +31,7 @@ def make_training(n_steps, seeds=(0, 1, 2), n=400, selection=10, improvement=80)
 
 
 def curves_of(training):
-    return make_curves(training, STATISTICS, "FB", "RL(6-9)")
+    return make_curves(training, STATISTICS, model="FB", stage="RL(6-9)")
 
 
 def test_moving_mean_is_a_ratio_of_sums_over_the_steps_so_far():
@@ -86,4 +86,4 @@ def test_curve_that_falls_has_not_risen():
 
 
 def test_no_curves_of_runs_that_are_not_there():
-    assert make_curves(make_training(2), STATISTICS, "F", "RL(6-9)") is None
+    assert make_curves(make_training(2), STATISTICS, model="F", stage="RL(6-9)") is None

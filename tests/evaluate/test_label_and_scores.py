@@ -4,12 +4,20 @@ import json
 from random import Random
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.train.conftest import TASK
+from workflow_scripts.evaluate.collect import (
+    collect_provenance,
+    collect_scores,
+    collect_sft,
+    collect_training,
+    count_rollouts,
+)
 from workflow_scripts.evaluate.label import label_rollouts
 from workflow_scripts.evaluate.sample import stratified_subset
-from workflow_scripts.evaluate.scores import collect, count_rollouts
 from workflow_scripts.files import StudyError
 from workflow_scripts.task.datasets import draw_validation, write_dataset
 from workflow_scripts.task.problems import Problem
@@ -91,16 +99,39 @@ def test_an_experiment_is_collected_with_the_names_of_its_members(records, rollo
         "labels": str(tmp_path / "labels.parquet"),
         "problems": str(tmp_path / "problems.jsonl"),
     }
-    member = {"model": "FB", "condition": "", "seed": 3, "evaluations": {"steps": files}}
-    member["split"] = "final"
+    member = {"model": "FB", "condition": "", "seed": 3, **files}
     sft = {**member, "stage": "SFT", "run": "FB-s3", "record": str(tmp_path / "run.json")}
     rl = {**member, "stage": "RL(2-5)", "run": "FB-s3-rl2-5"}
-    rl["record"] = str(tmp_path / "rollouts.csv")
-    scores, training, validation = collect(json.loads(json.dumps([sft, rl])))
+    rl["training"] = str(tmp_path / "rollouts.csv")
+    scores = collect_scores([sft, rl], "steps")
     assert list(scores["run"].unique()) == ["FB-s3", "FB-s3-rl2-5"]
     assert (scores["evaluation"] == "steps").all()
+    training = collect_training([rl])
     assert training.loc[0, ["stage", "step", "correct"]].tolist() == ["RL(2-5)", 1, 2]
+    validation = collect_sft([sft], "final")
     assert validation.loc[0, ["run", "cross_entropy"]].tolist() == ["FB-s3", 0.5]
+
+
+def test_provenance_names_code_and_commits_and_refuses_a_mixture(rollouts, tmp_path):
+    def record(name, code_hash, commit):
+        made = {"stage": "train.sft", "code_hash": code_hash, "commit": commit}
+        (tmp_path / name).write_text(json.dumps(made))
+        return tmp_path / name
+
+    sampled = tmp_path / "rollouts.parquet"
+    table = pa.Table.from_pandas(rollouts)
+    made = {"stage": "evaluate.sample", "code_hash": "c", "commit": "three"}
+    pq.write_table(table.replace_schema_metadata(made), sampled)
+    runs = [record("a.json", "ab", "one"), record("b.json", "ab", "two")]
+    assert collect_provenance(runs, [sampled]) == {
+        "train.sft": {"code_hash": "ab", "commits": ["one", "two"], "n": 2},
+        "evaluate.sample": {"code_hash": "c", "commits": ["three"], "n": 1},
+    }
+    with pytest.raises(StudyError, match=r"c.json and .*a.json were made by different code"):
+        collect_provenance([*runs, record("c.json", "xy", "two")], [])
+    pq.write_table(table.replace_schema_metadata({}), sampled)
+    with pytest.raises(StudyError, match="no provenance"):
+        collect_provenance(runs, [sampled])
 
 
 def test_rollouts_without_their_labels_are_refused(records, rollouts):

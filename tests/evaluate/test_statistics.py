@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from workflow_scripts.evaluate.statistics import (
+    crossed_weights,
     guess_and_check_pass_at_k,
     interval,
     pass_at_k,
@@ -59,7 +60,7 @@ def test_guess_and_check_solves_one_sample_by_its_success_and_many_almost_surely
 
 def test_weights_keep_the_size_of_the_data_and_of_each_stratum():
     strata = (0, 1, 1, 0, 2, 1)
-    weights = problem_weights(3, strata, 50, seed=0)
+    weights = crossed_weights(3, strata, 50, seed=0)
     assert weights.shape == (51, 3, 6)
     assert (weights[0] == 1).all()
     for stratum in set(strata):
@@ -68,29 +69,33 @@ def test_weights_keep_the_size_of_the_data_and_of_each_stratum():
     seeds = weights.sum(axis=2) / len(strata)
     assert (seeds == seeds.round()).all()
     assert len(np.unique(seeds[1:], axis=0)) > 1
+    problems = weights.sum(axis=1) / 3
+    np.testing.assert_allclose(weights, seeds[:, :, None] * problems[:, None, :])
 
 
 def test_one_seed_resamples_problems_only_and_its_mean_has_no_interval():
-    assert (problem_weights(1, (0,) * 10, 50, seed=0).sum(axis=(1, 2)) == 10).all()
+    assert (crossed_weights(1, (0,) * 10, 50, seed=0).sum(axis=(1, 2)) == 10).all()
     value, low, high = interval(seed_weights(1, 50, seed=0) @ np.array([0.3]), 0.95)
     assert value == 0.3
     assert np.isnan([low, high]).all()
 
 
 def test_weights_depend_on_the_configured_seed_alone():
-    first = problem_weights(2, (0, 0, 1, 1), 20, seed=5).copy()
+    first = crossed_weights(2, (0, 0, 1, 1), 20, seed=5).copy()
     problem_weights.cache_clear()
-    problem_weights(3, (0, 0, 1), 20, seed=5)
-    np.testing.assert_array_equal(first, problem_weights(2, (0, 0, 1, 1), 20, seed=5))
-    assert (first != problem_weights(2, (0, 0, 1, 1), 20, seed=6)).any()
+    crossed_weights(3, (0, 0, 1), 20, seed=5)
+    np.testing.assert_array_equal(first, crossed_weights(2, (0, 0, 1, 1), 20, seed=5))
+    assert (first != crossed_weights(2, (0, 0, 1, 1), 20, seed=6)).any()
 
 
-def test_intervals_cover_the_truth_about_as_often_as_they_say():
-    """Means of problems nested in 15 seeds, both random; 90 % intervals."""
+@pytest.mark.parametrize("shared", [0.0, 1.5])
+def test_intervals_cover_the_truth_about_as_often_as_they_say(shared):
+    """Means over 15 seeds and 30 problems; shared: the spread of what a problem does to all."""
     rng, covered, repetitions = np.random.default_rng(0), 0, 300
     for repetition in range(repetitions):
-        data = rng.normal(0, 1, size=(15, 1)) + rng.normal(0, 3, size=(15, 30))
-        weights = problem_weights(15, (0,) * 30, 200, seed=repetition)
+        data = rng.normal(0, 1, size=(15, 1)) + rng.normal(0, 1, size=(15, 30))
+        data += rng.normal(0, shared, size=(1, 30))
+        weights = crossed_weights(15, (0,) * 30, 200, seed=repetition)
         _, low, high = interval(np.tensordot(weights, data, axes=2) / data.size, 0.9)
         covered += low <= 0 <= high
     assert 0.83 < covered / repetitions < 0.96
@@ -100,7 +105,7 @@ def test_paired_differences_do_not_have_the_variance_of_the_problems():
     rng = np.random.default_rng(0)
     before = rng.normal(0, 1, size=(3, 60))
     after = before + 0.1 + rng.normal(0, 0.01, size=before.shape)
-    weights = problem_weights(3, (0,) * 60, 500, seed=0)
+    weights = crossed_weights(3, (0,) * 60, 500, seed=0)
     means = [np.tensordot(weights, data, axes=2) / data.size for data in (before, after)]
     _, low, high = interval(means[1] - means[0], 0.95)
     assert 0.08 < low < 0.1 < high < 0.12

@@ -21,6 +21,9 @@ from workflow_scripts.report.rules import INCONCLUSIVE, NOT_REPRODUCED, REPRODUC
 LONG = make_settings(
     rl__steps=300, experiments__robustness__axes={"rl.kl_coefficient": [0.1], "rl.group_size": [16]}
 )
+MADE_BY = {
+    "main": {"workflow_scripts.train.sft": {"code_hash": "ab12", "commits": ["c0ffee"], "n": 9}}
+}
 QUANTITY = {"name", "value", "ci_low", "ci_high", "n", "paper", "rule", "verdict"}
 
 
@@ -32,7 +35,7 @@ def judged(world, settings=LONG, **size):
 @pytest.fixture(scope="module")
 def true_claims():
     # Enough problems that 5 points are clearly more than the intervals' width.
-    return judged(World(improved=0.985), per_stratum=24)
+    return judged(World(improved=0.985), per_stratum=96)
 
 
 @pytest.fixture(scope="module")
@@ -128,8 +131,9 @@ def test_a_missing_model_leaves_its_quantities_unmeasured(full):
     assert by_name["F after RL(6-9): pass@1 on 6-9 steps, both types"]["value"] is not None
 
 
-def test_a_learning_rate_far_above_the_default_must_be_worse(full):
-    claims = judge({"robustness": full["robustness"]}, "laptop")
+def test_a_learning_rate_far_above_the_default_must_be_worse():
+    inputs = make_inputs(FULL, "robustness", World(), per_stratum=48)
+    claims = judge({"robustness": inputs}, "laptop")
     (unstable,) = [q for q in claims[8]["quantities"] if "rl.learning_rate=0.003" in q["name"]]
     assert unstable["verdict"] == NOT_REPRODUCED  # the synthetic models do not mind
 
@@ -139,16 +143,18 @@ def test_json_and_markdown_of_the_smoke_tier(smoke):
     text = json.dumps(claims, allow_nan=False)
     assert {claim["tier"] for claim in json.loads(text)} == {"smoke"}
     assert INCONCLUSIVE in verdicts(claims).values()
-    assert "smoke tier: no scientific meaning" in to_markdown(claims, SMOKE)
-    assert "no scientific meaning" not in to_markdown(claims, FULL)
+    assert "smoke tier: no scientific meaning" in to_markdown(claims, SMOKE, MADE_BY)
+    assert "no scientific meaning" not in to_markdown(claims, FULL, MADE_BY)
 
 
 def test_program_writes_both_pages_or_nothing(written, tmp_path):
+    (tmp_path / "made.json").write_text(json.dumps(MADE_BY["main"]))
+    files = {kind: [str(written[kind])] for kind in ("scores", "training")}
+    files = {"main": {**files, "provenance": [str(tmp_path / "made.json")]}}
+
     def run():
         command = [sys.executable, "-m", "workflow_scripts.report.claims"]
-        command += ["--settings", FULL.model_dump_json(), "--scores", f"main={written['scores']}"]
-        command += ["--training", f"main={written['training']}", "longer=not/needed"]
-        command += ["--sft", "amplification=not/needed"]
+        command += ["--settings", FULL.model_dump_json(), "--files", json.dumps(files)]
         command += ["--json", str(tmp_path / "out" / "claims.json")]
         command += ["--markdown", str(tmp_path / "out" / "claims.md")]
         return subprocess.run(command, capture_output=True, text=True)
@@ -157,6 +163,7 @@ def test_program_writes_both_pages_or_nothing(written, tmp_path):
     assert done.returncode == 0, done.stderr
     claims = json.loads((tmp_path / "out" / "claims.json").read_text())
     assert claims[1]["verdict"] == REPRODUCED
+    assert "| main | c0ffee | sft ab12 |" in (tmp_path / "out" / "claims.md").read_text()
     assert claims[6]["verdict"] == INCONCLUSIVE
     written["training"].write_bytes(b"PAR1 not much of a table")
     before = (tmp_path / "out" / "claims.json").stat().st_mtime_ns

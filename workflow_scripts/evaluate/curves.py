@@ -62,19 +62,16 @@ class Curves:
         return np.array([interval(column, self.confidence) for column in curve.T]).T
 
 
-def make_curves(
-    training: pd.DataFrame, statistics: Statistics, model: str, stage: str, condition: str = ""
-) -> Curves | None:
-    """Count the rollouts of a model's RL runs; None if there are none, or none of single parts.
+def make_curves(training: pd.DataFrame, statistics: Statistics, **where: object) -> Curves | None:
+    """Count the rollouts that equal all of where; None if there are none, or none of single parts.
+
+    All RL runs that are chosen must differ in their seed alone.
 
     Resamples draw seeds; where there is one, they draw each step's rollouts instead.
     """
-    runs = training[
-        (training["model"] == model)
-        & (training["stage"] == stage)
-        & (training["condition"] == condition)
-        & training["type"].isin(PROBLEM_TYPES)
-    ]
+    runs = training[training["type"].isin(PROBLEM_TYPES)]
+    for column, value in where.items():
+        runs = runs[runs[column] == value]
     if runs.empty:
         return None
     fits = (runs["strategy"] == runs["type"].map(FITTING_STRATEGY)).astype(int)

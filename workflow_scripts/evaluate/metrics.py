@@ -4,7 +4,7 @@ The program writes one experiment's estimates as a tidy CSV, one row per estimat
 """
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,10 +15,10 @@ import pandas as pd
 from workflow_scripts.evaluate.files import read_table, write_whole
 from workflow_scripts.evaluate.statistics import (
     Estimate,
+    crossed_weights,
     interval,
     pass_at_k,
     powers_of_two,
-    problem_weights,
     ratio,
 )
 from workflow_scripts.files import StudyError, run_stage
@@ -187,7 +187,7 @@ def make_group(runs: pd.DataFrame, statistics: Statistics) -> Group:
     for k in powers_of_two(n_samples):
         columns[f"pass@{k}"] = pass_at_k(n_samples, runs["correct"].to_numpy(), k)
     counts = np.stack(list(columns.values()), axis=-1).reshape(*shape, len(columns))
-    weights = problem_weights(
+    weights = crossed_weights(
         len(seeds), tuple(labels.tolist()), statistics.bootstrap_resamples, statistics.seed
     )
     sums = np.empty((len(weights), len(strata), len(columns)))
@@ -213,8 +213,10 @@ class Scores:
         self.group = cache(self._group)
 
     @classmethod
-    def read(cls, path: Path, statistics: Statistics) -> "Scores":
-        return cls(read_table(path, SCORE_COLUMNS), statistics)
+    def read(cls, paths: Sequence[Path], statistics: Statistics) -> "Scores":
+        """Read the scores of one or more evaluations of an experiment."""
+        frames = [read_table(path, SCORE_COLUMNS) for path in paths]
+        return cls(pd.concat(frames, ignore_index=True), statistics)
 
     def _group(
         self,
@@ -291,7 +293,7 @@ def spans_of(settings: Settings) -> list[Range]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--settings", required=True, help="JSON of the validated configuration")
-    parser.add_argument("--scores", required=True, type=Path, help="scores/<experiment>.parquet")
+    parser.add_argument("--scores", required=True, nargs="+", type=Path, help="of an experiment")
     parser.add_argument("--output", required=True, type=Path, help="metrics/<experiment>.csv")
     arguments = parser.parse_args()
     settings = Settings.model_validate_json(arguments.settings)

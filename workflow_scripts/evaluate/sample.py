@@ -24,6 +24,7 @@ from workflow_scripts.model.generate import generate
 from workflow_scripts.model.store import load_model, load_tokenizer, prepare_torch
 from workflow_scripts.model.tokenizer import encode
 from workflow_scripts.progress import report_progress
+from workflow_scripts.provenance import code_hash, git_commit
 from workflow_scripts.task.datasets import read_dataset
 from workflow_scripts.task.problems import Problem
 from workflow_scripts.task.verify import outcome_reward
@@ -122,7 +123,10 @@ def main() -> None:
             )
         ]
     table = pa.Table.from_pylist(rollouts)
-    table = table.replace_schema_metadata({"settings": json.dumps(settings), "run": args.run})
+    module = "workflow_scripts.evaluate.sample"
+    metadata = {"stage": module, "code_hash": code_hash(module), "commit": str(git_commit())}
+    metadata |= {"settings": json.dumps(settings), "run": args.run}
+    table = table.replace_schema_metadata(metadata)
     with atomic_path(args.output) as temporary:
         pq.write_table(table, temporary)
 

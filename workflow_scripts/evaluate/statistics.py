@@ -1,4 +1,4 @@
-"""Estimators and their intervals: pass@k, and the bootstrap over problems nested in seeds.
+"""Estimators and their intervals: pass@k, and the bootstrap over seeds and problems.
 
 Every statistic is computed on arrays whose first row is the data themselves and whose other rows
 are resamples, so a difference, a maximum or a ratio of statistics is plain numpy on such vectors,
@@ -70,27 +70,34 @@ def seed_weights(n_seeds: int, n_resamples: int, seed: int) -> np.ndarray:
 
 
 @lru_cache(maxsize=8)
-def problem_weights(
-    n_seeds: int, strata: tuple[int, ...], n_resamples: int, seed: int
-) -> np.ndarray:
-    """How often each problem of each seed is drawn: (1 + resamples, seeds, problems).
+def problem_weights(strata: tuple[int, ...], n_resamples: int, seed: int) -> np.ndarray:
+    """How often each problem is drawn, within its stratum: (1 + resamples, problems).
 
-    Seeds are drawn with replacement; for each drawn seed, problems are drawn with replacement
-    within their stratum. strata[i] is the stratum of problem i. The same arguments give the same
-    weights, so statistics of runs that share seeds and problems are paired.
+    strata[i] is the stratum of problem i; the first row is the data.
     """
     rng = np.random.default_rng(seed)
     labels = np.asarray(strata)
-    order = np.argsort(labels, kind="stable")
-    _, starts, group, sizes = np.unique(
-        labels[order], return_index=True, return_inverse=True, return_counts=True
-    )
-    shape = (n_resamples, n_seeds, len(strata))
-    drawn_seeds = rng.integers(n_seeds, size=shape[:2])
-    drawn = order[starts[group] + (rng.random(shape) * sizes[group]).astype(np.int64)]
-    row = np.arange(n_resamples)[:, None] * n_seeds + drawn_seeds
-    counts = np.bincount((row[..., None] * len(strata) + drawn).ravel(), minlength=np.prod(shape))
-    return np.concatenate([np.ones((1, *shape[1:])), counts.reshape(shape)])
+    counts = np.ones((1 + n_resamples, len(labels)))
+    for stratum in np.unique(labels):
+        mine = np.flatnonzero(labels == stratum)
+        shares = np.full(len(mine), 1 / len(mine))
+        counts[1:, mine] = rng.multinomial(len(mine), shares, size=n_resamples)
+    return counts
+
+
+def crossed_weights(
+    n_seeds: int, strata: tuple[int, ...], n_resamples: int, seed: int
+) -> np.ndarray:
+    """How often each problem of each seed counts: (1 + resamples, seeds, problems).
+
+    All seeds are scored on the same problems, so seeds and problems are drawn independently and
+    their weights multiplied: what makes a problem hard, it does for all seeds at once (Owen 2007,
+    "The pigeonhole bootstrap"; conservative). The weights depend on the arguments alone, so
+    statistics of runs that share seeds and problems are paired.
+    """
+    seeds = seed_weights(n_seeds, n_resamples, seed) if n_seeds > 1 else np.ones((1, 1))
+    problems = problem_weights(strata, n_resamples, seed + 1)
+    return seeds[:, :, None] * problems[:, None, :]
 
 
 def interval(vector: np.ndarray, confidence: float) -> tuple[float, float, float]:

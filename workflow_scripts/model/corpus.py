@@ -8,9 +8,9 @@ It stands in for pre-training and holds five kinds of documents:
 - lists: a program and a range of its variables, written out up or down to a named end with blanks
   for the values, ``x4 = _ + e7 = _``: addressing and stopping, nothing computed;
 - checks: a program whose first or last value is given, worked lines that arrive there from some
-  value, and whether each agrees with what is given, ``e3 ok`` or ``e3 no``: comparison, no guessing;
+  value, and whether each agrees with what is given, ``e3 ok`` or ``e3 no``: no guessing;
 - links: the prompt of a composition and questions about single clauses of it: given the value that
-  was asked of one part, the line that hands it to the next part, or that there is none.
+  was asked of one part, the line that hands it to the next part, or of the last the answer.
 
 No document holds two worked lines that chain, a solution, or a strategy.
 """
@@ -27,6 +27,7 @@ from workflow_scripts.task.problems import (
     draw_problem,
 )
 from workflow_scripts.task.text import (
+    ANSWER,
     render_check,
     render_link,
     render_program,
@@ -112,9 +113,7 @@ def _checks(rng: Random, field: Field, n_variables: int, max_steps: int) -> Docu
     for _ in range(CHECKS_PER_DOCUMENT):
         result = problem.known if rng.random() < 0.5 else rng.randrange(field.p)
         value = field.apply(back, result, constant)
-        worked = render_worked_line(
-            field, part.known_variable, value, operation, constant, result
-        )
+        worked = render_worked_line(field, part.known_variable, value, operation, constant, result)
         document.append((worked + "\n", False))
         check = render_check(field.names[problem.known], result == problem.known)
         document.append((check + "\n", True))
@@ -134,7 +133,7 @@ def _links(rng: Random, field: Field, n_variables: int, max_steps: int) -> Docum
         if index + 1 < n_parts:
             answer = render_link(problem.parts[index + 1].known_variable, value)
         else:
-            answer = LIST_END
+            answer = f"{ANSWER} {value}"
         document.append((answer + "\n", True))
     return document
 

@@ -2,7 +2,7 @@
 
 import argparse
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,22 +32,27 @@ def _numbers(stage: str) -> list[int]:
 
 @dataclass(frozen=True)
 class Inputs:
-    """One experiment. training and sft are None for products that do not need them."""
+    """Of one experiment; None for what a product does not need."""
 
     settings: Settings
-    scores: Scores
+    scores: Scores | None = None
     training: pd.DataFrame | None = None
     sft: pd.DataFrame | None = None
 
     @classmethod
     def read(
-        cls, settings: Settings, scores: Path, training: Path | None = None, sft: Path | None = None
+        cls,
+        settings: Settings,
+        scores: Sequence[Path] = (),
+        training: Sequence[Path] = (),
+        sft: Sequence[Path] = (),
     ) -> "Inputs":
+        """Read the files of an experiment: any number of evaluations, one file of the others."""
         return cls(
             settings,
-            Scores.read(scores, settings.statistics),
-            read_table(training, TRAINING_COLUMNS) if training else None,
-            read_table(sft, SFT_COLUMNS) if sft else None,
+            Scores.read(scores, settings.statistics) if scores else None,
+            read_table(*training, TRAINING_COLUMNS) if training else None,
+            read_table(*sft, SFT_COLUMNS) if sft else None,
         )
 
     @property
@@ -69,8 +74,10 @@ class Inputs:
         """The conditions of the experiments whose conditions are percentages, lowest first."""
         return sorted(self.scores.unique("condition"), key=float)
 
-    def curves(self, model: str, stage: str, condition: str = "") -> Curves | None:
-        return make_curves(self.training, self.settings.statistics, model, stage, condition)
+    def curves(self, model: str, stage: str, **where: object) -> Curves | None:
+        """The learning curves of a model's RL runs; where may narrow the rollouts by column."""
+        chosen = {"model": model, "stage": stage, "condition": "", **where}
+        return make_curves(self.training, self.settings.statistics, **chosen)
 
     def cross_entropy(self, model: str, condition: str = "") -> tuple[np.ndarray, Estimate] | None:
         """Nats per response token after SFT, mean over seeds: resampled vector and estimate."""
@@ -124,9 +131,8 @@ def command_line(
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("name", help="name of the product, see report.products")
     parser.add_argument("--settings", required=True, help="JSON of the validated configuration")
-    parser.add_argument("--scores", required=True, type=Path)
-    parser.add_argument("--training", type=Path)
-    parser.add_argument("--sft", type=Path)
+    for kind in ("scores", "training", "sft"):
+        parser.add_argument(f"--{kind}", nargs="*", default=[], type=Path)
     for output in outputs:
         parser.add_argument(f"--{output}", required=True, type=Path)
     arguments = parser.parse_args()

@@ -77,7 +77,7 @@ def render_link(variable: int, value: str) -> str:
 def render_check(value: str, agrees: bool) -> str:
     """The verdict on a guess: the known value, a symbol, and whether the guess led to it.
 
-    Known value and verdict stand beside what they are compared with, so that a small model can tell.
+    The known value is repeated because a small model only compares what stands side by side.
     """
     return f"{value} {RIGHT if agrees else WRONG}"
 

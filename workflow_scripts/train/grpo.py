@@ -4,8 +4,8 @@
 
 On-policy: every step samples a group of responses to each of its prompts and updates once. The
 reference of the KL term is the SFT policy. Rollouts come from the project's own decode loop, which
-samples without dropout; TRL computes advantages, loss and update (see train.lean_grpo). The RL seed decides the order of
-the prompts and the sampling, the latter anew for each step.
+samples without dropout; TRL computes advantages, loss and update (see train.lean_grpo). The RL seed
+decides the order of the prompts and the sampling, the latter anew for each step.
 Writes model/, checkpoints/ (the scored ones), log.csv, rollouts.csv and run.json.
 """
 

@@ -34,7 +34,7 @@ class LeanGRPOTrainer(GRPOTrainer):
     def _get_per_token_logps_and_entropies(
         self, model, input_ids, attention_mask, logits_to_keep, batch_size=None, **options
     ):
-        """As in TRL, (rows, logits_to_keep) log-probabilities and entropies; 0 in what is padding."""
+        """Log-probabilities and entropies as in TRL, (rows, logits_to_keep); padding has 0."""
         n_prompt = input_ids.shape[1] - logits_to_keep
         prompts = attention_mask[:, :n_prompt].sum(1)
         completions = attention_mask[:, n_prompt:].sum(1)
@@ -51,10 +51,14 @@ class LeanGRPOTrainer(GRPOTrainer):
                 **options,
             )
             scored.append(
-                [value if value is None else pad(value, (0, logits_to_keep - width)) for value in values]
+                [
+                    value if value is None else pad(value, (0, logits_to_keep - width))
+                    for value in values
+                ]
             )
         back = order.argsort()
         logps, entropies = (
-            None if values[0] is None else torch.cat(values)[back] for values in zip(*scored, strict=True)
+            None if values[0] is None else torch.cat(values)[back]
+            for values in zip(*scored, strict=True)
         )
         return logps, entropies, None

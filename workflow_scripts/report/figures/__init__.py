@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from workflow_scripts.report import style
 from workflow_scripts.report.figures.accuracy import accuracy, field13, longer, steps
 from workflow_scripts.report.figures.composition import composition
-from workflow_scripts.report.figures.learning import dynamics, time_scales
+from workflow_scripts.report.figures.learning import dynamics, selection, time_scales
 from workflow_scripts.report.figures.pass_at_k import pass_at_k
 from workflow_scripts.report.figures.robustness import robustness
 from workflow_scripts.report.figures.strategies import amplification, diversity, routing
@@ -27,6 +27,7 @@ FIGURES: dict[str, Callable[[Inputs], Figure]] = {
         pass_at_k,
         robustness,
         routing,
+        selection,
         steps,
         time_scales,
     )
@@ -34,4 +35,5 @@ FIGURES: dict[str, Callable[[Inputs], Figure]] = {
 
 
 def writers(inputs: Inputs, name: str) -> dict[str, Callable[[Path], None]]:
-    return style.writers(FIGURES[name](inputs))
+    """How to write a figure, see report.products; selection-first-1 is drawn as selection is."""
+    return style.writers(FIGURES[name.partition("-")[0]](inputs))

@@ -15,6 +15,7 @@ from workflow_scripts.evaluate.curves import (
 from workflow_scripts.report import style
 from workflow_scripts.report.inputs import Inputs, rl_stage
 from workflow_scripts.settings import Range
+from workflow_scripts.task.problems import PROBLEM_TYPES
 
 # The curves' attribute, the same measure on validation, axis label.
 _MEASURES = (
@@ -48,6 +49,35 @@ def _draw_scored(panel: Axes, inputs: Inputs, model: str, steps: Range, measure:
 def _label_steps(panel: Axes) -> None:
     panel.set_xlabel("RL step")
     panel.xaxis.get_major_locator().set_params(integer=True)
+
+
+def selection(inputs: Inputs) -> Figure:
+    """FB on its RL prompts: a panel per measure, a line per type, thin lines of single seeds."""
+    figure, axes = style.new_figure(2.9, 1, len(_MEASURES), sharey=True)
+    stage, drawn = rl_stage(inputs.hardest), []
+    for type in PROBLEM_TYPES:
+        curves = inputs.curves("FB", stage, type=type)
+        drawn.append(curves)
+        color, _, line = style.TYPES[type]
+        for panel, (attribute, _, label) in zip(axes[0], _MEASURES, strict=True):
+            for seed in inputs.training["seed"].unique():
+                single = inputs.curves("FB", stage, type=type, seed=seed)
+                value = moving_mean(*getattr(single, attribute))[0]
+                panel.plot(single.steps, value, color=color, linewidth=0.6, alpha=0.5)
+            band = curves.band(moving_mean(*getattr(curves, attribute)))
+            style.draw_band(panel, curves.steps, band, color=color, linestyle=line)
+            panel.set_ylabel(label)
+            style.fraction_axis(panel)
+            panel.yaxis.set_tick_params(labelleft=True)
+            _label_steps(panel)
+    handles = [
+        style.handle(type, **style.line_style(style.TYPES[type]) | {"marker": None})
+        for type in PROBLEM_TYPES
+    ]
+    style.legend_above(figure, handles)
+    footer = f"FB, {stage}: {_measured_on(drawn)}; thin lines: single seeds"
+    style.add_footer(figure, inputs, footer)
+    return figure
 
 
 def dynamics(inputs: Inputs) -> Figure:
