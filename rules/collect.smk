@@ -5,8 +5,9 @@ def files_of(members, *kinds):
     return [member[kind] for member in members for kind in kinds]
 
 
-def runs_of(wildcards):
-    return list(dict.fromkeys(member.run for member in study.members[wildcards.experiment]))
+def run_records(wildcards):
+    members = study.members[wildcards.experiment]
+    return list(dict.fromkeys(f"{study.run_folder(member.run)}/run.json" for member in members))
 
 
 rule scores:
@@ -86,7 +87,7 @@ rule sft_validation:
 
 rule provenance:
     input:
-        records=lambda w: [f"{study.run_folder(run)}/run.json" for run in runs_of(w)],
+        records=run_records,
         rollouts=lambda w: [
             path
             for evaluation in study.evaluations_of(w.experiment)
