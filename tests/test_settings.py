@@ -147,7 +147,7 @@ BAD_INPUT = {
     "responses longer than the limit of tokens": (
         "rl.max_new_tokens",
         79,
-        "at least task.response_words, which is 80",
+        "at least task.response_words, which is 81",
     ),
     "the same seed twice": ("seeds", [0, 0], "distinct seeds"),
     "subset larger than its set": (

@@ -33,7 +33,7 @@ from workflow_scripts.task.verify import outcome_reward
 
 PRIMES = [2, 3, 5, 7, 11, 13, 31]
 FITTING = {(FORWARD, EVALUATION), (BACKWARD, INVERSION)}
-WORD_LIMIT = 80
+WORD_LIMIT = 81
 WORKED = re.compile(r"x(\d+) = (e\d+) ([-+*/]) (e\d+) = (e\d+)")
 properties = settings(deadline=None, derandomize=True, max_examples=200)
 
@@ -85,15 +85,15 @@ def check_attempt(problem: Problem, strategy: str, lines: list[str], start: int)
 
 
 def attempts_of(solution: str) -> list[tuple[str, list[str], str]]:
-    """Guess, worked lines and verdict of each attempt of a guess-and-check solution."""
+    """Guess, worked lines and check of each attempt of a guess-and-check solution."""
     *lines, _ = solution.split("\n")
     attempts = []
     for line in lines:
         if line.startswith("try "):
             attempts.append((line.removeprefix("try "), [], ""))
-        elif line in ("ok", "no"):
-            guess, worked, verdict = attempts[-1]
-            assert not verdict
+        elif line.endswith((" ok", " no")):
+            guess, worked, check = attempts[-1]
+            assert not check
             attempts[-1] = (guess, worked, line)
         else:
             attempts[-1][1].append(line)
@@ -114,7 +114,7 @@ def test_every_line_is_right_and_follows_from_the_one_before(
 ):
     rng = Random(seed)
     problem = draw_problem(rng, p, type_, n_steps, n_steps + 3)
-    limit = 6 * n_steps + 6 + spare
+    limit = 5 * n_steps + 7 + spare
     solution = write_solution(problem, strategy, rng, limit)
     names = problem.field.names
     assert solution.split("\n")[-1] == f"ans {names[problem.answer]}"
@@ -127,9 +127,9 @@ def test_every_line_is_right_and_follows_from_the_one_before(
     guesses = [names.index(guess) for guess, _, _ in attempts]
     assert len(set(guesses)) == len(guesses), "guesses are distinct"
     assert guesses[-1] == problem.answer
-    for guess, (_, lines, verdict) in zip(guesses, attempts, strict=True):
+    for guess, (_, lines, check) in zip(guesses, attempts, strict=True):
         reached_known = check_attempt(problem, strategy, lines, guess) == problem.known
-        assert verdict == ("ok" if reached_known else "no")
+        assert check == f"{names[problem.known]} {'ok' if reached_known else 'no'}"
         assert reached_known == (guess == problem.answer)
 
 
@@ -137,18 +137,20 @@ def test_solutions_of_the_sft_mix_stay_within_the_word_limit(sft_mix):
     longest = max(
         len(re.findall(r"x\d+ =|[-+*/] e\d+|\S+", example.solution)) for example in sft_mix
     )
-    one_more_attempt = 3 + 5 * 2
+    one_more_attempt = 4 + 5 * 2
     assert WORD_LIMIT - one_more_attempt < longest + 1 <= WORD_LIMIT
 
 
 @pytest.mark.parametrize(
     ("p", "n_steps", "limit", "guesses"),
     [
-        (11, 1, 80, 9),
-        (11, 2, 80, 5),
-        (11, 5, 80, 2),
-        (11, 5, 31, 1),
-        (11, 5, 30, 0),
+        (11, 1, 81, 8),
+        (11, 2, 81, 5),
+        (11, 5, 81, 2),
+        (11, 7, 81, 2),
+        (11, 7, 80, 1),
+        (11, 5, 32, 1),
+        (11, 5, 31, 0),
         (3, 1, 999, 3),
     ],
 )
@@ -159,9 +161,9 @@ def test_number_of_guesses_is_what_the_word_limit_holds(p, n_steps, limit, guess
 
 def test_a_limit_that_holds_no_guess_is_refused():
     problem = draw_problem(Random(0), 11, INVERSION, 5, 18)
-    assert write_solution(problem, FORWARD, Random(0), 31).startswith("try ")
-    with pytest.raises(ValueError, match="no guess of 5 steps fits into 30 words"):
-        write_solution(problem, FORWARD, Random(0), 30)
+    assert write_solution(problem, FORWARD, Random(0), 32).startswith("try ")
+    with pytest.raises(ValueError, match="no guess of 5 steps fits into 31 words"):
+        write_solution(problem, FORWARD, Random(0), 31)
 
 
 @pytest.mark.parametrize(("strategy", "type_"), [(FORWARD, INVERSION), (BACKWARD, EVALUATION)])
@@ -217,7 +219,7 @@ def test_both_strategies_cost_the_same_words_on_their_own_and_on_the_other_type(
             assert set(lengths[n_steps, True, strategy]) == {5 * n_steps + 2}
             guessed = lengths[n_steps, False, strategy]
             assert set(guessed) == {
-                2 + k * (3 + 5 * n_steps)
+                2 + k * (4 + 5 * n_steps)
                 for k in range(1, max_guesses(11, n_steps, WORD_LIMIT) + 1)
             }
             assert chisquare(list(guessed.values())).pvalue > 1e-4

@@ -1,0 +1,116 @@
+"""Time rollouts and RL steps of this project against those of TRL as it comes.
+
+    python -m workflow_scripts.train.benchmark --help
+
+Both start from the same SFT model with the same prompts and settings, in one process. TRL as it
+comes samples with transformers' generate and updates on every completion of a step.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from statistics import median
+
+from transformers import PrinterCallback, TrainerCallback, set_seed
+from trl import GRPOTrainer
+
+from workflow_scripts.files import run_stage, write_text
+from workflow_scripts.model.store import load_model, load_tokenizer, prepare_torch
+from workflow_scripts.task.datasets import read_dataset
+from workflow_scripts.train.grpo import (
+    grpo_config,
+    make_reward,
+    make_rollouts,
+    n_prompts,
+    order_prompts,
+    prompt_dataset,
+)
+from workflow_scripts.train.lean_grpo import LeanGRPOTrainer
+from workflow_scripts.train.rollout_log import RolloutLog
+
+WARM_UP, MEASURED = 1, 5  # RL steps
+
+
+class StepTimes(TrainerCallback):
+    def __init__(self):
+        self.seconds: list[float] = []
+
+    def on_step_begin(self, args, state, control, **kwargs):
+        self.started = time.perf_counter()
+
+    def on_step_end(self, args, state, control, **kwargs):
+        self.seconds.append(time.perf_counter() - self.started)
+
+
+def time_trainer(
+    trainer_class: type[GRPOTrainer],
+    own_rollouts: bool,
+    settings: dict,
+    sft: Path,
+    prompts: Path,
+    output: Path,
+) -> tuple[float, float]:
+    """Median seconds of the rollouts of an RL step, and of the whole step."""
+    rl = {**settings["rl"], "steps": WARM_UP + MEASURED}
+    set_seed(0)
+    tokenizer = load_tokenizer(sft)
+    model = load_model(sft, settings["model"]["device"], settings["model"]["dtype"], trainable=True)
+    model.config._name_or_path = str(sft)
+    steps, rollouts = StepTimes(), []
+    trainer = trainer_class(
+        model=model,
+        reward_funcs=make_reward(tokenizer, RolloutLog()),
+        args=grpo_config(rl, settings["model"], 0, output),
+        train_dataset=prompt_dataset(order_prompts(read_dataset(prompts), n_prompts(rl), 0)),
+        processing_class=tokenizer,
+        callbacks=[steps],
+        rollout_func=make_rollouts(tokenizer, rl, 0) if own_rollouts else None,
+    )
+    trainer.remove_callback(PrinterCallback)
+    generate = trainer._generate
+
+    def timed(prompts):
+        started = time.perf_counter()
+        result = generate(prompts)
+        rollouts.append(time.perf_counter() - started)
+        return result
+
+    trainer._generate = timed
+    trainer.train()
+    return median(rollouts[WARM_UP:]), median(steps.seconds[WARM_UP:])
+
+
+def compare(settings: dict, sft: Path, prompts: Path, output: Path) -> str:
+    """A Markdown table of seconds and of their ratios."""
+    prepare_torch(settings["model"]["device"], settings["model"]["threads"])
+    folder = output.parent
+    plain = time_trainer(GRPOTrainer, False, settings, sft, prompts, folder)
+    ours = time_trainer(LeanGRPOTrainer, True, settings, sft, prompts, folder)
+    rl = settings["rl"]
+    lines = [
+        f"{rl['batch_size']} completions of up to {rl['max_new_tokens']} tokens, "
+        f"{settings['model']['threads']} thread(s), seconds, median of {MEASURED} steps",
+        "",
+        "| | TRL as it comes | here | ratio |",
+        "|---|--:|--:|--:|",
+    ]
+    for name, theirs, mine in zip(("rollouts", "whole RL step"), plain, ours, strict=True):
+        lines.append(f"| {name} | {theirs:.2f} | {mine:.2f} | {theirs / mine:.1f} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--settings", type=json.loads, required=True, help="model and rl, as JSON")
+    parser.add_argument("--sft", type=Path, required=True, help="folder of the SFT model")
+    parser.add_argument("--prompts", type=Path, required=True, help="RL prompt set")
+    parser.add_argument("--output", type=Path, required=True, help="Markdown page")
+    arguments = vars(parser.parse_args())
+    text = compare(**arguments)
+    write_text(arguments["output"], text)
+    print(text)
+
+
+if __name__ == "__main__":
+    run_stage(main)
