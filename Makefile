@@ -2,9 +2,11 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 TIER ?= laptop
+TARGETS ?= all
+SNAKEMAKE = .venv/bin/snakemake
 
 .DEFAULT_GOAL := help
-.PHONY: help install study test record clean
+.PHONY: help install study test benchmark record clean
 
 help: ## Show the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -17,17 +19,25 @@ install: .venv/.installed ## Create .venv and install the pinned packages.
 	.venv/bin/pip install --quiet --requirement requirements.txt
 	@touch $@
 
-study: install ## Run every figure, table and claim of a tier (TIER=laptop, smoke, paper).
-	.venv/bin/snakemake all --configfile config/$(TIER).yaml
-	@echo "Done: results/$(TIER)/claims.md, results/$(TIER)/tables, results/$(TIER)/figures"
+study: install ## Run every figure, table and claim of a tier (TIER=laptop, smoke, paper; TARGETS=main).
+	$(SNAKEMAKE) $(TARGETS) --configfile config/$(TIER).yaml
+	@echo "Done: $(TARGETS) in results/$(TIER)"
 
 test: install ## Run the tests, the whole smoke tier among them.
 	.venv/bin/python -m pytest
 
-record: install ## Keep the tables, figures, claims and records of a finished tier in results/reference.
-	@.venv/bin/snakemake all --dry-run --configfile config/$(TIER).yaml 2>&1 \
+benchmark: install ## Time to Table 1 from nothing, by rule, and RL steps against TRL's (about an hour).
+	rm -rf data/benchmark results/benchmark
+	SECONDS=0 \
+		&& $(SNAKEMAKE) table1 --configfile config/laptop.yaml --config tier=benchmark \
+		&& echo "Time to Table 1: $$((SECONDS / 60)) minutes on $$(nproc) cores" \
+		&& .venv/bin/python -m workflow_scripts.report.cost --tier benchmark
+	$(SNAKEMAKE) rl_benchmark --configfile config/laptop.yaml --config tier=benchmark
+
+record: install ## Keep what is shown of TARGETS, once it is up to date, in results/reference.
+	@$(SNAKEMAKE) $(TARGETS) --dry-run --configfile config/$(TIER).yaml 2>&1 \
 		| grep -q "Nothing to be done" \
-		|| { echo "the tier $(TIER) is not finished: make study TIER=$(TIER)"; exit 1; }
+		|| { echo "not finished: make study TIER=$(TIER) TARGETS='$(TARGETS)'"; exit 1; }
 	.venv/bin/python -m workflow_scripts.report.record --tier $(TIER)
 
 clean: ## Remove everything that the workflow made for a tier.

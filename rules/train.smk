@@ -64,3 +64,29 @@ rule grpo:
         python("train.grpo")
         + " --settings {params.settings:q} --seed {params.seed} --sft {params.sft:q}"
         " --prompts {input.prompts:q} --output {params.folder:q} 2> {log:q}"
+
+
+rule rl_benchmark:
+    input:
+        sft=lambda w: f"{study.run_folder(study.hardest_run.sft)}/model/manifest.json",
+        prompts=lambda w: study.prompts_file(study.hardest_run),
+    output:
+        f"{RESULTS}/rl_benchmark.md",
+    log:
+        f"{RESULTS}/logs/rl_benchmark.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/rl_benchmark.tsv"
+    threads: study.settings.model.threads
+    resources:
+        mem_mb=4000,
+        runtime=15,
+    params:
+        settings=lambda w: as_json(study.training_settings(study.hardest_run)),
+        sft=subpath(input.sft, parent=True),
+        code=code("train.benchmark"),
+    message:
+        "Time rollouts and RL steps against TRL's"
+    shell:
+        python("train.benchmark")
+        + " --settings {params.settings:q} --sft {params.sft:q} --prompts {input.prompts:q}"
+        " --output {output:q} 2> {log:q}"

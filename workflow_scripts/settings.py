@@ -91,6 +91,7 @@ class Data(Section):
 
 class CorpusShares(Section):
     facts: Share
+    comparisons: Share
     lines: Share
     lists: Share
     checks: Share

@@ -198,6 +198,12 @@ class Study:
         return self._grid.rl
 
     @property
+    def hardest_run(self) -> RlRun:
+        """The RL run that the study is about, of its first seed."""
+        runs = [m.run for m in self.members["main"] if m.stage == f"RL({self._hardest()})"]
+        return runs[0]
+
+    @property
     def members(self) -> dict[str, list[Member]]:
         """The enabled experiments, the most telling first, and the runs of each."""
         return self._grid.members

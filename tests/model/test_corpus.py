@@ -1,6 +1,7 @@
 """The base corpus teaches facts and single lines of all kinds, never a solution of two steps."""
 
 import re
+from collections import Counter
 from itertools import permutations
 from random import Random
 
@@ -12,7 +13,8 @@ from workflow_scripts.task import text
 from workflow_scripts.task.field import make_field
 from workflow_scripts.task.text import parse_worked_lines
 
-SHARES = {"facts": 0.2, "lines": 0.2, "lists": 0.2, "checks": 0.2, "links": 0.2}
+KINDS = ("facts", "comparisons", "lines", "lists", "checks", "links")
+SHARES = dict.fromkeys(KINDS, 1 / len(KINDS))
 
 
 def documents(p: int, n: int, shares=None):
@@ -34,11 +36,10 @@ def test_no_document_holds_two_worked_lines_of_which_one_goes_on_from_the_other(
     assert n_lines > 3_000
 
 
-def test_no_document_holds_a_guess_or_an_answer_that_was_worked_out():
+def test_no_document_holds_a_guess_or_a_field_map():
+    words = {text.GUESS, text.FIELD_MAP}
     for document in documents(11, 3_000):
-        whole = "".join(part for part, _ in document)
-        assert text.GUESS not in whole.split()
-        assert text.ANSWER not in whole.split() or not parse_worked_lines(whole)
+        assert words.isdisjoint("".join(part for part, _ in document).split())
 
 
 def test_every_fact_and_every_worked_line_is_right():
@@ -58,29 +59,43 @@ def test_every_fact_and_every_worked_line_is_right():
     assert n_facts > 5_000
 
 
-def test_lists_follow_the_program_up_and_down_to_the_named_end():
+def test_comparisons_say_whether_two_values_are_the_same():
+    verdicts = Counter()
+    for document in documents(11, 100, {"comparisons": 1.0}):
+        for (pair, _), (verdict, learnt) in zip(document[::2], document[1::2], strict=True):
+            one, other = pair.split()
+            assert learnt
+            assert verdict.strip() == ("ok" if one == other else "no")
+            verdicts[verdict.strip()] += 1
+    assert 0.5 < verdicts["ok"] / verdicts.total() < 0.6
+
+
+def test_lists_follow_the_program_between_two_variables_both_ways():
+    directions = Counter()
     for document in documents(11, 500, {"lists": 1.0}):
         (prompt, _), (listed, _) = document
         *program, request = prompt.splitlines()
-        _, direction, first, last = request.split()
+        one, other = re.fullmatch(r"x([0-9]+) = _ ; x([0-9]+) [?]", request).groups()
         lines = listed.splitlines()
         assert lines.pop() == "end"
         by_variable = {line.split()[0]: line.split()[3:] for line in program}
-        low, high = sorted((int(first[1:]), int(last[1:])))
+        low, high = sorted((int(one), int(other)))
         up = [by_variable[f"x{i}"] for i in range(low + 1, high + 1)]
         inverse = {"+": "-", "*": "/"}
-        expected = up if direction == "up" else [[inverse[o], c] for o, c in reversed(up)]
-        assert [line.split()[3:5] for line in lines] == expected
-        variables = range(low + 1, high + 1) if direction == "up" else range(high - 1, low - 1, -1)
+        down = [[inverse[operation], constant] for operation, constant in reversed(up)]
+        is_up = lines[0].split()[3] in inverse
+        assert [line.split()[3:5] for line in lines] == (up if is_up else down)
+        variables = range(low + 1, high + 1) if is_up else range(high - 1, low - 1, -1)
         assert [line.split()[0] for line in lines] == [f"x{i}" for i in variables]
+        directions[is_up, int(one) < int(other)] += 1
+    assert min(directions.values()) > 80, "the question does not tell the direction"
 
 
-def test_checks_compare_the_result_of_a_line_with_the_value_that_is_given():
+def test_checks_compare_the_result_of_a_line_with_the_value_that_is_known():
     n_right = 0
     for document in documents(11, 300, {"checks": 1.0}):
         (prompt, _), *checks = document
-        clause = prompt.splitlines()[-1]
-        known, value = re.fullmatch(r"(x[0-9]+) = (e[0-9]+) ; x[0-9]+ [?]", clause).groups()
+        known, value = re.search(r"(x[0-9]+) = (e[0-9]+) ; x[0-9]+ [?]", prompt).groups()
         for (worked, _), (check, learnt) in zip(checks[::2], checks[1::2], strict=True):
             (line,) = parse_worked_lines(worked)
             assert f"x{line.variable}" == known
@@ -90,21 +105,22 @@ def test_checks_compare_the_result_of_a_line_with_the_value_that_is_given():
     assert 0.4 < n_right / (300 * 8) < 0.7
 
 
-def test_links_hand_a_value_to_the_part_that_asks_for_it_or_answer():
+def test_links_hand_a_result_to_the_part_that_asks_for_it_or_answer():
     n_answers = 0
     for document in documents(11, 300, {"links": 1.0}):
         (prompt, _), *links = document
         clauses = prompt.splitlines()[-1].split(" ; ")
         next_part = {c.split(" = ")[1]: c.split(" = ")[0] for c in clauses[1:-1]}
         asked = clauses[-1].removesuffix(" ?")
-        for (request, _), (line, learnt) in zip(links[::2], links[1::2], strict=True):
-            _, variable, _, value = request.split()
+        for (worked, _), (handed, learnt) in zip(links[::2], links[1::2], strict=True):
+            (line,) = parse_worked_lines(worked)
+            variable = f"x{line.variable}"
             assert learnt
             if variable == asked:
-                assert line == f"ans {value}\n"
+                assert handed == f"ans {line.result}\n"
                 n_answers += 1
             else:
-                assert line == f"{next_part[variable]} = {value}\n"
+                assert handed == f"{next_part[variable]} = {line.result}\n"
     assert 300 < n_answers < 2000
 
 

@@ -27,9 +27,7 @@ SETTINGS = {
         "adam_beta2": 0.95,
         "seed": 0,
         "corpus": {
-            "facts": 0.2,
-            "lines": 0.4,
-            "lists": 0.4,
+            "shares": {"facts": 0.2, "lines": 0.4, "lists": 0.4},
             "program_steps": 16,
             "heldout_documents": 32,
         },

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -9,7 +10,8 @@ import pytest
 from tests.conftest import Project, copy_project, load_tier
 from workflow_scripts.files import sha256_tree
 from workflow_scripts.report import products
-from workflow_scripts.report.record import cost_table, record
+from workflow_scripts.report.cost import cost_by_rule, cost_table
+from workflow_scripts.report.record import record
 
 
 def hashes(project: Project, pattern: str) -> dict[str, str]:
@@ -68,6 +70,9 @@ def test_a_job_takes_less_than_four_gib(smoke):
     cost = cost_table(smoke.folder / "results/smoke/benchmarks")
     assert len(cost) > 100
     assert 2 * cost["peak_mib"].max() < 4096, "two jobs run at once"
+    by_rule = cost_by_rule(cost).set_index("rule")
+    assert by_rule["jobs"].sum() == len(cost)
+    assert by_rule.loc["sft", "jobs"] == (cost["rule"] == "sft").sum()
 
 
 def test_what_is_recorded_is_small_and_holds_no_weights(smoke, tmp_path):
@@ -83,12 +88,28 @@ def test_what_is_recorded_is_small_and_holds_no_weights(smoke, tmp_path):
     assert shown == (results / "tables/table1.md").read_bytes()
 
 
+def test_an_experiment_is_recorded_beside_what_was_recorded_before(smoke, tmp_path):
+    results, reference = tmp_path / "smoke", tmp_path / "reference"
+    shutil.copytree(smoke.folder / "results/smoke/provenance", results / "provenance")
+    (results / "benchmarks/sft").mkdir(parents=True)
+    (results / "benchmarks/sft/new.tsv").write_text("s\tmax_rss\tcpu_time\n5\t100\t4\n")
+    (reference / "tables").mkdir(parents=True)
+    (reference / "tables/longer.md").write_text("kept")
+    (reference / "cost.csv").write_text(
+        "rule,job,wall_seconds,cpu_seconds,peak_mib\nsft,new,1,1,1\nsft,old,2,2,2\n"
+    )
+    record(results, reference)
+    assert (reference / "tables/longer.md").read_text() == "kept"
+    cost = pd.read_csv(reference / "cost.csv")
+    assert cost[["job", "wall_seconds"]].values.tolist() == [["new", 5], ["old", 2]]
+
+
 def test_an_unfinished_tier_is_not_recorded(project):
     before = sha256_tree(project.folder / "results/reference/smoke")
     result = project.python("report.record", "--tier", "smoke")
     assert result.returncode == 1
     assert (
-        result.stderr == "error: results/smoke is not finished: run make study TIER=smoke first\n"
+        result.stderr == "error: results/smoke has no complete experiment: make study TIER=smoke\n"
     )
     assert sha256_tree(project.folder / "results/reference/smoke") == before
 
@@ -152,7 +173,7 @@ def test_a_damaged_model_is_named_and_nothing_is_written(smoke, tmp_path, damage
     settings = {
         "model": load_tier("smoke").model.model_dump(),
         "sampling": sampling,
-        "max_new_tokens": 80,
+        "max_new_tokens": 81,
     }
     output = copied.folder / "rollouts.parquet"
     result = copied.python(

@@ -1,26 +1,29 @@
 """The corpus of the offline base models: what a small model knows before it sees the task.
 
-It stands in for pre-training and holds five kinds of documents:
+It stands in for pre-training and holds six kinds of documents:
 
 - facts: single operations, ``e3 + e4 = e7``;
+- comparisons: two values and whether they are the same, ``e3 e3 ok`` or ``e3 e5 no``;
 - lines: a program and questions about single lines of it: given the value of one variable, the
   worked line that computes the next (``up``) or the previous (``down``) one;
-- lists: a program and a range of its variables, written out up or down to a named end with blanks
-  for the values, ``x4 = _ + e7 = _``: addressing and stopping, nothing computed;
-- checks: a program whose first or last value is given, worked lines that arrive there from some
-  value, and whether each agrees with what is given, ``e3 ok`` or ``e3 no``: no guessing;
-- links: the prompt of a composition and questions about single clauses of it: given the value that
-  was asked of one part, the line that hands it to the next part, or of the last the answer.
+- lists: a program and two of its variables, and the lines from one to the other or back, at random,
+  with blanks for the values, ``x4 = _ + e7 = _``: addressing and stopping, nothing computed;
+- checks: a prompt, single lines that arrive at the variable whose value is known, and whether each
+  agrees with that, ``e3 ok`` or ``e3 no``: no guessing;
+- links: the prompt of a composition, single lines that arrive at what is asked of one of its parts,
+  and the line that hands the value to the next part, or of the last the answer.
 
 No document holds two worked lines that chain, a solution, or a strategy.
 """
 
+from dataclasses import replace
 from random import Random
 
-from workflow_scripts.model.tokenizer import BLANK, DOWN, LINE, LINK, LIST, LIST_END, UP
+from workflow_scripts.model.tokenizer import BLANK, DOWN, LINE, LIST_END, UP
 from workflow_scripts.task.field import INVERSE_OPERATION, Field, make_field
 from workflow_scripts.task.problems import (
     EVALUATION,
+    INVERSION,
     PROBLEM_TYPES,
     Part,
     draw_composition,
@@ -36,8 +39,8 @@ from workflow_scripts.task.text import (
 )
 
 FACTS_PER_DOCUMENT = 16
+COMPARISONS_PER_DOCUMENT = 24
 LINES_PER_DOCUMENT = 8
-CHECKS_PER_DOCUMENT = 8
 LINKED_STEPS = (1, 2)  # of a part in a document of links
 
 # A document is a list of segments: a text, and whether the model learns to write it.
@@ -51,6 +54,17 @@ def _facts(rng: Random, field: Field) -> Document:
         a, b = rng.randrange(field.p), rng.randrange(operation in "*/", field.p)
         document.append((f"{field.names[a]} {operation} {field.names[b]} =", False))
         document.append((field.names[field.apply(operation, a, b)], True))
+    return document
+
+
+def _comparisons(rng: Random, field: Field) -> Document:
+    document = []
+    for _ in range(COMPARISONS_PER_DOCUMENT):
+        one = other = rng.choice(field.names)
+        if rng.random() < 0.5:
+            other = rng.choice(field.names)
+        verdict = render_check(other, one == other).removeprefix(other)
+        document += [(f"{one} {other}", False), (verdict + "\n", True)]
     return document
 
 
@@ -84,13 +98,13 @@ def _lines(rng: Random, field: Field, n_variables: int, max_steps: int) -> Docum
 
 def _list(rng: Random, field: Field, n_variables: int, max_steps: int) -> Document:
     part, program = _program(rng, field, n_variables, max_steps)
-    low, high = sorted(rng.sample(range(len(part.steps) + 1), 2))
+    one, other = rng.sample(range(len(part.steps) + 1), 2)
+    request = f"x{part.first + one} = {BLANK} ; x{part.first + other} ?\n"
+    low, high = sorted((one, other))
     steps = [(part.first + index, *part.steps[index]) for index in range(low, high)]
     if rng.random() < 0.5:
-        request = f"{LIST} {UP} x{part.first + low} x{part.first + high}\n"
         lines = [(variable + 1, operation, constant) for variable, operation, constant in steps]
     else:
-        request = f"{LIST} {DOWN} x{part.first + high} x{part.first + low}\n"
         lines = [
             (variable, INVERSE_OPERATION[operation], constant)
             for variable, operation, constant in reversed(steps)
@@ -99,23 +113,28 @@ def _list(rng: Random, field: Field, n_variables: int, max_steps: int) -> Docume
     return [(program + request, False), ("\n".join([*listed, LIST_END]), True)]
 
 
+def _last_line(field: Field, part: Part, result: int) -> str:
+    """The worked line that arrives at the part's asked variable with a result."""
+    if part.type == EVALUATION:
+        operation, constant = part.steps[-1]
+    else:
+        operation, constant = part.steps[0]
+        operation = INVERSE_OPERATION[operation]
+    value = field.apply(INVERSE_OPERATION[operation], result, constant)
+    return render_worked_line(field, part.asked_variable, value, operation, constant, result)
+
+
 def _checks(rng: Random, field: Field, n_variables: int, max_steps: int) -> Document:
     n_steps = rng.randrange(1, max_steps + 1)
     problem = draw_problem(rng, field.p, rng.choice(PROBLEM_TYPES), n_steps, n_variables)
     (part,) = problem.parts
-    if part.type == EVALUATION:  # the first value is given: a line down arrives there
-        operation, constant = part.steps[0]
-        operation, back = INVERSE_OPERATION[operation], operation
-    else:
-        operation, constant = part.steps[-1]
-        back = INVERSE_OPERATION[operation]
+    other = EVALUATION if part.type == INVERSION else INVERSION
+    back = replace(part, type=other)  # asks for what is known, as a guess does
     document = [(render_prompt(problem, show_field_map=False), False)]
-    for _ in range(CHECKS_PER_DOCUMENT):
+    for _ in range(LINES_PER_DOCUMENT):
         result = problem.known if rng.random() < 0.5 else rng.randrange(field.p)
-        value = field.apply(back, result, constant)
-        worked = render_worked_line(field, part.known_variable, value, operation, constant, result)
-        document.append((worked + "\n", False))
         check = render_check(field.names[problem.known], result == problem.known)
+        document.append((_last_line(field, back, result) + "\n", False))
         document.append((check + "\n", True))
     return document
 
@@ -127,14 +146,14 @@ def _links(rng: Random, field: Field, n_variables: int, max_steps: int) -> Docum
     problem = draw_composition(rng, field.p, types, steps, n_variables)
     document = [(render_prompt(problem, show_field_map=False), False)]
     for _ in range(LINES_PER_DOCUMENT):
-        index, value = rng.randrange(n_parts), field.names[rng.randrange(field.p)]
-        asked = problem.parts[index].asked_variable
-        document.append((f"{LINK} {render_link(asked, value)}\n", False))
+        index, result = rng.randrange(n_parts), rng.randrange(field.p)
+        value = field.names[result]
         if index + 1 < n_parts:
-            answer = render_link(problem.parts[index + 1].known_variable, value)
+            handed = render_link(problem.parts[index + 1].known_variable, value)
         else:
-            answer = f"{ANSWER} {value}"
-        document.append((answer + "\n", True))
+            handed = f"{ANSWER} {value}"
+        document.append((_last_line(field, problem.parts[index], result) + "\n", False))
+        document.append((handed + "\n", True))
     return document
 
 
@@ -144,7 +163,7 @@ def draw_document(
     """Draw one document; shares are the probabilities of the kinds."""
     field = make_field(p)
     kind = rng.choices(list(shares), list(shares.values()))[0]
-    if kind == "facts":
-        return _facts(rng, field)
+    if kind in ("facts", "comparisons"):
+        return {"facts": _facts, "comparisons": _comparisons}[kind](rng, field)
     write = {"lines": _lines, "lists": _list, "checks": _checks, "links": _links}[kind]
     return write(rng, field, n_variables, max_steps)

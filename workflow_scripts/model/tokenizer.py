@@ -9,7 +9,7 @@ from workflow_scripts.task.field import make_field
 
 PAD, UNKNOWN, END = "<pad>", "<unk>", "<eos>"
 # Words of the base corpus only.
-LINE, LIST, LINK, UP, DOWN, BLANK, LIST_END = "line", "list", "link", "up", "down", "_", "end"
+LINE, UP, DOWN, BLANK, LIST_END = "line", "up", "down", "_", "end"
 
 
 def make_tokenizer(p: int, n_variables: int) -> PreTrainedTokenizerFast:
@@ -17,7 +17,7 @@ def make_tokenizer(p: int, n_variables: int) -> PreTrainedTokenizerFast:
     elements = sorted(make_field(p).names)
     words = [PAD, UNKNOWN, END, "=", ";", "?"]
     words += [text.ANSWER, text.GUESS, text.WRONG, text.RIGHT, text.FIELD_MAP]
-    words += [LINE, LIST, LINK, UP, DOWN, BLANK, LIST_END]
+    words += [LINE, UP, DOWN, BLANK, LIST_END]
     words += [f"x{i}" for i in range(n_variables)] + [f"x{i} =" for i in range(n_variables)]
     words += elements + [f"{operation} {e}" for operation in "+*-/" for e in elements]
     words += [str(value) for value in range(p)]

@@ -1,9 +1,10 @@
-"""Keep the results of a finished tier in results/reference, which no rule reads or writes.
+"""Keep the results of a tier in results/reference, which no rule reads or writes.
 
     python -m workflow_scripts.report.record --tier smoke
 
-Kept are tables, figures, claims, metrics, the runs' records and what each job cost; weights and
-rollouts are not.
+Kept are tables, figures, claims, metrics, provenance, the runs' records and what each job cost;
+weights and rollouts are not. An experiment may be recorded before the others have run: what was
+recorded of those stays.
 """
 
 import argparse
@@ -12,43 +13,36 @@ from pathlib import Path
 
 import pandas as pd
 
-from workflow_scripts.files import StudyError, run_stage
+from workflow_scripts.files import StudyError, atomic_path, run_stage
+from workflow_scripts.report.cost import cost_table
 
-_KEPT = ("claims.json", "claims.md", "tables/*", "figures/*", "metrics/*.csv", "*/*/run.json")
-
-
-def cost_table(benchmarks: Path) -> pd.DataFrame:
-    """One row for each job: its rule, name, wall seconds, CPU seconds and peak memory in MiB."""
-    rows = []
-    for path in sorted(benchmarks.rglob("*.tsv")):
-        measured = pd.read_csv(path, sep="\t").iloc[0]
-        job = path.relative_to(benchmarks).with_suffix("")
-        rows.append(
-            {
-                "rule": job.parts[0],
-                "job": "/".join(job.parts[1:]) or job.parts[0],
-                "wall_seconds": measured["s"],
-                "cpu_seconds": measured["cpu_time"],
-                "peak_mib": measured["max_rss"],
-            }
-        )
-    return pd.DataFrame(rows)
+_KEPT = (
+    "claims.json",
+    "claims.md",
+    "tables/*",
+    "figures/*",
+    "metrics/*.csv",
+    "provenance/*.json",
+    "*/*/run.json",
+)
 
 
 def record(results: Path, reference: Path) -> None:
-    """Replace reference by what is kept of results; StudyError if the tier is not finished."""
-    if not (results / "claims.json").is_file():
-        raise StudyError(f"{results} is not finished: run make study TIER={results.name} first")
-    new = reference.with_name(f".{reference.name}.new")
-    shutil.rmtree(new, ignore_errors=True)
+    """Copy what is kept of results into reference; StudyError if no experiment is complete."""
+    if not any(results.glob("provenance/*.json")):
+        raise StudyError(f"{results} has no complete experiment: make study TIER={results.name}")
+    cost = cost_table(results / "benchmarks")
+    recorded = reference / "cost.csv"
+    if recorded.is_file():
+        cost = pd.concat([cost, pd.read_csv(recorded)]).drop_duplicates(["rule", "job"])
     for pattern in _KEPT:
         for path in sorted(results.glob(pattern)):
-            target = new / path.relative_to(results)
+            target = reference / path.relative_to(results)
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
-    cost_table(results / "benchmarks").to_csv(new / "cost.csv", index=False)
-    shutil.rmtree(reference, ignore_errors=True)
-    new.rename(reference)
+            with atomic_path(target) as temporary:
+                shutil.copyfile(path, temporary)
+    with atomic_path(recorded) as temporary:
+        cost.sort_values(["rule", "job"]).to_csv(temporary, index=False)
 
 
 def main() -> None:
