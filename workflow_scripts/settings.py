@@ -94,6 +94,7 @@ class CorpusShares(Section):
     comparisons: Share
     lines: Share
     lists: Share
+    walks: Share
     checks: Share
     links: Share
 

@@ -13,7 +13,7 @@ from workflow_scripts.task import text
 from workflow_scripts.task.field import make_field
 from workflow_scripts.task.text import parse_worked_lines
 
-KINDS = ("facts", "comparisons", "lines", "lists", "checks", "links")
+KINDS = ("facts", "comparisons", "lines", "lists", "walks", "checks", "links")
 SHARES = dict.fromkeys(KINDS, 1 / len(KINDS))
 
 
@@ -89,6 +89,20 @@ def test_lists_follow_the_program_between_two_variables_both_ways():
         assert [line.split()[0] for line in lines] == [f"x{i}" for i in variables]
         directions[is_up, int(one) < int(other)] += 1
     assert min(directions.values()) > 80, "the question does not tell the direction"
+
+
+def test_walks_cover_the_first_part_of_a_composition_from_the_known_variable():
+    for document in documents(11, 300, {"walks": 1.0}):
+        (prompt, _), (listed, _) = document
+        clauses = prompt.splitlines()[-1].split(" ; ")
+        assert len(clauses) > 2, "one part would tell the direction of a problem"
+        known = re.fullmatch(r"x([0-9]+) = _", clauses[0])[1]
+        asked = clauses[1].split(" = x")[1]
+        *lines, end = listed.splitlines()
+        assert end == "end"
+        variables = [int(line.split()[0][1:]) for line in lines]
+        step = 1 if int(asked) > int(known) else -1
+        assert variables == list(range(int(known) + step, int(asked) + step, step))
 
 
 def test_checks_compare_the_result_of_a_line_with_the_value_that_is_known():

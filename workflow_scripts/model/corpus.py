@@ -1,6 +1,6 @@
 """The corpus of the offline base models: what a small model knows before it sees the task.
 
-It stands in for pre-training and holds six kinds of documents:
+It stands in for pre-training and holds seven kinds of documents:
 
 - facts: single operations, ``e3 + e4 = e7``;
 - comparisons: two values and whether they are the same, ``e3 e3 ok`` or ``e3 e5 no``;
@@ -8,6 +8,7 @@ It stands in for pre-training and holds six kinds of documents:
   worked line that computes the next (``up``) or the previous (``down``) one;
 - lists: a program and two of its variables, and the lines from one to the other or back, at random,
   with blanks for the values, ``x4 = _ + e7 = _``: addressing and stopping, nothing computed;
+- walks: the prompt of a composition with a blank for its value, and such lines over its first part;
 - checks: a prompt, single lines that arrive at the variable whose value is known, and whether each
   agrees with that, ``e3 ok`` or ``e3 no``: no guessing;
 - links: the prompt of a composition, single lines that arrive at what is asked of one of its parts,
@@ -26,6 +27,7 @@ from workflow_scripts.task.problems import (
     INVERSION,
     PROBLEM_TYPES,
     Part,
+    Problem,
     draw_composition,
     draw_problem,
 )
@@ -41,7 +43,7 @@ from workflow_scripts.task.text import (
 FACTS_PER_DOCUMENT = 16
 COMPARISONS_PER_DOCUMENT = 24
 LINES_PER_DOCUMENT = 8
-LINKED_STEPS = (1, 2)  # of a part in a document of links
+PART_STEPS = (1, 2)  # of each part of a composition
 
 # A document is a list of segments: a text, and whether the model learns to write it.
 Document = list[tuple[str, bool]]
@@ -96,21 +98,39 @@ def _lines(rng: Random, field: Field, n_variables: int, max_steps: int) -> Docum
     return document
 
 
+def _blank_lines(field: Field, steps: list[tuple[int, str, int]], up: bool) -> str:
+    """Lines without values, and an end; steps are (variable before, operation, constant)."""
+    if up:
+        lines = [(index + 1, operation, constant) for index, operation, constant in steps]
+    else:
+        lines = [(index, INVERSE_OPERATION[o], constant) for index, o, constant in reversed(steps)]
+    written = [f"x{v} = {BLANK} {o} {field.names[c]} = {BLANK}" for v, o, c in lines]
+    return "\n".join([*written, LIST_END])
+
+
 def _list(rng: Random, field: Field, n_variables: int, max_steps: int) -> Document:
     part, program = _program(rng, field, n_variables, max_steps)
     one, other = rng.sample(range(len(part.steps) + 1), 2)
     request = f"x{part.first + one} = {BLANK} ; x{part.first + other} ?\n"
-    low, high = sorted((one, other))
-    steps = [(part.first + index, *part.steps[index]) for index in range(low, high)]
-    if rng.random() < 0.5:
-        lines = [(variable + 1, operation, constant) for variable, operation, constant in steps]
-    else:
-        lines = [
-            (variable, INVERSE_OPERATION[operation], constant)
-            for variable, operation, constant in reversed(steps)
-        ]
-    listed = [f"x{v} = {BLANK} {o} {field.names[c]} = {BLANK}" for v, o, c in lines]
-    return [(program + request, False), ("\n".join([*listed, LIST_END]), True)]
+    steps = [(part.first + i, *part.steps[i]) for i in range(min(one, other), max(one, other))]
+    return [(program + request, False), (_blank_lines(field, steps, rng.random() < 0.5), True)]
+
+
+def _draw_parts(rng: Random, field: Field, n_variables: int, fewest: int) -> Problem:
+    n_parts = rng.randrange(fewest, n_variables // (max(PART_STEPS) + 1) + 1)
+    types = [rng.choice(PROBLEM_TYPES) for _ in range(n_parts)]
+    steps = [rng.choice(PART_STEPS) for _ in range(n_parts)]
+    return draw_composition(rng, field.p, types, steps, n_variables)
+
+
+def _walk(rng: Random, field: Field, n_variables: int, max_steps: int) -> Document:
+    problem = _draw_parts(rng, field, n_variables, fewest=2)
+    part = problem.parts[0]
+    known = f"x{part.known_variable} = "
+    prompt = render_prompt(problem, show_field_map=False)
+    prompt = prompt.replace(f"{known}{field.names[problem.known]} ;", f"{known}{BLANK} ;")
+    steps = [(part.first + index, *step) for index, step in enumerate(part.steps)]
+    return [(prompt, False), (_blank_lines(field, steps, part.type == EVALUATION), True)]
 
 
 def _last_line(field: Field, part: Part, result: int) -> str:
@@ -140,10 +160,8 @@ def _checks(rng: Random, field: Field, n_variables: int, max_steps: int) -> Docu
 
 
 def _links(rng: Random, field: Field, n_variables: int, max_steps: int) -> Document:
-    n_parts = rng.randrange(1, n_variables // (max(LINKED_STEPS) + 1) + 1)
-    types = [rng.choice(PROBLEM_TYPES) for _ in range(n_parts)]
-    steps = [rng.choice(LINKED_STEPS) for _ in range(n_parts)]
-    problem = draw_composition(rng, field.p, types, steps, n_variables)
+    problem = _draw_parts(rng, field, n_variables, fewest=1)
+    n_parts = len(problem.parts)
     document = [(render_prompt(problem, show_field_map=False), False)]
     for _ in range(LINES_PER_DOCUMENT):
         index, result = rng.randrange(n_parts), rng.randrange(field.p)
@@ -165,5 +183,5 @@ def draw_document(
     kind = rng.choices(list(shares), list(shares.values()))[0]
     if kind in ("facts", "comparisons"):
         return {"facts": _facts, "comparisons": _comparisons}[kind](rng, field)
-    write = {"lines": _lines, "lists": _list, "checks": _checks, "links": _links}[kind]
-    return write(rng, field, n_variables, max_steps)
+    kinds = {"lines": _lines, "lists": _list, "walks": _walk, "checks": _checks, "links": _links}
+    return kinds[kind](rng, field, n_variables, max_steps)

@@ -36,7 +36,7 @@ from workflow_scripts.task.verify import outcome_reward
 from workflow_scripts.train.lean_grpo import LeanGRPOTrainer
 from workflow_scripts.train.progress import Progress, write_step_table
 from workflow_scripts.train.rollout_log import RolloutLog
-from workflow_scripts.train.run import SCHEDULES, RunRecord, WeightGuard
+from workflow_scripts.train.run import RunRecord, WeightGuard, trainer_arguments
 
 LOGGED = (
     "loss",
@@ -131,26 +131,16 @@ class ScoredCheckpoints(TrainerCallback):
 
 def grpo_config(rl: dict, model: dict, seed: int, output: Path) -> GRPOConfig:
     """TRL's configuration, with nothing that matters left to a default."""
-    accumulation = rl["batch_size"] // rl["micro_batch_size"]
     return GRPOConfig(
-        output_dir=str(output),
+        **trainer_arguments(rl, model["device"], model["dtype"], seed, output),
         max_steps=rl["steps"],
-        per_device_train_batch_size=rl["micro_batch_size"],
-        gradient_accumulation_steps=accumulation,
-        steps_per_generation=accumulation,
+        steps_per_generation=rl["batch_size"] // rl["micro_batch_size"],
         num_iterations=1,
         num_generations=rl["group_size"],
         max_completion_length=rl["max_new_tokens"],
         temperature=rl["temperature"],
         top_p=rl["top_p"],
         top_k=rl["top_k"],
-        learning_rate=rl["learning_rate"],
-        lr_scheduler_type=SCHEDULES[rl["lr_schedule"]],
-        warmup_steps=rl["warmup_steps"],
-        weight_decay=rl["weight_decay"],
-        adam_beta2=rl["adam_beta2"],
-        max_grad_norm=rl["max_grad_norm"],
-        optim="adamw_torch",
         beta=rl["kl_coefficient"],
         epsilon=rl["clip_epsilon"],
         loss_type=rl["loss_type"],
@@ -158,15 +148,7 @@ def grpo_config(rl: dict, model: dict, seed: int, output: Path) -> GRPOConfig:
         use_bias_correction_kl=False,
         mask_truncated_completions=False,
         disable_dropout=True,
-        shuffle_dataset=False,
-        seed=seed,
-        use_cpu=model["device"] == "cpu",
-        bf16=model["dtype"] == "bfloat16",
-        activation_checkpointing=False,
         logging_steps=1,
-        save_strategy="no",
-        report_to=[],
-        disable_tqdm=True,
     )
 
 

@@ -11,7 +11,32 @@ from workflow_scripts.files import StudyError, sha256, write_json
 from workflow_scripts.provenance import code_hash, git_commit, package_versions
 
 # transformers' own "constant" ignores warm-up steps.
-SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
+_SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
+
+
+def trainer_arguments(optimization: dict, device: str, dtype: str, seed: int, output: Path) -> dict:
+    """What TRL's trainers are told alike: batches, optimizer, device; no side effects."""
+    micro = optimization["micro_batch_size"]
+    return {
+        "output_dir": str(output),
+        "per_device_train_batch_size": micro,
+        "gradient_accumulation_steps": optimization["batch_size"] // micro,
+        "learning_rate": optimization["learning_rate"],
+        "lr_scheduler_type": _SCHEDULES[optimization["lr_schedule"]],
+        "warmup_steps": optimization["warmup_steps"],
+        "weight_decay": optimization["weight_decay"],
+        "adam_beta2": optimization["adam_beta2"],
+        "max_grad_norm": optimization["max_grad_norm"],
+        "optim": "adamw_torch",
+        "seed": seed,
+        "use_cpu": device == "cpu",
+        "bf16": dtype == "bfloat16",
+        "activation_checkpointing": False,
+        "shuffle_dataset": False,
+        "save_strategy": "no",
+        "report_to": [],
+        "disable_tqdm": True,
+    }
 
 
 def _weights_hash(models: list[PreTrainedModel], trainable: bool) -> str:

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallba
 from trl import SFTConfig, SFTTrainer
 
 from workflow_scripts.train.progress import Progress, write_step_table
-from workflow_scripts.train.run import SCHEDULES
+from workflow_scripts.train.run import trainer_arguments
 
 # Batches among which examples are sorted by length, so that little of a batch is padding.
 _SORTED_BATCHES = 16
@@ -60,32 +60,14 @@ def train_supervised(
 
     The order holds all epochs: a resumed run then sees what an uninterrupted one does.
     """
-    micro = optimization["micro_batch_size"]
     config = SFTConfig(
-        output_dir=str(output),
-        per_device_train_batch_size=micro,
-        gradient_accumulation_steps=optimization["batch_size"] // micro,
+        **trainer_arguments(optimization, device, dtype, seed, output),
         num_train_epochs=1,
-        learning_rate=optimization["learning_rate"],
-        lr_scheduler_type=SCHEDULES[optimization["lr_schedule"]],
-        warmup_steps=optimization["warmup_steps"],
-        weight_decay=optimization["weight_decay"],
-        adam_beta2=optimization["adam_beta2"],
-        max_grad_norm=optimization["max_grad_norm"],
-        optim="adamw_torch",
-        seed=seed,
         train_sampling_strategy="sequential",
-        shuffle_dataset=False,
         max_length=None,
         packing=False,
-        use_cpu=device == "cpu",
-        bf16=dtype == "bfloat16",
-        activation_checkpointing=False,
         logging_steps=10,
         logging_first_step=True,
-        save_strategy="no",
-        report_to=[],
-        disable_tqdm=True,
     )
     trainer = SFTTrainer(
         model=model,
