@@ -18,7 +18,7 @@ PINNED = {
     "task.field_size": 11,
     "task.field_map": "hidden",
     "task.n_variables": 18,
-    "task.response_words": 80,
+    "task.response_words": 81,
     "data.validation_steps": {"low": 2, "high": 9},
     "sft.epochs": 16,
     "sft.learning_rate": 1.0e-3,

@@ -56,7 +56,7 @@ def test_every_fact_and_every_worked_line_is_right():
                 a, operation, b, _ = question.split()
                 assert field.names[field.apply(operation, value[a], value[b])] == answer
                 n_facts += 1
-    assert n_facts > 5_000
+    assert n_facts > 4_000
 
 
 def test_comparisons_say_whether_two_values_are_the_same():
@@ -91,18 +91,23 @@ def test_lists_follow_the_program_between_two_variables_both_ways():
     assert min(directions.values()) > 80, "the question does not tell the direction"
 
 
-def test_walks_cover_the_first_part_of_a_composition_from_the_known_variable():
+def test_walks_cover_one_part_of_a_composition_from_its_known_variable():
     for document in documents(11, 300, {"walks": 1.0}):
-        (prompt, _), (listed, _) = document
-        clauses = prompt.splitlines()[-1].split(" ; ")
+        *given, (listed, _) = document
+        clauses = given[0][0].splitlines()[-1].split(" ; ")
         assert len(clauses) > 2, "one part would tell the direction of a problem"
-        known = re.fullmatch(r"x([0-9]+) = _", clauses[0])[1]
-        asked = clauses[1].split(" = x")[1]
-        *lines, end = listed.splitlines()
-        assert end == "end"
-        variables = [int(line.split()[0][1:]) for line in lines]
-        step = 1 if int(asked) > int(known) else -1
-        assert variables == list(range(int(known) + step, int(asked) + step, step))
+        known, value = (given[1][0].strip() if given[1:] else clauses[0]).split(" = ")
+        asked = {c.split(" = ")[0]: c.split(" = ")[1] for c in clauses[1:-1]}
+        parts = [clauses[0].split(" = ")[0], *asked]
+        ends = [*asked.values(), clauses[-1].removesuffix(" ?")]
+        end = ends[parts.index(known)]
+        first, *others, last = listed.splitlines()
+        assert last == "end"
+        assert first.split()[2] == value
+        assert all(line.split()[2] == "_" for line in others)
+        variables = [int(line.split()[0][1:]) for line in (first, *others)]
+        step = 1 if int(end[1:]) > int(known[1:]) else -1
+        assert variables == list(range(int(known[1:]) + step, int(end[1:]) + step, step))
 
 
 def test_checks_compare_the_result_of_a_line_with_the_value_that_is_known():

@@ -8,7 +8,8 @@ It stands in for pre-training and holds seven kinds of documents:
   worked line that computes the next (``up``) or the previous (``down``) one;
 - lists: a program and two of its variables, and the lines from one to the other or back, at random,
   with blanks for the values, ``x4 = _ + e7 = _``: addressing and stopping, nothing computed;
-- walks: the prompt of a composition with a blank for its value, and such lines over its first part;
+- walks: the prompt of a composition, the value that one of its parts begins with, and such lines
+  over that part, of which only the first holds that value;
 - checks: a prompt, single lines that arrive at the variable whose value is known, and whether each
   agrees with that, ``e3 ok`` or ``e3 no``: no guessing;
 - links: the prompt of a composition, single lines that arrive at what is asked of one of its parts,
@@ -125,12 +126,17 @@ def _draw_parts(rng: Random, field: Field, n_variables: int, fewest: int) -> Pro
 
 def _walk(rng: Random, field: Field, n_variables: int, max_steps: int) -> Document:
     problem = _draw_parts(rng, field, n_variables, fewest=2)
-    part = problem.parts[0]
-    known = f"x{part.known_variable} = "
-    prompt = render_prompt(problem, show_field_map=False)
-    prompt = prompt.replace(f"{known}{field.names[problem.known]} ;", f"{known}{BLANK} ;")
-    steps = [(part.first + index, *step) for index, step in enumerate(part.steps)]
-    return [(prompt, False), (_blank_lines(field, steps, part.type == EVALUATION), True)]
+    index = rng.randrange(len(problem.parts))
+    part = problem.parts[index]
+    document = [(render_prompt(problem, show_field_map=False), False)]
+    value = field.names[problem.known]
+    if index:
+        value = rng.choice(field.names)
+        document.append((render_link(part.known_variable, value) + "\n", False))
+    steps = [(part.first + i, *step) for i, step in enumerate(part.steps)]
+    lines = _blank_lines(field, steps, part.type == EVALUATION)
+    document.append((lines.replace(BLANK, value, 1), True))
+    return document
 
 
 def _last_line(field: Field, part: Part, result: int) -> str:
