@@ -59,3 +59,7 @@ def find_run(wildcards):
 
 def priority_of_run(wildcards, **_):
     return study.priorities[wildcards.run]
+
+
+def priority_of_sampling(wildcards, **_):
+    return study.sampling_priority(wildcards.run, wildcards.evaluation)

@@ -11,7 +11,7 @@ rule rollouts:
         f"{RESULTS}/logs/rollouts/{{run}}-{{evaluation}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/rollouts/{{run}}-{{evaluation}}.tsv"
-    priority: priority_of_run
+    priority: priority_of_sampling
     threads: study.settings.model.threads
     resources:
         mem_mb=3000,
@@ -39,7 +39,7 @@ rule labels:
         f"{RESULTS}/logs/labels/{{run}}-{{evaluation}}.log",
     benchmark:
         f"{RESULTS}/benchmarks/labels/{{run}}-{{evaluation}}.tsv"
-    priority: priority_of_run
+    priority: priority_of_sampling
     threads: 1
     resources:
         mem_mb=2000,

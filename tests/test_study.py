@@ -428,3 +428,27 @@ def test_pass_at_k_and_checkpoints_are_of_the_main_experiment_alone():
             assert ("checkpoints" in member.evaluations) == scored
     unscored = study_of({"rl.scored_steps": []}, only="main")
     assert all("checkpoints" not in m.evaluations for m in unscored.members["main"])
+
+
+def test_what_shows_most_runs_first():
+    study = study_of()
+    order = sorted(study.priorities, key=study.priorities.get, reverse=True)
+    assert order[:3] == ["FB-s0", "FB-s0-rl2-5", "FB-s0-rl6-9"]
+    main = {member.run.name for member in study.members["main"]}
+    assert set(order[: len(main)]) == main
+    last = order[len(main) - 1]
+    assert study.sampling_priority("FB-s0", "steps") == study.priorities["FB-s0"]
+    for evaluation in ("pass_at_k", "checkpoints"):
+        assert study.sampling_priority("FB-s0", evaluation) <= study.priorities[last]
+        assert study.sampling_priority("FB-s0", evaluation) > study.priorities[order[len(main)]]
+
+
+def test_collections_of_the_first_seeds_hold_the_hardest_rl_of_fb():
+    study = study_of({"seeds": [3, 1]}, only="main")
+    names = {name: [m.run.name for m in study.collections[name]] for name in ("first-1", "first-2")}
+    assert names == {"first-1": ["FB-s1-rl6-9"], "first-2": ["FB-s1-rl6-9", "FB-s3-rl6-9"]}
+    assert study.hardest_run.name == "FB-s1-rl6-9"
+    for run in study.trained("first-2", "rl"):
+        assert run["training"] == f"{study.results}/rl/{run['run']}/rollouts.csv"
+    assert study.evaluations_of("main") == ["steps", "pass_at_k", "checkpoints"]
+    assert [e["run"] for e in study.evaluated("main", "checkpoints")].count("FB-s1") == 0

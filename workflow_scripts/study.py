@@ -353,6 +353,12 @@ class Study:
         order = list(dict.fromkeys(order))
         return {name: len(order) - index for index, name in enumerate(order)}
 
+    def sampling_priority(self, run: str, evaluation: str) -> int:
+        """That of the run; what Table 1 does not need waits for the last run of main."""
+        if evaluation in ("pass_at_k", "checkpoints"):
+            return min(self.priorities[member.run.name] for member in self.members["main"])
+        return self.priorities[run]
+
     @cached_property
     def fields(self) -> dict[str, Settings]:
         """The data folders, with settings that define them."""

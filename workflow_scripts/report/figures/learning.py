@@ -75,7 +75,9 @@ def selection(inputs: Inputs) -> Figure:
         for type in PROBLEM_TYPES
     ]
     style.legend_above(figure, handles)
-    footer = f"FB, {stage}: {_measured_on(drawn)}; thin lines: single seeds"
+    footer = f"FB, {stage}: {_measured_on(drawn)}"
+    if inputs.training["seed"].nunique() > 1:
+        footer += "; thin lines: single seeds"
     style.add_footer(figure, inputs, footer)
     return figure
 
