@@ -26,7 +26,7 @@ study: install ## Run every figure, table and claim of a tier (TIER=laptop, smok
 test: install ## Run the tests, the whole smoke tier among them.
 	.venv/bin/python -m pytest
 
-benchmark: install ## Time to Table 1 from nothing, by rule, and RL steps against TRL's (about an hour).
+benchmark: install ## Time to Table 1 from nothing, by stage, and RL steps against TRL's (about an hour).
 	rm -rf data/benchmark results/benchmark
 	SECONDS=0 \
 		&& $(SNAKEMAKE) table1 --configfile config/laptop.yaml --config tier=benchmark \

@@ -28,6 +28,7 @@ rule all:
         FIGURE_FILES,
         TABLE_FILES,
         expand(rules.metrics.output, experiment=study.members),
+        expand(rules.provenance.output, experiment=study.members),
         rules.claims.output,
     message:
         f"{study.tier}: every figure, table and claim is in {RESULTS}"

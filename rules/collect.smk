@@ -6,8 +6,10 @@ def files_of(members, *kinds):
 
 
 def run_records(wildcards):
-    members = study.members[wildcards.experiment]
-    return list(dict.fromkeys(f"{study.run_folder(member.run)}/run.json" for member in members))
+    """Of the runs of an experiment, and of the SFT models that they start from."""
+    runs = [member.run for member in study.members[wildcards.experiment]]
+    runs += [run.sft for run in runs if run.name in study.rl_runs]
+    return list(dict.fromkeys(f"{study.run_folder(run)}/run.json" for run in runs))
 
 
 rule scores:

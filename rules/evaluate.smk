@@ -1,4 +1,4 @@
-# Rollouts, the last stage that touches a model; then strategy labels, counts and estimates.
+# Rollouts, the last stage that touches a model, and their strategy labels.
 
 
 rule rollouts:

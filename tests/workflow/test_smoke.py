@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import Project, copy_project, load_tier
 from workflow_scripts.files import sha256_tree
 from workflow_scripts.report import products
-from workflow_scripts.report.cost import cost_by_rule, cost_table
+from workflow_scripts.report.cost import cost_by_stage, cost_table
 from workflow_scripts.report.record import record
 
 
@@ -51,7 +51,8 @@ def test_a_second_run_starts_no_job(smoke):
 
 def test_touched_files_and_comments_start_no_job(smoke):
     """Time stamps do not decide; the code is compared without its comments."""
-    for name in ("data/smoke/gf11/final-steps.jsonl", "results/smoke/scores/main.parquet"):
+    for name in ("data/smoke/gf11/final-steps.jsonl", "results/smoke/scores/main/steps.parquet"):
+        assert (smoke.folder / name).is_file()
         (smoke.folder / name).touch()
     module = smoke.folder / "workflow_scripts/train/sft.py"
     source = module.read_text()
@@ -70,9 +71,9 @@ def test_a_job_takes_less_than_four_gib(smoke):
     cost = cost_table(smoke.folder / "results/smoke/benchmarks")
     assert len(cost) > 100
     assert 2 * cost["peak_mib"].max() < 4096, "two jobs run at once"
-    by_rule = cost_by_rule(cost).set_index("rule")
-    assert by_rule["jobs"].sum() == len(cost)
-    assert by_rule.loc["sft", "jobs"] == (cost["rule"] == "sft").sum()
+    by_stage = cost_by_stage(cost).set_index("stage")
+    assert by_stage["jobs"].sum() == len(cost)
+    assert by_stage.loc["sft", "jobs"] == (cost["stage"] == "sft").sum()
 
 
 def test_what_is_recorded_is_small_and_holds_no_weights(smoke, tmp_path):
@@ -96,7 +97,7 @@ def test_an_experiment_is_recorded_beside_what_was_recorded_before(smoke, tmp_pa
     (reference / "tables").mkdir(parents=True)
     (reference / "tables/longer.md").write_text("kept")
     (reference / "cost.csv").write_text(
-        "rule,job,wall_seconds,cpu_seconds,peak_mib\nsft,new,1,1,1\nsft,old,2,2,2\n"
+        "stage,job,wall_seconds,cpu_seconds,peak_mib\nsft,new,1,1,1\nsft,old,2,2,2\n"
     )
     record(results, reference)
     assert (reference / "tables/longer.md").read_text() == "kept"

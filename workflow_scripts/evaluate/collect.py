@@ -11,7 +11,7 @@
 
 import argparse
 import json
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from workflow_scripts.evaluate.files import read_table, write_whole
 from workflow_scripts.evaluate.label import KEYS
-from workflow_scripts.files import StudyError, damaged, read_json, run_stage
+from workflow_scripts.files import StudyError, damaged, read_json, run_stage, write_json
 from workflow_scripts.task.classify import LABELS
 from workflow_scripts.task.datasets import read_dataset
 from workflow_scripts.task.strategies import FITTING_STRATEGY
@@ -89,10 +89,11 @@ def collect_sft(members: list[dict], split: str) -> pd.DataFrame:
 
 
 def _sampled_by(path: Path) -> dict:
-    """The code and commit that made a file of rollouts."""
+    """The code and commit that made a file of rollouts, as run.json has them."""
     try:
         metadata = pq.read_schema(path).metadata
-        return {key: metadata[key.encode()].decode() for key in ("stage", "code_hash", "commit")}
+        made = {key: metadata[key.encode()].decode() for key in ("stage", "code_hash", "commit")}
+        return made | {"commit": None if made["commit"] == "None" else made["commit"]}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise damaged(path, f"no provenance, {error}") from None
 
@@ -116,8 +117,9 @@ def collect_provenance(records: list[Path], rollouts: list[Path]) -> dict[str, d
             )
         first.setdefault(name, path)
         stage["n"] += 1
-        if record["commit"] not in stage["commits"]:
-            stage["commits"].append(record["commit"])
+        commit = record["commit"] or "no commit"
+        if commit not in stage["commits"]:
+            stage["commits"].append(commit)
     return stages
 
 
@@ -136,19 +138,13 @@ def main() -> None:
     provenance.add_argument("--output", type=Path, required=True)
     arguments = vars(parser.parse_args())
     kind, output = arguments.pop("kind"), arguments.pop("output")
-    write: Callable[[Path], object]
     if kind == "provenance":
-        text = json.dumps(collect_provenance(**arguments), indent=2) + "\n"
-        write = lambda path: path.write_text(text)  # noqa: E731
-    else:
-        collect = {"scores": collect_scores, "training": collect_training, "sft": collect_sft}
-        frame = collect[kind](**arguments)
-        write = frame.to_parquet if output.suffix == ".parquet" else _to_csv(frame)
-    write_whole({output: write})
-
-
-def _to_csv(frame: pd.DataFrame) -> Callable[[Path], object]:
-    return lambda path: frame.to_csv(path, index=False)
+        write_json(output, collect_provenance(**arguments))
+        return
+    collect = {"scores": collect_scores, "training": collect_training, "sft": collect_sft}
+    frame = collect[kind](**arguments)
+    to_csv = partial(frame.to_csv, index=False)
+    write_whole({output: frame.to_parquet if output.suffix == ".parquet" else to_csv})
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ It stands in for pre-training and holds seven kinds of documents:
 - links: the prompt of a composition, single lines that arrive at what is asked of one of its parts,
   and the line that hands the value to the next part, or of the last the answer.
 
-No document holds two worked lines that chain, a solution, or a strategy.
+No document holds two worked lines of which one goes on from the other, a guess, or a strategy. By
+chance a link may hand on the result of a line to a later line, see docs/reconstruction.md.
 """
 
 from dataclasses import replace

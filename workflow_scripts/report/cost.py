@@ -2,7 +2,7 @@
 
     python -m workflow_scripts.report.cost --tier laptop
 
-Prints a table by rule; the rules' order is that of the first job of each.
+Prints a table by stage, a folder of benchmark files, the dearest first.
 """
 
 import argparse
@@ -14,14 +14,14 @@ from workflow_scripts.files import StudyError, run_stage
 
 
 def cost_table(benchmarks: Path) -> pd.DataFrame:
-    """One row for each job: its rule, name, wall seconds, CPU seconds and peak memory in MiB."""
+    """One row for each job: its stage, name, wall seconds, CPU seconds and peak memory in MiB."""
     rows = []
     for path in sorted(benchmarks.rglob("*.tsv")):
         measured = pd.read_csv(path, sep="\t").iloc[0]
         job = path.relative_to(benchmarks).with_suffix("")
         rows.append(
             {
-                "rule": job.parts[0],
+                "stage": job.parts[0],
                 "job": "/".join(job.parts[1:]) or job.parts[0],
                 "wall_seconds": measured["s"],
                 "cpu_seconds": measured["cpu_time"],
@@ -33,23 +33,23 @@ def cost_table(benchmarks: Path) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def cost_by_rule(cost: pd.DataFrame) -> pd.DataFrame:
-    """Jobs, minutes of wall and CPU time and peak memory of each rule, the dearest first."""
-    rules = cost.groupby("rule").agg(
+def cost_by_stage(cost: pd.DataFrame) -> pd.DataFrame:
+    """Jobs, minutes of wall and CPU time, longest job and peak memory of each stage."""
+    stages = cost.groupby("stage").agg(
         jobs=("job", "size"),
         wall_minutes=("wall_seconds", lambda seconds: seconds.sum() / 60),
         cpu_minutes=("cpu_seconds", lambda seconds: seconds.sum() / 60),
         longest_seconds=("wall_seconds", "max"),
         peak_mib=("peak_mib", "max"),
     )
-    return rules.sort_values("wall_minutes", ascending=False).reset_index()
+    return stages.sort_values("wall_minutes", ascending=False).reset_index()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tier", required=True)
     cost = cost_table(Path("results", parser.parse_args().tier, "benchmarks"))
-    print(cost_by_rule(cost).to_markdown(index=False, floatfmt=".1f"))
+    print(cost_by_stage(cost).to_markdown(index=False, floatfmt=".1f"))
 
 
 if __name__ == "__main__":

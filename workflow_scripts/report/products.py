@@ -81,8 +81,10 @@ def tables(settings: Settings) -> dict[str, Product]:
 def figures(settings: Settings) -> dict[str, Product]:
     """The figures of the enabled experiments by name, the most telling first."""
     products = _enabled(FIGURES, settings)
+    if not settings.rl.scored_steps and "dynamics" in products:
+        products["dynamics"] = replace(products["dynamics"], evaluations=())
     final = products.pop(SELECTION, None)
-    if not final:
+    if not final or "FB" not in settings.experiments.main.models:
         return products
     first = {
         f"{SELECTION}-first-{n}": replace(final, training=f"first-{n}")

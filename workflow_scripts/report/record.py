@@ -34,7 +34,7 @@ def record(results: Path, reference: Path) -> None:
     cost = cost_table(results / "benchmarks")
     recorded = reference / "cost.csv"
     if recorded.is_file():
-        cost = pd.concat([cost, pd.read_csv(recorded)]).drop_duplicates(["rule", "job"])
+        cost = pd.concat([cost, pd.read_csv(recorded)]).drop_duplicates(["stage", "job"])
     for pattern in _KEPT:
         for path in sorted(results.glob(pattern)):
             target = reference / path.relative_to(results)
@@ -42,7 +42,7 @@ def record(results: Path, reference: Path) -> None:
             with atomic_path(target) as temporary:
                 shutil.copyfile(path, temporary)
     with atomic_path(recorded) as temporary:
-        cost.sort_values(["rule", "job"]).to_csv(temporary, index=False)
+        cost.sort_values(["stage", "job"]).to_csv(temporary, index=False)
 
 
 def main() -> None:

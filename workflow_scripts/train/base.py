@@ -3,7 +3,7 @@
     python -m workflow_scripts.train.base --help
 
 It stands in for a pre-trained model: it knows the field's facts, single lines and lists, and has
-never seen a chain of lines, a problem or a strategy (see model.corpus).
+was shown no chain of lines, no guess and no strategy (see model.corpus).
 Writes model/, log.csv and run.json into the output folder.
 """
 

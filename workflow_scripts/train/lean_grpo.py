@@ -4,8 +4,9 @@
   are left out of the update's forward and backward pass.
 - Completions of similar length are scored together, so that little of a batch is padding.
 
-The loss and its gradient are those of GRPOTrainer up to rounding, which tests hold. What TRL logs
-besides the loss (entropy, clipped ratios) is then a mean over the completions that are left.
+Loss and gradient are those of GRPOTrainer up to rounding, which tests hold: in one process, for the
+losses that the configuration offers, without entropy bonus or quantile. What TRL logs besides the
+loss (entropy, clipped ratios) is then a mean over the completions that are left.
 """
 
 import torch

@@ -57,11 +57,16 @@ def selection(inputs: Inputs) -> Figure:
     stage, drawn = rl_stage(inputs.hardest), []
     for type in PROBLEM_TYPES:
         curves = inputs.curves("FB", stage, type=type)
+        if curves is None:  # all prompts are of the other type
+            continue
         drawn.append(curves)
         color, _, line = style.TYPES[type]
+        seeds = [
+            inputs.curves("FB", stage, type=type, seed=seed)
+            for seed in inputs.training["seed"].unique()
+        ]
         for panel, (attribute, _, label) in zip(axes[0], _MEASURES, strict=True):
-            for seed in inputs.training["seed"].unique():
-                single = inputs.curves("FB", stage, type=type, seed=seed)
+            for single in seeds:
                 value = moving_mean(*getattr(single, attribute))[0]
                 panel.plot(single.steps, value, color=color, linewidth=0.6, alpha=0.5)
             band = curves.band(moving_mean(*getattr(curves, attribute)))
@@ -85,10 +90,11 @@ def selection(inputs: Inputs) -> Figure:
 def dynamics(inputs: Inputs) -> Figure:
     """A row per measure, a column per RL prompt set, a line per model."""
     spans = inputs.settings.experiments.main.rl_steps
+    models = inputs.settings.experiments.main.models
     figure, axes = style.new_figure(4.2, len(_MEASURES), len(spans), sharex=True, sharey=True)
     drawn = []
     for column, steps in zip(axes.T, spans, strict=True):
-        for model in inputs.models:
+        for model in models:
             curves = inputs.curves(model, rl_stage(steps))
             if curves is None:
                 continue
@@ -97,20 +103,19 @@ def dynamics(inputs: Inputs) -> Figure:
             for panel, (attribute, measure, _) in zip(column, _MEASURES, strict=True):
                 band = curves.band(moving_mean(*getattr(curves, attribute)))
                 style.draw_band(panel, curves.steps, band, color=color, linestyle=line)
-                _draw_scored(panel, inputs, model, steps, measure)
+                if inputs.scores:
+                    _draw_scored(panel, inputs, model, steps, measure)
         column[0].set_title(rl_stage(steps))
         _label_steps(column[-1])
     for row, (_, _, label) in zip(axes, _MEASURES, strict=True):
         row[0].set_ylabel(label)
         for panel in row:
             style.fraction_axis(panel)
-    handles = [
-        style.handle(model, **style.line_style(style.MODELS[model])) for model in inputs.models
-    ]
+    handles = [style.handle(model, **style.line_style(style.MODELS[model])) for model in models]
     for each in handles:
         each.set_markerfacecolor("white")
     style.legend_above(figure, handles)
-    footer = f"lines: {_measured_on(drawn)}; points: validation"
+    footer = f"lines: {_measured_on(drawn)}" + ("; points: validation" if inputs.scores else "")
     style.add_footer(figure, inputs, footer)
     return figure
 
