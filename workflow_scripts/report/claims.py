@@ -50,7 +50,7 @@ def to_markdown(claims: list[dict], settings: Settings, made_by: dict[str, dict[
         "",
         f"Verdicts are from {confidence} % bootstrap intervals (over seeds and problems; of one "
         "seed, over problems) against rules that were fixed before the run: reproduced if the "
-        "interval lies wholly within the rule's bounds, not reproduced if wholly outside, otherwise "
+        "interval lies wholly within the rule's bounds, not reproduced if wholly outside, else "
         "inconclusive. A claim has the worst verdict of its quantities. n counts problems, RL "
         "rollouts in C4, tokens for cross-entropy.",
         "",
