@@ -53,7 +53,7 @@ def test_the_command_of_the_readme_plans_the_tier(project, tier):
 @pytest.mark.parametrize("tier", ["smoke", "laptop"])
 def test_every_figure_and_table_is_a_target_by_name(project, tier):
     settings = load_tier(tier)
-    names = [f"fig_{name}" for name in products.figures(settings)]
+    names = [f"fig_{name.replace('-', '_')}" for name in products.figures(settings)]
     listed = project.snakemake("--list-target-rules", tier=tier).stdout.split()
     assert set(names) <= set(listed)
     assert {"all", "table1", "claims", "rebuild_base", "table_sft"} <= set(listed)
