@@ -1,6 +1,6 @@
 """Learning curves from training rollouts, and the time scales of selection and improvement."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -32,13 +32,23 @@ class Curves:
     """Rollouts of runs that differ in their seed alone, by RL step.
 
     rollouts is (1 + resamples, steps, 2, 2), the first row the data: counts by whether the
-    strategy fits the problem's type, and by whether the answer is right.
+    strategy fits the problem's type, and by whether the answer is right. by_seed is (seeds, steps,
+    2, 2), the data of each seed.
     """
 
     steps: np.ndarray
     rollouts: np.ndarray
-    n_seeds: int
+    by_seed: np.ndarray
     confidence: float
+
+    @property
+    def n_seeds(self) -> int:
+        return len(self.by_seed)
+
+    @property
+    def single_seeds(self) -> "Curves":
+        """The same curves with a row for each seed in place of data and resamples."""
+        return replace(self, rollouts=self.by_seed)
 
     @property
     def n_rollouts(self) -> int:
@@ -92,7 +102,8 @@ def make_curves(training: pd.DataFrame, statistics: Statistics, **where: object)
             n, flat / n[:, None], size=(n_resamples, len(steps))
         )
         rollouts = np.concatenate([by_seed, drawn.reshape(n_resamples, len(steps), 2, 2)])
-    return Curves(steps, rollouts.astype(float), len(seeds), statistics.confidence)
+    rollouts, by_seed = rollouts.astype(float), by_seed.astype(float)
+    return Curves(steps, rollouts, by_seed, statistics.confidence)
 
 
 def moving_mean(numerator: np.ndarray, denominator: np.ndarray, window: int = WINDOW) -> np.ndarray:

@@ -51,7 +51,7 @@ PART_STEPS = (1, 2)  # of each part of a composition
 Document = list[tuple[str, bool]]
 
 
-def _facts(rng: Random, field: Field) -> Document:
+def _facts(rng: Random, field: Field, n_variables: int, max_steps: int) -> Document:
     document = []
     for _ in range(FACTS_PER_DOCUMENT):
         operation = rng.choice("+*-/")
@@ -61,7 +61,7 @@ def _facts(rng: Random, field: Field) -> Document:
     return document
 
 
-def _comparisons(rng: Random, field: Field) -> Document:
+def _comparisons(rng: Random, field: Field, n_variables: int, max_steps: int) -> Document:
     document = []
     for _ in range(COMPARISONS_PER_DOCUMENT):
         one = other = rng.choice(field.names)
@@ -100,13 +100,16 @@ def _lines(rng: Random, field: Field, n_variables: int, max_steps: int) -> Docum
     return document
 
 
-def _blank_lines(field: Field, steps: list[tuple[int, str, int]], up: bool) -> str:
-    """Lines without values, and an end; steps are (variable before, operation, constant)."""
-    if up:
-        lines = [(index + 1, operation, constant) for index, operation, constant in steps]
-    else:
-        lines = [(index, INVERSE_OPERATION[o], constant) for index, o, constant in reversed(steps)]
-    written = [f"x{v} = {BLANK} {o} {field.names[c]} = {BLANK}" for v, o, c in lines]
+def _steps_over(part: Part, up: bool) -> list[tuple[int, str, int]]:
+    """(variable, operation, constant) of the lines over a part, up or down."""
+    lines = [(part.first + i, *step) for i, step in enumerate(part.steps, start=up)]
+    return lines if up else [(v, INVERSE_OPERATION[o], c) for v, o, c in reversed(lines)]
+
+
+def _blank_lines(field: Field, part: Part, up: bool) -> str:
+    """The lines over a part without values, and an end."""
+    steps = _steps_over(part, up)
+    written = [f"x{v} = {BLANK} {o} {field.names[c]} = {BLANK}" for v, o, c in steps]
     return "\n".join([*written, LIST_END])
 
 
@@ -114,8 +117,9 @@ def _list(rng: Random, field: Field, n_variables: int, max_steps: int) -> Docume
     part, program = _program(rng, field, n_variables, max_steps)
     one, other = rng.sample(range(len(part.steps) + 1), 2)
     request = f"x{part.first + one} = {BLANK} ; x{part.first + other} ?\n"
-    steps = [(part.first + i, *part.steps[i]) for i in range(min(one, other), max(one, other))]
-    return [(program + request, False), (_blank_lines(field, steps, rng.random() < 0.5), True)]
+    low, high = sorted((one, other))
+    between = replace(part, first=part.first + low, steps=part.steps[low:high])
+    return [(program + request, False), (_blank_lines(field, between, rng.random() < 0.5), True)]
 
 
 def _draw_parts(rng: Random, field: Field, n_variables: int, fewest: int) -> Problem:
@@ -134,21 +138,16 @@ def _walk(rng: Random, field: Field, n_variables: int, max_steps: int) -> Docume
     if index:
         value = rng.choice(field.names)
         document.append((render_link(part.known_variable, value) + "\n", False))
-    steps = [(part.first + i, *step) for i, step in enumerate(part.steps)]
-    lines = _blank_lines(field, steps, part.type == EVALUATION)
+    lines = _blank_lines(field, part, part.type == EVALUATION)
     document.append((lines.replace(BLANK, value, 1), True))
     return document
 
 
 def _last_line(field: Field, part: Part, result: int) -> str:
     """The worked line that arrives at the part's asked variable with a result."""
-    if part.type == EVALUATION:
-        operation, constant = part.steps[-1]
-    else:
-        operation, constant = part.steps[0]
-        operation = INVERSE_OPERATION[operation]
+    variable, operation, constant = _steps_over(part, part.type == EVALUATION)[-1]
     value = field.apply(INVERSE_OPERATION[operation], result, constant)
-    return render_worked_line(field, part.asked_variable, value, operation, constant, result)
+    return render_worked_line(field, variable, value, operation, constant, result)
 
 
 def _checks(rng: Random, field: Field, n_variables: int, max_steps: int) -> Document:
@@ -182,13 +181,20 @@ def _links(rng: Random, field: Field, n_variables: int, max_steps: int) -> Docum
     return document
 
 
+_WRITERS = {
+    "facts": _facts,
+    "comparisons": _comparisons,
+    "lines": _lines,
+    "lists": _list,
+    "walks": _walk,
+    "checks": _checks,
+    "links": _links,
+}
+
+
 def draw_document(
     rng: Random, p: int, n_variables: int, max_steps: int, shares: dict[str, float]
 ) -> Document:
     """Draw one document; shares are the probabilities of the kinds."""
-    field = make_field(p)
-    kind = rng.choices(list(shares), list(shares.values()))[0]
-    if kind in ("facts", "comparisons"):
-        return {"facts": _facts, "comparisons": _comparisons}[kind](rng, field)
-    kinds = {"lines": _lines, "lists": _list, "walks": _walk, "checks": _checks, "links": _links}
-    return kinds[kind](rng, field, n_variables, max_steps)
+    (kind,) = rng.choices(list(shares), list(shares.values()))
+    return _WRITERS[kind](rng, make_field(p), n_variables, max_steps)

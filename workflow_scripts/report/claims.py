@@ -41,14 +41,11 @@ def judge(experiments: dict[str, Inputs], tier: str) -> list[dict]:
 
 def to_markdown(claims: list[dict], settings: Settings, made_by: dict[str, dict[str, dict]]) -> str:
     """The page of the claims; made_by has the provenance of each experiment, by stage."""
-    tier = f"{settings.tier} tier"
-    if settings.tier == "smoke":
-        tier += ": no scientific meaning"
-    confidence = f"{100 * settings.statistics.confidence:g}"
+    page = Inputs(settings)
     lines = [
-        f"# The paper's claims ({tier})",
+        f"# The paper's claims ({page.note})",
         "",
-        f"Verdicts are from {confidence} % bootstrap intervals (over seeds and problems; of one "
+        f"Verdicts are from {page.interval_note} (over seeds and problems; of one "
         "seed, over problems) against rules that were fixed before the run: reproduced if the "
         "interval lies wholly within the rule's bounds, not reproduced if wholly outside, else "
         "inconclusive. A claim has the worst verdict of its quantities. n counts problems, RL "

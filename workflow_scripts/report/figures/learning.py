@@ -61,14 +61,9 @@ def selection(inputs: Inputs) -> Figure:
             continue
         drawn.append(curves)
         color, _, line = style.TYPES[type]
-        seeds = [
-            inputs.curves("FB", stage, type=type, seed=seed)
-            for seed in inputs.training["seed"].unique()
-        ]
         for panel, (attribute, _, label) in zip(axes[0], _MEASURES, strict=True):
-            for single in seeds:
-                value = moving_mean(*getattr(single, attribute))[0]
-                panel.plot(single.steps, value, color=color, linewidth=0.6, alpha=0.5)
+            singles = moving_mean(*getattr(curves.single_seeds, attribute))
+            panel.plot(curves.steps, singles.T, color=color, linewidth=0.6, alpha=0.5)
             band = curves.band(moving_mean(*getattr(curves, attribute)))
             style.draw_band(panel, curves.steps, band, color=color, linestyle=line)
             panel.set_ylabel(label)
@@ -81,7 +76,7 @@ def selection(inputs: Inputs) -> Figure:
     ]
     style.legend_above(figure, handles)
     footer = f"FB, {stage}: {_measured_on(drawn)}"
-    if inputs.training["seed"].nunique() > 1:
+    if max((curves.n_seeds for curves in drawn), default=0) > 1:
         footer += "; thin lines: single seeds"
     style.add_footer(figure, inputs, footer)
     return figure
