@@ -22,7 +22,7 @@ rule base_model:
     message:
         "Train the base model of GF({wildcards.p}) from scratch"
     shell:
-        python("train.base")
+        training("train.base")
         + " --settings {params.settings:q} --output {params.folder:q} 2> {log:q}"
 
 

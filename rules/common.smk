@@ -48,6 +48,11 @@ def python(module):
     return f"{shlex.quote(sys.executable)} -m workflow_scripts.{module}"
 
 
+def training(module):
+    """The command of a training program. What no result depends on is not among the parameters."""
+    return f"{python(module)} --checkpoint-seconds {study.settings.checkpoint_seconds}"
+
+
 def code(module):
     """The hash of a stage program and of all of the project that it imports."""
     return code_hash(f"workflow_scripts.{module}")

@@ -29,7 +29,7 @@ rule sft:
     message:
         "SFT {wildcards.run}"
     shell:
-        python("train.sft")
+        training("train.sft")
         + " --settings {params.settings:q} --seed {params.seed} --base {params.base:q}"
         " --data {input.data:q} --validation {input.validation:q} --output {params.folder:q} 2> {log:q}"
 
@@ -61,7 +61,7 @@ rule grpo:
     message:
         "RL {wildcards.run}"
     shell:
-        python("train.grpo")
+        training("train.grpo")
         + " --settings {params.settings:q} --seed {params.seed} --sft {params.sft:q}"
         " --prompts {input.prompts:q} --output {params.folder:q} 2> {log:q}"
 

@@ -4,6 +4,7 @@ import faulthandler
 import hashlib
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -48,6 +49,24 @@ def damaged(path: Path, reason: object) -> StudyError:
     return StudyError(f"{path} cannot be read ({reason}): delete it and run snakemake again")
 
 
+@contextmanager
+def full_disk(folder: Path, needed: int) -> Iterator[None]:
+    """Raise StudyError for an error in the block while folder's disk has not the bytes needed.
+
+    Writers of native code tell a full disk in many ways, or not at all.
+    """
+    try:
+        yield
+    except Exception as error:
+        free = shutil.disk_usage(folder).free
+        if free >= needed:
+            raise
+        raise StudyError(
+            f"no space left on the disk of {folder}: {needed / 1e6:.0f} MB are needed and "
+            f"{free / 1e6:.0f} MB free ({error}): free some and run again"
+        ) from error
+
+
 def sha256(path: Path) -> str:
     """The hash of a file's content. Raises StudyError if it cannot be read."""
     try:
@@ -70,8 +89,9 @@ def run_stage(main: Callable[[], None]) -> None:
         main()
     except StudyError as error:
         sys.exit(f"error: {error}")
-    except OSError as error:
-        if error.errno != ENOSPC:
+    except Exception as error:
+        # safetensors tells it in an error of its own.
+        if getattr(error, "errno", None) != ENOSPC and os.strerror(ENOSPC) not in str(error):
             raise
-        where = error.filename or Path.cwd()
+        where = getattr(error, "filename", None) or Path.cwd()
         sys.exit(f"error: no space left on the disk of {where}: free some and run again")

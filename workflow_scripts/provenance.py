@@ -69,10 +69,10 @@ def package_versions() -> dict[str, str]:
     return {package: version(package) for package in _PINNED}
 
 
-def git_commit() -> str | None:
-    """The commit of the working tree, with ``-dirty`` if tracked files differ; None outside git."""
+def git_commit() -> str:
+    """The commit of the working tree, with ``-dirty`` if tracked files differ."""
     command = ["git", "-C", str(PACKAGE.parent), "describe", "--always", "--dirty", "--abbrev=40"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
-        return None
+        return "no commit"

@@ -287,6 +287,7 @@ class Experiments(Section):
 class Settings(Section):
     tier: str = Field(pattern=r"^[a-z][a-z0-9_-]*$")
     seeds: Annotated[list[Seed], Field(min_length=1)]
+    checkpoint_seconds: NonNegative  # between checkpoints of a run; no result depends on it
     task: Task
     data: Data
     base: Base

@@ -127,8 +127,6 @@ def test_provenance_names_code_and_commits_and_refuses_a_mixture(rollouts, tmp_p
         "train.sft": {"code_hash": "ab", "commits": ["one", "two"], "n": 2},
         "evaluate.sample": {"code_hash": "c", "commits": ["three"], "n": 1},
     }
-    outside_git = collect_provenance([record("d.json", "ab", None)], [])
-    assert outside_git["train.sft"]["commits"] == ["no commit"]
     with pytest.raises(StudyError, match=r"c.json and .*a.json were made by different code"):
         collect_provenance([*runs, record("c.json", "xy", "two")], [])
     pq.write_table(table.replace_schema_metadata({}), sampled)

@@ -32,7 +32,7 @@ def rollouts(tmp_path_factory) -> dict[str, pd.DataFrame]:
     for model in ("FB", "F"):
         settings = study.training_settings(study.rl_runs[f"{model}-s0-rl{steps}"])
         settings["rl"] |= {"steps": STEPS, "scored_steps": []}
-        run_grpo(settings, 100, CHECKPOINTS / model, prompts, folder / model)
+        run_grpo(settings, 100, CHECKPOINTS / model, prompts, folder / model, checkpoint_seconds=60)
         log = pd.read_csv(folder / model / "rollouts.csv")
         logs[model] = log.assign(fits=log["strategy"] == log["type"].map(FITTING_STRATEGY))
     return logs

@@ -9,7 +9,8 @@ from workflow_scripts.model.generate import generate
 from workflow_scripts.model.store import load_model, load_tokenizer
 from workflow_scripts.model.tokenizer import encode
 from workflow_scripts.task.datasets import read_dataset
-from workflow_scripts.train.grpo import grpo_config, make_reward, prompt_dataset
+from workflow_scripts.train import grpo
+from workflow_scripts.train.grpo import make_trainer
 from workflow_scripts.train.lean_grpo import LeanGRPOTrainer
 from workflow_scripts.train.rollout_log import RolloutLog
 
@@ -17,17 +18,14 @@ N_COMPLETIONS = 80  # more than are scored together
 LOSS_TYPES = ("grpo", "dr_grpo", "dapo")
 
 
-def make_trainer(tiny, trainer_class, **changes):
-    tokenizer = load_tokenizer(tiny.base)
-    model = load_model(tiny.base, "cpu", "float32")
-    model.config._name_or_path = str(tiny.base)
-    trainer = trainer_class(
-        model=model,
-        reward_funcs=make_reward(tokenizer, RolloutLog()),
-        args=grpo_config({**RL, **changes}, model_settings("full"), 0, tiny.folder / "out"),
-        train_dataset=prompt_dataset(read_dataset(tiny.prompts)),
-        processing_class=tokenizer,
-    )
+def make(tiny, trainer_class, **changes):
+    settings = {"model": model_settings("full"), "rl": {**RL, **changes}}
+    log, output = RolloutLog(), tiny.folder / "out"
+    return make_trainer(settings, 0, tiny.base, tiny.prompts, log, output, trainer_class)
+
+
+def make_for_a_loss(tiny, trainer_class, **changes):
+    trainer = make(tiny, trainer_class, **changes)
     trainer.current_gradient_accumulation_steps = 2
     return trainer
 
@@ -83,7 +81,7 @@ def test_loss_and_gradient_are_those_of_trl(tiny, batch, kl_coefficient, loss_ty
         batch["advantages"].zero_()
     (loss, gradient), (expected_loss, expected) = (
         loss_and_gradient(
-            make_trainer(tiny, kind, kl_coefficient=kl_coefficient, loss_type=loss_type), batch
+            make_for_a_loss(tiny, kind, kl_coefficient=kl_coefficient, loss_type=loss_type), batch
         )
         for kind in (LeanGRPOTrainer, GRPOTrainer)
     )
@@ -95,7 +93,7 @@ def test_loss_and_gradient_are_those_of_trl(tiny, batch, kl_coefficient, loss_ty
 def test_log_probabilities_and_entropies_are_those_of_trl(tiny, batch):
     scores = []
     for kind in (LeanGRPOTrainer, GRPOTrainer):
-        trainer = make_trainer(tiny, kind)
+        trainer = make_for_a_loss(tiny, kind)
         ids, mask = (
             torch.cat([batch[f"prompt_{what}"], batch[f"completion_{what}"]], dim=1)
             for what in ("ids", "mask")
@@ -111,3 +109,20 @@ def test_log_probabilities_and_entropies_are_those_of_trl(tiny, batch):
     for mine, plain in zip(*scores, strict=True):
         assert mine.shape == plain.shape
         assert torch.allclose(mine[real], plain[real], atol=1e-5)
+
+
+@pytest.mark.parametrize("kl_coefficient", [0.0, 0.05])
+def test_training_moves_the_weights_as_trl_does(tiny, kl_coefficient, monkeypatch):
+    monkeypatch.setattr(grpo, "outcome_reward", lambda problem, text, complete: len(text) % 2)
+    trained = []
+    for kind in (LeanGRPOTrainer, GRPOTrainer):
+        # SGD: Adam's first steps are signs of gradients, which rounding decides where they are 0.
+        trainer = make(tiny, kind, kl_coefficient=kl_coefficient, steps=2)
+        trainer.optimizer = torch.optim.SGD(trainer.model.parameters(), lr=0.1)
+        before = torch.cat([p.detach().flatten().clone() for p in trainer.model.parameters()])
+        trainer.train()
+        after = torch.cat([p.detach().flatten() for p in trainer.model.parameters()])
+        trained.append(after - before)
+    mine, plain = trained
+    assert plain.abs().max() > 1e-4
+    assert torch.allclose(mine, plain, atol=1e-4 * float(plain.abs().max()))

@@ -36,14 +36,14 @@ def moved(before: Path, after: Path) -> bool:
 def sft(tiny, adaptation: str, name: str = "sft") -> Path:
     settings = {"model": model_settings(adaptation), "sft": {**OPTIMIZATION, "epochs": 2}}
     output = tiny.folder / name
-    run_sft(settings, 0, tiny.base, tiny.sft_set, [tiny.sft_set], output)
+    run_sft(settings, 0, tiny.base, tiny.sft_set, [tiny.sft_set], output, checkpoint_seconds=60)
     return output
 
 
 def rl(tiny, policy: Path, adaptation: str, name: str = "rl", **changes) -> Path:
     settings = {"model": model_settings(adaptation), "rl": {**RL, **changes}}
     output = tiny.folder / name
-    grpo.run_grpo(settings, 0, policy / "model", tiny.prompts, output)
+    grpo.run_grpo(settings, 0, policy / "model", tiny.prompts, output, checkpoint_seconds=60)
     return output
 
 

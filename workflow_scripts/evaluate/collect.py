@@ -92,8 +92,7 @@ def _sampled_by(path: Path) -> dict:
     """The code and commit that made a file of rollouts, as run.json has them."""
     try:
         metadata = pq.read_schema(path).metadata
-        made = {key: metadata[key.encode()].decode() for key in ("stage", "code_hash", "commit")}
-        return made | {"commit": None if made["commit"] == "None" else made["commit"]}
+        return {key: metadata[key.encode()].decode() for key in ("stage", "code_hash", "commit")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise damaged(path, f"no provenance, {error}") from None
 
@@ -117,9 +116,8 @@ def collect_provenance(records: list[Path], rollouts: list[Path]) -> dict[str, d
             )
         first.setdefault(name, path)
         stage["n"] += 1
-        commit = record["commit"] or "no commit"
-        if commit not in stage["commits"]:
-            stage["commits"].append(commit)
+        if record["commit"] not in stage["commits"]:
+            stage["commits"].append(record["commit"])
     return stages
 
 

@@ -124,7 +124,7 @@ def main() -> None:
         ]
     table = pa.Table.from_pylist(rollouts)
     module = "workflow_scripts.evaluate.sample"
-    metadata = {"stage": module, "code_hash": code_hash(module), "commit": str(git_commit())}
+    metadata = {"stage": module, "code_hash": code_hash(module), "commit": git_commit()}
     metadata |= {"settings": json.dumps(settings), "run": args.run}
     table = table.replace_schema_metadata(metadata)
     with atomic_path(args.output) as temporary:

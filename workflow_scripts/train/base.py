@@ -19,6 +19,7 @@ from workflow_scripts.files import run_stage
 from workflow_scripts.model.corpus import draw_document
 from workflow_scripts.model.store import create_base_model, prepare_torch, save_model
 from workflow_scripts.model.tokenizer import encode, make_tokenizer
+from workflow_scripts.train.checkpoints import Checkpoints, add_checkpoint_option
 from workflow_scripts.train.run import RunRecord, WeightGuard
 from workflow_scripts.train.supervised import (
     Example,
@@ -67,7 +68,7 @@ def evaluate_base(
     return {"loss": loss, "n_tokens": n_tokens, "line_accuracy": line_accuracy(model, lines)}
 
 
-def run_base(settings: dict, output: Path) -> None:
+def run_base(settings: dict, output: Path, checkpoint_seconds: float) -> None:
     """Train a base model; settings holds the sections ``task``, ``model`` and ``base``."""
     task, base, device = settings["task"], settings["base"], settings["model"]["device"]
     seed = base["seed"]
@@ -90,6 +91,7 @@ def run_base(settings: dict, output: Path) -> None:
         "lr_schedule": "linear",
         "max_grad_norm": 1.0,
     }
+    checkpoints = Checkpoints(output, record, checkpoint_seconds)
     train_supervised(
         model,
         tokenizer,
@@ -98,7 +100,7 @@ def run_base(settings: dict, output: Path) -> None:
         device,
         settings["model"]["dtype"],
         seed,
-        f"base gf{task['field_size']}",
+        checkpoints,
         output,
     )
     guard.check()
@@ -108,6 +110,7 @@ def run_base(settings: dict, output: Path) -> None:
     record.write(
         output / "run.json", device, n_trainable=guard.n_trainable, held_out=held_out, files=files
     )
+    checkpoints.remove()
 
 
 def main() -> None:
@@ -116,6 +119,7 @@ def main() -> None:
         "--settings", type=json.loads, required=True, help="task, model and base, as JSON"
     )
     parser.add_argument("--output", type=Path, required=True, help="folder of the run")
+    add_checkpoint_option(parser)
     run_base(**vars(parser.parse_args()))
 
 

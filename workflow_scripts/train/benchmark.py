@@ -12,20 +12,12 @@ import time
 from pathlib import Path
 from statistics import median
 
-from transformers import PrinterCallback, TrainerCallback, set_seed
+from transformers import TrainerCallback
 from trl import GRPOTrainer
 
 from workflow_scripts.files import run_stage, write_text
-from workflow_scripts.model.store import load_model, load_tokenizer, prepare_torch
-from workflow_scripts.task.datasets import read_dataset
-from workflow_scripts.train.grpo import (
-    grpo_config,
-    make_reward,
-    make_rollouts,
-    n_prompts,
-    order_prompts,
-    prompt_dataset,
-)
+from workflow_scripts.model.store import prepare_torch
+from workflow_scripts.train.grpo import make_trainer
 from workflow_scripts.train.lean_grpo import LeanGRPOTrainer
 from workflow_scripts.train.rollout_log import RolloutLog
 
@@ -52,22 +44,12 @@ def time_trainer(
     output: Path,
 ) -> tuple[float, float]:
     """Median seconds of the rollouts of an RL step, and of the whole step."""
-    rl = {**settings["rl"], "steps": WARM_UP + MEASURED}
-    set_seed(0)
-    tokenizer = load_tokenizer(sft)
-    model = load_model(sft, settings["model"]["device"], settings["model"]["dtype"], trainable=True)
-    model.config._name_or_path = str(sft)
+    settings = {**settings, "rl": {**settings["rl"], "steps": WARM_UP + MEASURED}}
     steps, rollouts = StepTimes(), []
-    trainer = trainer_class(
-        model=model,
-        reward_funcs=make_reward(tokenizer, RolloutLog()),
-        args=grpo_config(rl, settings["model"], 0, output),
-        train_dataset=prompt_dataset(order_prompts(read_dataset(prompts), n_prompts(rl), 0)),
-        processing_class=tokenizer,
-        callbacks=[steps],
-        rollout_func=make_rollouts(tokenizer, rl, 0) if own_rollouts else None,
+    trainer = make_trainer(
+        settings, 0, sft, prompts, RolloutLog(), output, trainer_class, own_rollouts
     )
-    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(steps)
     generate = trainer._generate
 
     def timed(prompts):

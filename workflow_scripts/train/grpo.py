@@ -20,7 +20,7 @@ from peft import PeftModel
 from transformers import PreTrainedTokenizerBase, PrinterCallback, TrainerCallback, set_seed
 from trl import GRPOConfig, GRPOTrainer
 
-from workflow_scripts.files import run_stage
+from workflow_scripts.files import StudyError, run_stage
 from workflow_scripts.model.generate import generate
 from workflow_scripts.model.store import (
     MANIFEST,
@@ -28,11 +28,13 @@ from workflow_scripts.model.store import (
     load_tokenizer,
     prepare_torch,
     save_model,
+    verify_model,
 )
 from workflow_scripts.model.tokenizer import encode
 from workflow_scripts.task.datasets import read_dataset
 from workflow_scripts.task.problems import Problem
 from workflow_scripts.task.verify import outcome_reward
+from workflow_scripts.train.checkpoints import Checkpoints, add_checkpoint_option
 from workflow_scripts.train.lean_grpo import LeanGRPOTrainer
 from workflow_scripts.train.progress import Progress, write_step_table
 from workflow_scripts.train.rollout_log import RolloutLog
@@ -117,16 +119,25 @@ def make_reward(tokenizer: PreTrainedTokenizerBase, log: RolloutLog):
     return reward
 
 
-class ScoredCheckpoints(TrainerCallback):
+class ScoredModels(TrainerCallback):
     """Saves the model at the steps whose accuracy the study reports."""
 
     def __init__(self, steps: list[int], tokenizer: PreTrainedTokenizerBase, folder: Path):
         self.steps, self.tokenizer, self.folder = steps, tokenizer, folder
-        folder.mkdir(parents=True, exist_ok=True)
 
     def on_step_end(self, args, state, control, model=None, **kwargs):
         if state.global_step in self.steps:
             save_model(model, self.tokenizer, self.folder / f"step-{state.global_step}")
+
+    def are_whole(self, step: int) -> bool:
+        """Whether a run that goes on from a step finds all that was to be saved before."""
+        try:
+            for scored in self.steps:
+                if scored <= step:
+                    verify_model(self.folder / f"step-{scored}")
+        except StudyError:
+            return False
+        return True
 
 
 def grpo_config(rl: dict, model: dict, seed: int, output: Path) -> GRPOConfig:
@@ -152,43 +163,63 @@ def grpo_config(rl: dict, model: dict, seed: int, output: Path) -> GRPOConfig:
     )
 
 
-def run_grpo(settings: dict, seed: int, sft: Path, prompts: Path, output: Path) -> None:
-    """Train the SFT model on the prompts; settings holds the sections ``model`` and ``rl``."""
-    model_settings, rl = settings["model"], settings["rl"]
-    device, dtype = model_settings["device"], model_settings["dtype"]
-    record = RunRecord("workflow_scripts.train.grpo", settings, seed, [sft / MANIFEST, prompts])
-    prepare_torch(device, model_settings["threads"])
+def make_trainer(
+    settings: dict,
+    seed: int,
+    sft: Path,
+    prompts: Path,
+    log: RolloutLog,
+    output: Path,
+    trainer_class: type[GRPOTrainer] = LeanGRPOTrainer,
+    own_rollouts: bool = True,
+) -> GRPOTrainer:
+    """The trainer of an RL run; settings holds the sections ``model`` and ``rl``.
+
+    Without own_rollouts TRL samples as it comes.
+    """
+    rl, device = settings["rl"], settings["model"]["device"]
     set_seed(seed)
     tokenizer = load_tokenizer(sft)
-    model = load_model(sft, device, dtype, trainable=True)
+    model = load_model(sft, device, settings["model"]["dtype"], trainable=True)
     if not isinstance(model, PeftModel):
         # TRL loads the reference of the KL term from here, so it is the SFT policy.
         model.config._name_or_path = str(sft)
-    records = order_prompts(read_dataset(prompts), n_prompts(rl), seed)
-    log = RolloutLog()
-    trainer = LeanGRPOTrainer(
+    trainer = trainer_class(
         model=model,
         reward_funcs=make_reward(tokenizer, log),
-        args=grpo_config(rl, model_settings, seed, output),
-        train_dataset=prompt_dataset(records),
+        args=grpo_config(rl, settings["model"], seed, output),
+        train_dataset=prompt_dataset(order_prompts(read_dataset(prompts), n_prompts(rl), seed)),
         processing_class=tokenizer,
-        callbacks=[
-            Progress(output.name, ("reward", "kl", "completions/mean_length")),
-            ScoredCheckpoints(rl["scored_steps"], tokenizer, output / "checkpoints"),
-        ],
-        rollout_func=make_rollouts(tokenizer, rl, seed),
+        rollout_func=make_rollouts(tokenizer, rl, seed) if own_rollouts else None,
     )
     trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def run_grpo(
+    settings: dict, seed: int, sft: Path, prompts: Path, output: Path, checkpoint_seconds: float
+) -> None:
+    """Train the SFT model on the prompts; settings holds the sections ``model`` and ``rl``."""
+    rl, device = settings["rl"], settings["model"]["device"]
+    record = RunRecord("workflow_scripts.train.grpo", settings, seed, [sft / MANIFEST, prompts])
+    prepare_torch(device, settings["model"]["threads"])
+    log = RolloutLog()
+    checkpoints = Checkpoints(output, record, checkpoint_seconds, log)
+    trainer = make_trainer(settings, seed, sft, prompts, log, checkpoints.incoming)
+    tokenizer = trainer.processing_class
+    scored = ScoredModels(rl["scored_steps"], tokenizer, output / "checkpoints")
+    trainer.add_callback(Progress(output.name, ("reward", "kl", "completions/mean_length")))
+    trainer.add_callback(scored)
     # The reference is a frozen adapter of the model itself, or a model of its own.
-    guard = WeightGuard(model, trainer.ref_model)
-    trainer.train()
+    guard = WeightGuard(trainer.model, trainer.ref_model)
+    checkpoints.train(trainer, scored.are_whole)
     history = [row for row in trainer.state.log_history if "loss" in row]
     # Groups of equal rewards have no advantage: a run of nothing else rightly changes nothing.
     guard.check(must_move=any(row["frac_reward_zero_std"] < 1 for row in history))
 
     write_step_table(output / "log.csv", history, LOGGED)
     log.write(output / "rollouts.csv")
-    files = save_model(model, tokenizer, output / "model")
+    files = save_model(trainer.model, tokenizer, output / "model")
     record.write(
         output / "run.json",
         device,
@@ -196,6 +227,7 @@ def run_grpo(settings: dict, seed: int, sft: Path, prompts: Path, output: Path) 
         steps=rl["steps"],
         files=files,
     )
+    checkpoints.remove()
 
 
 def main() -> None:
@@ -205,6 +237,7 @@ def main() -> None:
     parser.add_argument("--sft", type=Path, required=True, help="folder of the SFT model")
     parser.add_argument("--prompts", type=Path, required=True, help="RL prompt set")
     parser.add_argument("--output", type=Path, required=True, help="folder of the run")
+    add_checkpoint_option(parser)
     run_grpo(**vars(parser.parse_args()))
 
 

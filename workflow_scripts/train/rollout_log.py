@@ -25,6 +25,14 @@ class RolloutLog:
         for i, value in enumerate((1, int(reward), int(complete), count_words(response))):
             cell[i] += value
 
+    def read(self, path: Path) -> None:
+        """Take up a log that was written."""
+        with path.open(newline="") as file:
+            for row in csv.DictReader(file):
+                step, type_, steps, parts, label = (row[key] for key in KEYS)
+                cell = int(step), type_, int(steps), int(parts), label
+                self.cells[cell] = [int(row[name]) for name in COUNTS]
+
     def write(self, path: Path) -> None:
         with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
             writer = csv.writer(file)

@@ -1,6 +1,7 @@
 """What every training stage shares: guards around the weights, and the record of the run."""
 
 import hashlib
+import json
 import time
 from pathlib import Path
 
@@ -76,25 +77,42 @@ def device_name(device: str) -> str:
 
 
 class RunRecord:
-    """Collects run.json: settings, seed, code, inputs, packages, device, time and results."""
+    """Collects run.json: settings, seed, code, inputs, packages, device, time and results.
+
+    seconds_before and resumed_at are those of a run that goes on: the time that its checkpoint
+    took, and the steps at which it was taken up again.
+    """
 
     def __init__(self, module: str, settings: dict, seed: int, inputs: list[Path]):
-        self.started = time.time()
-        self.record = {
+        self.started, self.seconds_before = time.time(), 0.0
+        self.resumed_at: list[int] = []
+        self.defining = {
             "stage": module,
             "settings": settings,
             "seed": seed,
             "code_hash": code_hash(module),
-            "commit": git_commit(),
             "inputs": {str(path): sha256(path) for path in inputs},
             "packages": package_versions(),
         }
 
+    @property
+    def identity(self) -> str:
+        """A hash of all that decides the run's result."""
+        content = json.dumps(self.defining, sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+    @property
+    def seconds(self) -> float:
+        return round(self.seconds_before + time.time() - self.started, 2)
+
     def write(self, path: Path, device: str, **results) -> None:
         """Write the record, as the last of a run's outputs."""
-        self.record |= {
+        record = {
+            **self.defining,
+            "commit": git_commit(),
             "device": device_name(device),
-            "wall_seconds": round(time.time() - self.started, 2),
+            "wall_seconds": self.seconds,
+            "resumed_at": self.resumed_at,
             **results,
         }
-        write_json(path, self.record)
+        write_json(path, record)

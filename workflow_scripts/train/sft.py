@@ -25,6 +25,7 @@ from workflow_scripts.model.store import (
 )
 from workflow_scripts.model.tokenizer import encode
 from workflow_scripts.task.datasets import read_dataset
+from workflow_scripts.train.checkpoints import Checkpoints, add_checkpoint_option
 from workflow_scripts.train.run import RunRecord, WeightGuard
 from workflow_scripts.train.supervised import (
     Example,
@@ -45,7 +46,13 @@ def tokenize_examples(records: list[dict], tokenizer: PreTrainedTokenizerBase) -
 
 
 def run_sft(
-    settings: dict, seed: int, base: Path, data: Path, validation: list[Path], output: Path
+    settings: dict,
+    seed: int,
+    base: Path,
+    data: Path,
+    validation: list[Path],
+    output: Path,
+    checkpoint_seconds: float,
 ) -> None:
     """Fine-tune the base model on data, then measure cross-entropy on the validation sets.
 
@@ -70,6 +77,7 @@ def run_sft(
     order = [
         i for _ in range(sft["epochs"]) for i in order_batches(lengths, sft["batch_size"], rng)
     ]
+    checkpoints = Checkpoints(output, record, checkpoint_seconds)
     train_supervised(
         model,
         tokenizer,
@@ -78,7 +86,7 @@ def run_sft(
         device,
         dtype,
         seed,
-        output.name,
+        checkpoints,
         output,
     )
     guard.check()
@@ -98,6 +106,7 @@ def run_sft(
         validation=measured,
         files=files,
     )
+    checkpoints.remove()
 
 
 def main() -> None:
@@ -108,6 +117,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="SFT set")
     parser.add_argument("--validation", type=Path, nargs="+", required=True, help="held-out sets")
     parser.add_argument("--output", type=Path, required=True, help="folder of the run")
+    add_checkpoint_option(parser)
     run_sft(**vars(parser.parse_args()))
 
 

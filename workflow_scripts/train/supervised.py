@@ -8,6 +8,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
+from workflow_scripts.train.checkpoints import Checkpoints
 from workflow_scripts.train.progress import Progress, write_step_table
 from workflow_scripts.train.run import trainer_arguments
 
@@ -53,7 +54,7 @@ def train_supervised(
     device: str,
     dtype: str,
     seed: int,
-    label: str,
+    checkpoints: Checkpoints,
     output: Path,
 ) -> None:
     """Train on examples in the order given, once; write log.csv below output.
@@ -61,7 +62,7 @@ def train_supervised(
     The order holds all epochs: a resumed run then sees what an uninterrupted one does.
     """
     config = SFTConfig(
-        **trainer_arguments(optimization, device, dtype, seed, output),
+        **trainer_arguments(optimization, device, dtype, seed, checkpoints.incoming),
         num_train_epochs=1,
         train_sampling_strategy="sequential",
         max_length=None,
@@ -74,10 +75,10 @@ def train_supervised(
         args=config,
         train_dataset=Dataset.from_list(examples),
         processing_class=tokenizer,
-        callbacks=[Progress(label, ("loss", "learning_rate"))],
+        callbacks=[Progress(output.name, ("loss", "learning_rate"))],
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.train()
+    checkpoints.train(trainer)
     write_step_table(
         output / "log.csv", trainer.state.log_history, ("loss", "grad_norm", "learning_rate")
     )

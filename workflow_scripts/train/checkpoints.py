@@ -1,0 +1,170 @@
+"""Checkpoints of a training run, from which it goes on after any interruption.
+
+They lie in a scratch folder of the run, named by all that decides its result: settings, seed, code,
+inputs and packages. What was saved under other settings is therefore never continued. A checkpoint
+is saved by the trainer, hashed, and moved into place: what is there is whole, what differs from
+its hashes is passed over for the one before it.
+"""
+
+import argparse
+import json
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from transformers import Trainer, TrainerCallback
+
+from workflow_scripts.files import StudyError, full_disk, read_json, sha256_tree, write_json
+from workflow_scripts.train.rollout_log import RolloutLog
+from workflow_scripts.train.run import RunRecord
+
+SCRATCH = "scratch"
+_MANIFEST, _IDENTITY, _ROLLOUTS = "checkpoint.json", "identity.json", "rollouts.csv"
+_KEPT = 2  # the newest, and the one before it
+# A scheduler's time limit, preemption, or a person at the terminal.
+_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+
+
+class Checkpoints(TrainerCallback):
+    """Saves a run's state every so many seconds, between an update and the next rollouts.
+
+    folder is the run's; log, the rollouts so far, is saved and continued with the weights.
+    """
+
+    def __init__(
+        self, folder: Path, record: RunRecord, seconds: float, log: RolloutLog | None = None
+    ):
+        self.folder = folder / SCRATCH / record.identity
+        self.incoming = self.folder / "incoming"
+        self.record, self.seconds, self.log = record, seconds, log
+        self.signal: signal.Signals | None = None
+        shutil.rmtree(self.incoming, ignore_errors=True)
+
+    def train(self, trainer: Trainer, can_resume: Callable[[int], bool] = lambda _: True) -> None:
+        """Train to the end, from the newest whole checkpoint whose step can_resume accepts.
+
+        Raises StudyError if a signal ended training, or the disk is full.
+        """
+        newest = self._newest(can_resume)
+        if newest:
+            self._continue_from(newest)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_json(self.folder / _IDENTITY, self.record.defining)
+        trainer.add_callback(self)
+        try:
+            with self._listening(), full_disk(self.folder, self._size(trainer)):
+                trainer.train(resume_from_checkpoint=str(newest) if newest else None)
+        finally:
+            shutil.rmtree(self.incoming, ignore_errors=True)
+        if self.signal and trainer.state.global_step < trainer.state.max_steps:
+            raise StudyError(
+                f"stopped by {self.signal.name} at step {trainer.state.global_step} of "
+                f"{trainer.state.max_steps}, which is saved: run snakemake again to go on"
+            )
+
+    def remove(self) -> None:
+        """Remove the scratch folder, once the run's outputs are complete."""
+        shutil.rmtree(self.folder.parent)
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        self.saved = time.monotonic()
+
+    def on_step_end(self, args, state, control, **kwargs):
+        # A logged loss is a mean over the steps since the last one: save where that is none.
+        logged = state.global_step % args.logging_steps == 0
+        if logged and state.global_step < state.max_steps and self._due():
+            control.should_save = True
+            control.should_training_stop = self.signal is not None
+
+    def _due(self) -> bool:
+        return self.signal is not None or time.monotonic() - self.saved >= self.seconds
+
+    def on_save(self, args, state, control, **kwargs):
+        (saved,) = self.incoming.glob("checkpoint-*")
+        if self.log:
+            self.log.write(saved / _ROLLOUTS)
+        files = sha256_tree(saved)
+        write_json(
+            saved / _MANIFEST,
+            {
+                "files": files,
+                "seconds": self.record.seconds,
+                "resumed_at": self.record.resumed_at,
+            },
+        )
+        saved.replace(self.folder / f"step-{state.global_step:07d}")
+        for old in self._steps()[_KEPT:]:
+            shutil.rmtree(old)
+        self.saved = time.monotonic()
+
+    def _steps(self) -> list[Path]:
+        """The checkpoints, the newest first."""
+        return sorted(self.folder.glob("step-*"), reverse=True)
+
+    def _newest(self, can_resume: Callable[[int], bool]) -> Path | None:
+        """The newest whole checkpoint; those that are damaged are named in the log, and removed."""
+        for checkpoint in self._steps():
+            damage = find_damage(checkpoint)
+            if not damage and not can_resume(_step_of(checkpoint)):
+                damage = "a model that was to be scored before it is not whole"
+            if not damage:
+                return checkpoint
+            print(f"{checkpoint} is damaged and passed over: {damage}", file=sys.stderr)
+            shutil.rmtree(checkpoint)
+        return None
+
+    def _continue_from(self, checkpoint: Path) -> None:
+        manifest, step = read_json(checkpoint / _MANIFEST), _step_of(checkpoint)
+        self.record.seconds_before = manifest["seconds"]
+        self.record.resumed_at = [*manifest["resumed_at"], step]
+        if self.log:
+            self.log.read(checkpoint / _ROLLOUTS)
+        print(f"going on from step {step}, {checkpoint}", file=sys.stderr)
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        """Let signals end training at the next checkpoint; a second one ends it at once."""
+
+        def remember(number, frame):
+            self.signal = signal.Signals(number)
+            signal.signal(number, before[number])
+
+        before = {number: signal.signal(number, remember) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @staticmethod
+    def _size(trainer: Trainer) -> int:
+        """Bytes of a checkpoint: the trainable weights, and AdamW's two moments of each."""
+        trainable = [p for p in trainer.model.parameters() if p.requires_grad]
+        return sum(3 * p.numel() * p.element_size() for p in trainable)
+
+
+def add_checkpoint_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--checkpoint-seconds", type=float, required=True, help="work lost at most, if killed"
+    )
+
+
+def _step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.removeprefix("step-"))
+
+
+def find_damage(checkpoint: Path) -> str | None:
+    """What is wrong with a checkpoint, None if it is whole."""
+    try:
+        expected = json.loads((checkpoint / _MANIFEST).read_text())["files"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return f"{_MANIFEST}: {error}"
+    found = sha256_tree(checkpoint)
+    for name, digest in expected.items():
+        if found.get(name) != digest:
+            return f"{name} is missing" if name not in found else f"{name} differs from its hash"
+    return None
