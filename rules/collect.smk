@@ -134,10 +134,9 @@ rule metrics:
         mem_mb=2000,
         runtime=15,
     params:
-        settings=lambda w: study.settings.model_dump_json(),
+        settings=lambda w: reported(w.experiment),
         code=code("evaluate.metrics"),
     message:
         "Estimate the metrics of the experiment {wildcards.experiment}"
     shell:
-        python("evaluate.metrics")
-        + " --settings {params.settings:q} --scores {input:q} --output {output:q} 2> {log:q}"
+        reporting("evaluate.metrics") + " --scores {input:q} --output {output:q} 2> {log:q}"

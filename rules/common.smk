@@ -8,8 +8,11 @@ from pathlib import Path
 sys.path.insert(0, workflow.basedir)
 
 from workflow_scripts.configuration import ConfigurationError, refuse, validate
-from workflow_scripts.provenance import code_hash
+from workflow_scripts.files import StudyError
+from workflow_scripts.lock import explain_leftover, lock_folder, only_reads
+from workflow_scripts.provenance import code_hash, pinned_packages
 from workflow_scripts.report import products
+from workflow_scripts.scratch import planned_digest
 from workflow_scripts.study import Study
 
 # The order in which they win: what the command line names stands over the defaults.
@@ -20,10 +23,13 @@ try:
     study = Study(validate(config, CONFIG_FILES))
     if missing := study.missing_base_model():
         raise refuse(*missing, config, CONFIG_FILES)
-except ConfigurationError as error:
+    DATA, RESULTS = f"data/{study.tier}", f"results/{study.tier}"
+    if workflow.is_main_process and not only_reads(sys.argv[1:]):
+        lock = lock_folder(Path(RESULTS))
+        if "--unlock" not in sys.argv:
+            explain_leftover((RESULTS, DATA), sys.argv[1:])
+except (ConfigurationError, StudyError) as error:
     sys.exit(f"error: {error}")
-
-DATA, RESULTS = f"data/{study.tier}", f"results/{study.tier}"
 
 
 # Above those of runs: what is ready to be shown is shown, and data come first of all.
@@ -53,9 +59,24 @@ def training(module):
     return f"{python(module)} --checkpoint-seconds {study.settings.checkpoint_seconds}"
 
 
+def reporting(module):
+    """The command of a program that reads the study's settings; `reported` says which count."""
+    settings = shlex.quote(study.settings.model_dump_json())
+    return f"{python(module)} --settings {settings}".replace("{", "{{").replace("}", "}}")
+
+
+def reported(*experiments):
+    """The settings on which what is reported of some experiments depends."""
+    settings = study.settings.model_dump(exclude={"base", "checkpoint_seconds"})
+    named = ("main", *experiments)  # main's runs are those that the others vary
+    settings["experiments"] = {name: settings["experiments"][name] for name in named}
+    return as_json(settings)
+
+
 def code(module):
-    """The hash of a stage program and of all of the project that it imports."""
-    return code_hash(f"workflow_scripts.{module}")
+    """The content of a stage program and of all that it imports: what reruns it if it changes."""
+    name = f"workflow_scripts.{module}"
+    return as_json({"code": code_hash(name), **pinned_packages(name)})
 
 
 def find_run(wildcards):

@@ -23,7 +23,6 @@ def options(input):
 FIGURES, TABLES = products.figures(study.settings), products.tables(study.settings)
 FIGURE_FILES = expand(f"{RESULTS}/figures/{{name}}.{{type}}", name=FIGURES, type=["png", "svg"])
 TABLE_FILES = expand(f"{RESULTS}/tables/{{name}}.{{type}}", name=TABLES, type=["csv", "md"])
-SETTINGS = study.settings.model_dump_json()
 
 
 rule figure:
@@ -42,14 +41,13 @@ rule figure:
         mem_mb=1000,
         runtime=10,
     params:
-        settings=lambda w: SETTINGS,
+        settings=lambda w: reported(FIGURES[w.name].experiment),
         inputs=lambda w, input: options(input),
         code=code("report.figures"),
     message:
         "Figure {output.png}"
     shell:
-        python("report.figures")
-        + " {wildcards.name:q} --settings {params.settings:q} {params.inputs}"
+        reporting("report.figures") + " {wildcards.name:q} {params.inputs}"
         " --png {output.png:q} --svg {output.svg:q} 2> {log:q} && echo ready: {output.png:q}"
 
 
@@ -69,14 +67,13 @@ rule table:
         mem_mb=1000,
         runtime=10,
     params:
-        settings=lambda w: SETTINGS,
+        settings=lambda w: reported(TABLES[w.name].experiment),
         inputs=lambda w, input: options(input),
         code=code("report.tables"),
     message:
         "Table {output.markdown}"
     shell:
-        python("report.tables")
-        + " {wildcards.name:q} --settings {params.settings:q} {params.inputs}"
+        reporting("report.tables") + " {wildcards.name:q} {params.inputs}"
         " --csv {output.csv:q} --markdown {output.markdown:q} 2> {log:q}"
         " && echo ready: {output.markdown:q}"
 
@@ -106,13 +103,13 @@ rule claims:
         mem_mb=1000,
         runtime=10,
     params:
-        settings=lambda w: SETTINGS,
+        settings=lambda w: reported(*study.members),
         files=lambda w: as_json(CLAIMED),
         code=code("report.claims"),
     message:
         "Claims {output.markdown}"
     shell:
-        python("report.claims") + " --settings {params.settings:q} --files {params.files:q}"
+        reporting("report.claims") + " --files {params.files:q}"
         " --json {output.json:q} --markdown {output.markdown:q} 2> {log:q}"
         " && echo ready: {output.markdown:q}"
 

@@ -2,6 +2,23 @@
 # what builds on a model is decided by its content.
 
 
+def planned_runs():
+    """What the configuration knows of each training run, hashed, by the run's folder."""
+    base_seed = study.settings.base.seed
+    runs = [
+        (f"{RESULTS}/base/gf{p}", "base", study.base_settings(p), base_seed)
+        for p in study.field_sizes
+    ]
+    for run in study.runs.values():
+        stage = {"sft": "sft", "rl": "grpo"}[run.folder]
+        runs.append((study.run_folder(run), stage, study.training_settings(run), run.seed))
+    planned = {}
+    for folder, stage, settings, seed in runs:
+        name = f"workflow_scripts.train.{stage}"
+        planned[folder] = planned_digest(name, settings, seed, code_hash(name))
+    return planned
+
+
 rule sft:
     input:
         base=lambda w: f"{study.base_folder(find_run(w))}/manifest.json",
@@ -90,3 +107,13 @@ rule rl_benchmark:
         python("train.benchmark")
         + " --settings {params.settings:q} --sft {params.sft:q} --prompts {input.prompts:q}"
         " --output {output:q} 2> {log:q}"
+
+
+rule clean_scratch:
+    localrule: True
+    params:
+        planned=lambda w: as_json(planned_runs()),
+    message:
+        f"Remove the checkpoints in {RESULTS} that no run of this configuration would continue"
+    shell:
+        python("scratch") + f" --results {RESULTS}" + " --planned {params.planned:q}"

@@ -15,6 +15,10 @@ from workflow_scripts.settings import Settings
 ROOT = Path(__file__).parents[1]
 
 
+def pytest_addoption(parser):
+    parser.addoption("--kills", type=int, default=20, help="of the study in test_kills.py")
+
+
 def merge(config: dict, changes: dict) -> dict:
     """As Snakemake merges configuration files: sections are merged, anything else replaced."""
     merged = dict(config)

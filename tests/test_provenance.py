@@ -5,6 +5,11 @@ import pytest
 from workflow_scripts import provenance
 
 
+def clear_caches():
+    for function in ("_parsed", "_closure", "code_hash", "_pins", "pinned_packages"):
+        getattr(provenance, function).cache_clear()
+
+
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     """A small package in place of the project's."""
@@ -13,15 +18,13 @@ def package(tmp_path, monkeypatch):
     monkeypatch.setattr(provenance, "PACKAGE", folder)
 
     def write(**modules: str) -> str:
-        provenance._parsed.cache_clear()
-        provenance.code_hash.cache_clear()
+        clear_caches()
         for name, content in modules.items():
             (folder / f"{name}.py").write_text(content)
         return provenance.code_hash("project.stage")
 
     yield write
-    provenance._parsed.cache_clear()
-    provenance.code_hash.cache_clear()
+    clear_caches()
 
 
 STAGE = '"""Doc."""\nfrom project.helper import run\n\n\ndef main():\n    """Doc."""\n    run(1)\n'
@@ -60,3 +63,20 @@ def test_every_stage_of_the_workflow_has_a_hash_of_its_own():
     stages = ("task.datasets", "train.base", "train.sft", "train.grpo", "evaluate.sample")
     hashes = {provenance.code_hash(f"workflow_scripts.{stage}") for stage in stages}
     assert len(hashes) == len(stages)
+
+
+def test_the_pins_of_a_stage_are_those_of_what_its_code_imports(package, tmp_path):
+    (tmp_path / "requirements.txt").write_text("pandas==3\nPyYAML==6\nscipy==1\n\nmore==2\n")
+    package(
+        stage=STAGE, helper="import json\nimport yaml\n" + HELPER, deep="import pandas\n" + DEEP
+    )
+    assert provenance.pinned_packages("project.stage") == {"PyYAML": "6", "pandas": "3"}
+
+
+def test_pins_tell_training_from_reporting():
+    training, tables = "workflow_scripts.train.grpo", "workflow_scripts.report.tables"
+    of_training, of_tables = map(provenance.pinned_packages, (training, tables))
+    assert {"torch", "trl", "transformers", "peft", "accelerate"} <= set(of_training)
+    assert "pandas" in of_tables
+    assert "torch" not in of_tables
+    assert provenance.package_versions(tables) == of_tables

@@ -75,7 +75,11 @@ def test_default_holds_the_values_of_its_file():
 BAD_INPUT = {
     # a mistyped key
     "mistyped key": ("rl.group_sise", 8, "no such key; known here: batch_size, "),
-    "mistyped section": ("experimets", {}, "no such key; known here: tier, seeds, checkpoint_seconds, "),
+    "mistyped section": (
+        "experimets",
+        {},
+        "no such key; known here: tier, seeds, checkpoint_",
+    ),
     "mistyped experiment": ("experiments.mian", {}, "no such key; known here: main, "),
     "mistyped key of an experiment": ("experiments.longer.rl_step", 3, "known here: enabled, "),
     "key in the wrong section": ("sft.group_size", 8, "no such key; known here: batch_size, "),

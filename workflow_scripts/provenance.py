@@ -3,12 +3,16 @@
 import ast
 import hashlib
 import subprocess
+import sys
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
-_PINNED = ("torch", "transformers", "tokenizers", "trl", "peft", "accelerate", "numpy")
+# Where one of these is imported, the others are at work behind it.
+_TORCH = {"torch", "transformers", "tokenizers", "trl", "peft", "accelerate", "numpy"}
+
+_PACKAGE_OF = {"yaml": "PyYAML"}  # where it is not named as its module is
 
 
 def _module_path(module: str) -> Path | None:
@@ -29,7 +33,7 @@ def _without_docstrings(tree: ast.Module) -> ast.Module:
 
 
 def _imports(tree: ast.Module) -> set[str]:
-    """The project's modules that a module imports, wherever the import stands."""
+    """The modules that a module imports, wherever the import stands."""
     names = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -37,11 +41,12 @@ def _imports(tree: ast.Module) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module)
             names.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return {name for name in names if name.split(".")[0] == PACKAGE.name and _module_path(name)}
+    return names
 
 
 @cache
 def _parsed(module: str) -> tuple[str, frozenset[str]]:
+    """The code of one of the project's modules, and what it imports."""
     path = _module_path(module)
     if path is None:
         raise ValueError(f"{module} is no module of {PACKAGE.name}")
@@ -51,22 +56,49 @@ def _parsed(module: str) -> tuple[str, frozenset[str]]:
 
 
 @cache
+def _closure(module: str) -> frozenset[str]:
+    """A module and the project's modules that it imports, directly or not."""
+    pending, seen = [module], set()
+    while pending:
+        name = pending.pop()
+        if name not in seen:
+            seen.add(name)
+            _, imports = _parsed(name)
+            pending += [n for n in imports if n.split(".")[0] == PACKAGE.name and _module_path(n)]
+    return frozenset(seen)
+
+
+@cache
 def code_hash(module: str) -> str:
     """Hash of a module's code and of the project's modules that it imports, directly or not.
 
     Comments, docstrings and layout do not count: the hash is of the syntax tree.
     """
-    pending, seen = [module], {}
-    while pending:
-        name = pending.pop()
-        if name not in seen:
-            seen[name], imports = _parsed(name)
-            pending += imports
-    return hashlib.sha256(repr(sorted(seen.items())).encode()).hexdigest()[:16]
+    code = [(name, _parsed(name)[0]) for name in sorted(_closure(module))]
+    return hashlib.sha256(repr(code).encode()).hexdigest()[:16]
 
 
-def package_versions() -> dict[str, str]:
-    return {package: version(package) for package in _PINNED}
+@cache
+def _pins() -> dict[str, str]:
+    """The pinned version of every package, by name."""
+    lines = (PACKAGE.parent / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("==") for line in lines if "==" in line)
+
+
+@cache
+def pinned_packages(module: str) -> dict[str, str]:
+    """The pins of the packages that the code of `code_hash` imports, installed or not."""
+    imported = {name.split(".")[0] for each in _closure(module) for name in _parsed(each)[1]}
+    imported -= {PACKAGE.name, *sys.stdlib_module_names}
+    if "torch" in imported:
+        imported |= _TORCH
+    names = sorted(_PACKAGE_OF.get(name, name) for name in imported)
+    return {name: _pins()[name] for name in names}
+
+
+def package_versions(module: str) -> dict[str, str]:
+    """The versions installed of `pinned_packages`."""
+    return {name: version(name) for name in pinned_packages(module)}
 
 
 def git_commit() -> str:

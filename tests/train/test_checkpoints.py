@@ -11,8 +11,8 @@ from transformers import Trainer, TrainerCallback
 
 from tests.train.conftest import OPTIMIZATION, RL, model_settings
 from workflow_scripts.files import StudyError, read_json
+from workflow_scripts.scratch import SCRATCH
 from workflow_scripts.train import checkpoints, grpo
-from workflow_scripts.train.checkpoints import SCRATCH
 from workflow_scripts.train.sft import run_sft
 
 STEPS = 6

@@ -19,11 +19,12 @@ from pathlib import Path
 from transformers import Trainer, TrainerCallback
 
 from workflow_scripts.files import StudyError, full_disk, read_json, sha256_tree, write_json
+from workflow_scripts.lock import lock_folder
+from workflow_scripts.scratch import IDENTITY, SCRATCH
 from workflow_scripts.train.rollout_log import RolloutLog
 from workflow_scripts.train.run import RunRecord
 
-SCRATCH = "scratch"
-_MANIFEST, _IDENTITY, _ROLLOUTS = "checkpoint.json", "identity.json", "rollouts.csv"
+_MANIFEST, _ROLLOUTS = "checkpoint.json", "rollouts.csv"
 _KEPT = 2  # the newest, and the one before it
 # A scheduler's time limit, preemption, or a person at the terminal.
 _SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
@@ -42,6 +43,8 @@ class Checkpoints(TrainerCallback):
         self.incoming = self.folder / "incoming"
         self.record, self.seconds, self.log = record, seconds, log
         self.signal: signal.Signals | None = None
+        # A run whose snakemake was killed may still be at work.
+        self.lock = lock_folder(folder / SCRATCH)
         shutil.rmtree(self.incoming, ignore_errors=True)
 
     def train(self, trainer: Trainer, can_resume: Callable[[int], bool] = lambda _: True) -> None:
@@ -53,7 +56,7 @@ class Checkpoints(TrainerCallback):
         if newest:
             self._continue_from(newest)
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(self.folder / _IDENTITY, self.record.defining)
+        write_json(self.folder / IDENTITY, self.record.defining)
         trainer.add_callback(self)
         try:
             with self._listening(), full_disk(self.folder, self._size(trainer)):
@@ -69,6 +72,7 @@ class Checkpoints(TrainerCallback):
     def remove(self) -> None:
         """Remove the scratch folder, once the run's outputs are complete."""
         shutil.rmtree(self.folder.parent)
+        self.lock.close()
 
     def on_train_begin(self, args, state, control, **kwargs):
         self.saved = time.monotonic()

@@ -1,7 +1,6 @@
 """What every training stage shares: guards around the weights, and the record of the run."""
 
 import hashlib
-import json
 import time
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from transformers import PreTrainedModel
 
 from workflow_scripts.files import StudyError, sha256, write_json
 from workflow_scripts.provenance import code_hash, git_commit, package_versions
+from workflow_scripts.scratch import digest
 
 # transformers' own "constant" ignores warm-up steps.
 _SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
@@ -92,14 +92,13 @@ class RunRecord:
             "seed": seed,
             "code_hash": code_hash(module),
             "inputs": {str(path): sha256(path) for path in inputs},
-            "packages": package_versions(),
+            "packages": package_versions(module),
         }
 
     @property
     def identity(self) -> str:
         """A hash of all that decides the run's result."""
-        content = json.dumps(self.defining, sort_keys=True)
-        return hashlib.sha256(content.encode()).hexdigest()[:16]
+        return digest(self.defining)
 
     @property
     def seconds(self) -> float:
