@@ -4,9 +4,12 @@ PYTHON ?= python3
 TIER ?= laptop
 TARGETS ?= all
 SNAKEMAKE = .venv/bin/snakemake
+FINISHED = @$(SNAKEMAKE) $(TARGETS) --dry-run --configfile config/$(TIER).yaml 2>&1 \
+	| grep -q "Nothing to be done" \
+	|| { echo "not finished: make study TIER=$(TIER) TARGETS='$(TARGETS)'"; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help install study test benchmark record clean
+.PHONY: help install study test benchmark torture why record publish restore clean
 
 help: ## Show the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -34,11 +37,23 @@ benchmark: install ## Time to Table 1 from nothing, by stage, and RL steps again
 		&& .venv/bin/python -m workflow_scripts.report.cost --tier benchmark
 	$(SNAKEMAKE) rl_benchmark --configfile config/laptop.yaml --config tier=benchmark
 
+torture: install ## Kill a small study a hundred times, damage its checkpoints, and compare (half an hour).
+	.venv/bin/python -m pytest -s tests/workflow/test_kills.py --kills 100
+
+why: install ## Say in one line per job why it would run (TIER=laptop TARGETS=main).
+	@.venv/bin/python -m workflow_scripts.why $(TARGETS) --configfile config/$(TIER).yaml
+
 record: install ## Keep what is shown of TARGETS, once it is up to date, in results/reference.
-	@$(SNAKEMAKE) $(TARGETS) --dry-run --configfile config/$(TIER).yaml 2>&1 \
-		| grep -q "Nothing to be done" \
-		|| { echo "not finished: make study TIER=$(TIER) TARGETS='$(TARGETS)'"; exit 1; }
+	$(FINISHED)
 	.venv/bin/python -m workflow_scripts.report.record --tier $(TIER)
+
+publish: install ## Push a finished tier to a DVC remote (TIER=laptop REMOTE=/a/folder or s3://bucket/prefix).
+	@test -n "$(REMOTE)" || { echo "where to? make publish TIER=$(TIER) REMOTE=/a/folder or s3://bucket/prefix"; exit 1; }
+	$(FINISHED)
+	.venv/bin/python -m workflow_scripts.sharing publish --tier $(TIER) --remote '$(REMOTE)'
+
+restore: install ## Pull a published tier into a fresh clone and verify it (TIER=laptop).
+	.venv/bin/python -m workflow_scripts.sharing restore --tier $(TIER)
 
 clean: ## Remove everything that the workflow made for a tier.
 	@test -f config/$(TIER).yaml || { echo "no tier $(TIER) in config/"; exit 1; }

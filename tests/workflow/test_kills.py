@@ -96,7 +96,7 @@ def test_a_study_killed_at_random_moments_ends_as_one_left_alone(
     while killed < kills:
         process = start(project)
         try:
-            process.wait(timeout=rng.uniform(4, 20))
+            process.wait(timeout=rng.uniform(4, 16))
         except subprocess.TimeoutExpired:
             stop_tree(process, rng.choice(numbers))
             killed += 1

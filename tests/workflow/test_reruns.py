@@ -2,28 +2,65 @@
 
 import re
 import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from tests.conftest import Project
 
-# Regular expressions of outputs below results/smoke.
-REPORT = r"(metrics|tables|figures)/|claims\."
-SHOWN = rf"scores/|{REPORT}"
-NOTHING = "(?!)"
-EVERYTHING = ""
-# What RL leaves behind, of every run but those that another word tells apart.
-RL = r"(rl|rollouts|labels)/.*-rl"
-COLLECTED = r"(scores|training|provenance)/"
-MAIN_RL = r"(rl|rollouts|labels)/(F|B|FB)-s0-rl(2-5|6-9)/"
+# Regular expressions of outputs, from their tier's folder on.
+NOTHING = r"(?!)"
+REPORT = r"metrics/|tables/|figures/|claims\."
+PROVENANCE, SHOWN = r"provenance/", rf"scores/|{REPORT}"
+SFT_RUN, RL_RUN = r"sft/[^/]+/", r"rl/[^/]+/"
+SAMPLED_RL = r"(rollouts|labels)/[^/]+-rl\d[^/]*/"
+SAMPLED = r"(rollouts|labels)/"
+FROM_RL = rf"{RL_RUN}|{SAMPLED_RL}|training/|{PROVENANCE}|{SHOWN}"
+FROM_SFT = rf"{SFT_RUN}|{SAMPLED}|sft_validation/|{FROM_RL}"
+GF13 = r"(sft|rl|rollouts|labels)/gf13-[^/]+/"
 
 
-def of(*experiments: str) -> str:
-    """All that is collected and reported of some experiments, and the claims."""
-    names = "|".join(experiments)
-    return rf"(scores|training|provenance|sft_validation|metrics)/({names})[./]|claims\."
+def collected(experiment: str) -> str:
+    """What is collected and reported of one experiment, and the claims, which rest on all."""
+    return (
+        rf"(scores|training|sft_validation|provenance|metrics)/{experiment}[./]|"
+        rf"(tables|figures)/{experiment}[.-]|claims\."
+    )
+
+
+KEYS = {
+    "how often a run is saved": ("checkpoint_seconds=5", NOTHING),
+    "confidence of intervals": ("statistics={confidence: 0.9}", REPORT),
+    "base training, where the base is shipped": (
+        "base={steps: 31}",
+        rf"base/|{GF13}|{collected('field13')}",
+    ),
+    "learning rate of RL": (
+        "rl={learning_rate: 1.0e-4}",
+        # Of robustness, one run has a learning rate of its own.
+        rf"(?!.*-learning_rate=0\.003/)({FROM_RL})",
+    ),
+    "scored steps": (
+        "rl={scored_steps: [2]}",
+        # Two experiments share no run with main.
+        r"(rl|rollouts|labels)/(F|B|FB)-s0-rl(2-5|6-9)/|training/"
+        rf"|(provenance|scores)/(?!composition|field13)|{REPORT}",
+    ),
+    "samples of an evaluation": (
+        "sampling={n_samples: 5}",
+        rf"(rollouts|labels|scores)/[^/]+/(steps|longer|parts)\.|{PROVENANCE}|{REPORT}",
+    ),
+    "validation problems": (
+        "experiments={longer: {rl_steps: {low: 6, high: 14}}}",
+        # Training sets keep out all validation problems.
+        rf"data/smoke/[^/]+/((dev|final)-longer|sft-|rl-)|{FROM_SFT}",
+    ),
+    "shares of amplification": (
+        "experiments={amplification: {evaluation_shares: [0.9]}}",
+        collected("amplification"),
+    ),
+}
 
 
 @pytest.fixture(scope="module")
@@ -34,23 +71,27 @@ def done(smoke, tmp_path_factory) -> Project:
     return Project(folder)
 
 
-def pending(project: Project, *config: str) -> set[str]:
-    """The outputs that snakemake would make again."""
+def plan(project: Project, *config: str) -> tuple[set[str], set[str]]:
+    """The outputs that snakemake would make again, and all."""
     arguments = ["--config", *config] if config else []
     result = project.snakemake("all", "--summary", *arguments)
     assert result.returncode == 0, result.stderr[-2000:]
-    rows = (line.split("\t") for line in result.stdout.splitlines()[1:])
-    return {row[0] for row in rows if row[5] == "update pending"}
+    rows = [line.split("\t") for line in result.stdout.splitlines()[1:]]
+    return {row[0] for row in rows if row[5] == "update pending"}, {row[0] for row in rows}
 
 
-def outputs(project: Project) -> set[str]:
-    result = project.snakemake("all", "--summary")
-    return {line.split("\t")[0] for line in result.stdout.splitlines()[1:]}
+def check(project: Project, expected: str, *config: str) -> None:
+    again, everything = plan(project, *config)
+    pattern = re.compile(rf"(results/smoke/)?({expected})")
+    wanted = {path for path in everything if pattern.match(path)}
+    missing, surplus = sorted(wanted - again), sorted(again - wanted)
+    assert (missing, surplus) == ([], [])
 
 
 @contextmanager
-def edited(path: Path, old: str, new: str):
-    """Replace text in a file for a while. Time stamps are not put back: they must not count."""
+def edited(project: Project, name: str, old: str, new: str) -> Iterator[None]:
+    """Replace text in a file for a while. Its time stamp is not put back: it must not count."""
+    path = project.folder / name
     source = path.read_text()
     assert old in source
     path.write_text(source.replace(old, new))
@@ -60,21 +101,104 @@ def edited(path: Path, old: str, new: str):
         path.write_text(source)
 
 
-def check(project: Project, expected: str, *config: str) -> None:
-    everything, again = outputs(project), pending(project, *config)
-    pattern = re.compile(rf"results/smoke/({expected})") if expected else re.compile("")
-    wanted = {path for path in everything if pattern.match(path)}
-    assert again & everything == wanted, (
-        f"not again: {sorted(wanted - again)[:5]}; too much: {sorted(again - wanted)[:5]}"
-    )
+@pytest.mark.parametrize(("config", "expected"), KEYS.values(), ids=KEYS)
+def test_a_changed_key_reruns_what_depends_on_it(done, config, expected):
+    check(done, expected, config)
 
 
-CONFIGURATION = {
-    "how often a run is saved": ("checkpoint_seconds=5", NOTHING),
-    "confidence": ("statistics={confidence: 0.9}", REPORT),
+WS = "workflow_scripts"
+EDITS = {
+    "a comment": (f"{WS}/train/grpo.py", "def main()", "# why\ndef main()", NOTHING),
+    "a docstring": (f"{WS}/train/sft.py", '"""SFT: a', '"""SFT, a', NOTHING),
+    "a module that no stage imports": (
+        f"{WS}/report/record.py",
+        "_KEPT = (",
+        "_KEPT = (1, ",
+        NOTHING,
+    ),
+    "the README": ("README.md", "# Select", "# select", NOTHING),
+    "a rule's message": ("rules/train.smk", '"SFT {', '"Tune {', NOTHING),
+    "a figure": (f"{WS}/report/figures/robustness.py", "def ", "_X = 1\n\n\ndef ", "figures/"),
+    "a claim's rule": (
+        f"{WS}/report/rules.py",
+        "\n@dataclass",
+        "\n_X = 1\n\n\n@dataclass",
+        r"claims\.",
+    ),
+    "the statistics": (f"{WS}/evaluate/statistics.py", "\n\n\ndef", "\n\n_X = 1\n\n\ndef", REPORT),
+    "the classifier": (
+        f"{WS}/task/classify.py",
+        "LABELS = (",
+        "_X = 1\nLABELS = (",
+        # RL logs the strategies of its rollouts.
+        rf"{RL_RUN}|{SAMPLED_RL}|labels/|training/|{PROVENANCE}|{SHOWN}|sft_validation/",
+    ),
+    "how rollouts are sampled": (
+        f"{WS}/evaluate/sample.py",
+        "def main()",
+        "_X = 1\n\n\ndef main()",
+        rf"{SAMPLED}|{PROVENANCE}|scores/|metrics/|tables/|claims\.|"
+        r"figures/(?!selection|time_scales)",  # which show RL's own rollouts
+    ),
+    "how RL trains": (f"{WS}/train/grpo.py", "def main()", "_X = 1\n\n\ndef main()", FROM_RL),
+    "the pin of matplotlib": ("requirements.txt", "matplotlib==3", "matplotlib==4", "figures/"),
+    "the pin of trl": ("requirements.txt", "trl==1", "trl==2", rf"base/|{FROM_SFT}"),
+    "the pin of pytest": ("requirements.txt", "pytest==9", "pytest==10", NOTHING),
 }
 
 
-@pytest.mark.parametrize(("config", "expected"), CONFIGURATION.values(), ids=CONFIGURATION)
-def test_a_changed_key_reruns_what_depends_on_it(done, config, expected):
-    check(done, expected, config)
+@pytest.mark.parametrize(("name", "old", "new", "expected"), EDITS.values(), ids=EDITS)
+def test_an_edit_reruns_what_uses_it(done, name, old, new, expected):
+    with edited(done, name, old, new):
+        check(done, expected)
+
+
+def test_checkout_touch_and_a_new_clone_of_the_code_rerun_nothing(done):
+    """All time stamps are new, as after git checkout or rebase; the content is the same."""
+    for path in done.folder.rglob("*"):
+        if path.is_file() and ".snakemake" not in path.parts:
+            path.touch()
+    check(done, NOTHING)
+
+
+def test_an_altered_input_reruns_what_reads_it(done):
+    name = "data/smoke/gf11/rl-6-15.jsonl"
+    with edited(done, name, '"id": 0', '"id":  0'):
+        check(done, rf"(rl|rollouts|labels)/FB-s0-rl6-15/|{collected('longer')}")
+
+
+def test_a_lost_figure_is_made_again_alone(done):
+    figure = done.folder / "results/smoke/figures/routing.svg"
+    content = figure.read_bytes()
+    figure.unlink()
+    check(done, r"figures/routing\.")
+    figure.write_bytes(content)
+
+
+def test_a_further_seed_adds_its_own_runs(done):
+    again, _ = plan(done, "seeds=[0, 1]")
+    trained = {path for path in again if re.match(r"results/smoke/(sft|rl|rollouts|labels)/", path)}
+    assert trained
+    assert all("-s1" in path for path in trained)
+
+
+def test_why_says_in_one_line_per_job_what_changed(done):
+    def why(*config: str) -> list[str]:
+        arguments = ["fig_longer", "--configfile", "config/smoke.yaml"]
+        result = done.python("why", *arguments, *(["--config", *config] if config else []))
+        assert result.returncode == 0, result.stderr
+        return result.stdout.splitlines()
+
+    assert why() == ["nothing to be done"]
+    *jobs, last = why("rl={learning_rate: 1.0e-4}")
+    assert last == f"{len(jobs)} jobs"
+    assert "RL FB-s0-rl6-15  <-  changed: rl.learning_rate: 0.00015 -> 0.0001" in jobs
+    sampled = "Sample FB-s0-rl6-15 on the problems longer  <-  will be made again before it: "
+    assert f"{sampled}results/smoke/rl/FB-s0-rl6-15/model/manifest.json" in jobs
+    with edited(done, f"{WS}/evaluate/label.py", "def main()", "_X = 1\n\n\ndef main()"):
+        assert (
+            "Label the strategies of FB-s0 on the problems longer  <-  changed: its code" in why()
+        )
+    path = done.folder / "results/smoke/figures/longer.png"
+    path.unlink()
+    assert why()[0].startswith("Figure results/smoke/figures/longer.png  <-  not made yet: ")

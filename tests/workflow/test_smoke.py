@@ -49,24 +49,6 @@ def test_a_second_run_starts_no_job(smoke):
     assert "Nothing to be done" in result.stdout + result.stderr
 
 
-def test_touched_files_and_comments_start_no_job(smoke):
-    """Time stamps do not decide; the code is compared without its comments."""
-    for name in ("data/smoke/gf11/final-steps.jsonl", "results/smoke/scores/main/steps.parquet"):
-        assert (smoke.folder / name).is_file()
-        (smoke.folder / name).touch()
-    module = smoke.folder / "workflow_scripts/train/sft.py"
-    source = module.read_text()
-    try:
-        module.write_text(source + "# a remark\n")
-        result = smoke.snakemake("all", "--dry-run")
-        assert "Nothing to be done" in result.stdout + result.stderr
-        module.write_text(source.replace("set_seed(seed)", "set_seed(seed + 1)"))
-        changed = smoke.snakemake("all", "--dry-run")
-        assert "SFT FB-s0" in changed.stdout
-    finally:
-        module.write_text(source)
-
-
 def test_a_job_takes_less_than_four_gib(smoke):
     cost = cost_table(smoke.folder / "results/smoke/benchmarks")
     assert len(cost) > 100

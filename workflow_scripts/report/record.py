@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from workflow_scripts.files import StudyError, atomic_path, run_stage
+from workflow_scripts.files import StudyError, atomic_path, read_json, run_stage, write_json
 from workflow_scripts.report.cost import cost_table
 
 _KEPT = (
@@ -25,6 +25,18 @@ _KEPT = (
     "provenance/*.json",
     "*/*/run.json",
 )
+
+
+def estimates(claims: list[dict]) -> dict[str, dict[str, float]]:
+    """The values of the claims' quantities by name, as ``dvc metrics diff`` takes them."""
+    return {
+        claim["id"]: {
+            quantity["name"]: quantity["value"]
+            for quantity in claim["quantities"]
+            if quantity["value"] is not None
+        }
+        for claim in claims
+    }
 
 
 def record(results: Path, reference: Path) -> None:
@@ -41,6 +53,8 @@ def record(results: Path, reference: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             with atomic_path(target) as temporary:
                 shutil.copyfile(path, temporary)
+    claims = read_json(reference / "claims.json") if (reference / "claims.json").is_file() else []
+    write_json(reference / "estimates.json", estimates(claims))
     with atomic_path(recorded) as temporary:
         cost.sort_values(["stage", "job"]).to_csv(temporary, index=False)
 

@@ -15,13 +15,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
 from transformers import Trainer, TrainerCallback
 
 from workflow_scripts.files import StudyError, full_disk, read_json, sha256_tree, write_json
 from workflow_scripts.lock import lock_folder
 from workflow_scripts.scratch import IDENTITY, SCRATCH
-from workflow_scripts.train.rollout_log import RolloutLog
 from workflow_scripts.train.run import RunRecord
 
 _MANIFEST, _ROLLOUTS = "checkpoint.json", "rollouts.csv"
@@ -30,15 +30,21 @@ _KEPT = 2  # the newest, and the one before it
 _SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 
 
+class Log(Protocol):
+    """What a run writes as it goes, and takes up again."""
+
+    def read(self, path: Path) -> None: ...
+
+    def write(self, path: Path) -> None: ...
+
+
 class Checkpoints(TrainerCallback):
     """Saves a run's state every so many seconds, between an update and the next rollouts.
 
     folder is the run's; log, the rollouts so far, is saved and continued with the weights.
     """
 
-    def __init__(
-        self, folder: Path, record: RunRecord, seconds: float, log: RolloutLog | None = None
-    ):
+    def __init__(self, folder: Path, record: RunRecord, seconds: float, log: Log | None = None):
         self.folder = folder / SCRATCH / record.identity
         self.incoming = self.folder / "incoming"
         self.record, self.seconds, self.log = record, seconds, log

@@ -1,0 +1,144 @@
+"""Share a finished tier through a DVC remote: models, rollouts, labels and all that rests on them.
+
+    python -m workflow_scripts.sharing publish --tier laptop --remote s3://bucket/study
+    python -m workflow_scripts.sharing restore --tier laptop
+
+A folder or an S3 bucket can be the remote. Published are data/TIER and results/TIER with what
+Snakemake recorded of them: the parameters and inputs that made each file. With these records a
+clone knows, as the study's first folder does, which jobs a change concerns. Git keeps the hashes
+of all files, and what comes back is compared with them.
+"""
+
+import argparse
+import hashlib
+import shutil
+import subprocess
+import sys
+from base64 import urlsafe_b64decode
+from pathlib import Path
+
+from workflow_scripts.files import StudyError, read_json, run_stage, sha256, write_json
+from workflow_scripts.lock import lock_folder
+from workflow_scripts.scratch import SCRATCH
+
+_RECORDS = Path(".snakemake/metadata")
+_REMOTE = "study"
+
+
+def _folders(tier: str) -> list[Path]:
+    return [Path("data", tier), Path("results", tier)]
+
+
+def _records_folder(tier: str) -> Path:
+    return Path("results", tier, ".snakemake-records")
+
+
+def manifest_path(tier: str) -> Path:
+    return Path("results", f"{tier}.manifest.json")
+
+
+def _dvc(*arguments: str) -> None:
+    """Run DVC. Raises StudyError with what it says."""
+    command = [sys.executable, "-m", "dvc", *arguments]
+    run = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+    if run.returncode:
+        told = [line for line in run.stderr.splitlines() if line.startswith("ERROR")]
+        raise StudyError(" ".join(told or run.stderr.splitlines()[-3:]))
+
+
+def _recorded_file(record: Path) -> str:
+    """The file that a record of Snakemake's is of; long names are folders of their pieces."""
+    pieces = [piece.removeprefix("@") for piece in record.relative_to(_RECORDS).parts]
+    return urlsafe_b64decode("".join(pieces)).decode()
+
+
+def _files(tier: str) -> list[Path]:
+    """What is shared of a tier."""
+    return [
+        path
+        for folder in _folders(tier)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and SCRATCH not in path.parts and path.name != ".lock"
+    ]
+
+
+def publish(tier: str, remote: str) -> None:
+    """Push a finished tier to a remote, and leave what is to be committed in the working tree."""
+    records, prefixes = _records_folder(tier), tuple(f"{folder}/" for folder in _folders(tier))
+    lock = lock_folder(Path("results", tier))
+    shutil.rmtree(records, ignore_errors=True)
+    for record in sorted(path for path in _RECORDS.rglob("*") if path.is_file()):
+        if _recorded_file(record).startswith(prefixes):
+            target = records / record.relative_to(_RECORDS)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(record, target)
+    if not records.is_dir():
+        raise StudyError(f"results/{tier} has no finished job: make study TIER={tier}")
+    write_json(manifest_path(tier), {str(path): sha256(path) for path in _files(tier)})
+    _dvc("remote", "add", "--force", "--default", _REMOTE, remote)
+    _dvc("add", "--quiet", *map(str, _folders(tier)))
+    _dvc("push", *(f"{folder}.dvc" for folder in _folders(tier)))
+    lock.close()
+
+
+def find_differences(tier: str) -> dict[str, str]:
+    """What is wrong with the files of a tier: those that the manifest has otherwise, or not."""
+    expected = read_json(manifest_path(tier))
+    found = {str(path): sha256(path) for path in _files(tier)}
+    wrong = {path: "is missing" for path in expected.keys() - found.keys()}
+    wrong |= {path: "was not published" for path in found.keys() - expected.keys()}
+    both = expected.keys() & found.keys()
+    return wrong | {path: "differs from its hash" for path in both if found[path] != expected[path]}
+
+
+def _drop_altered_objects() -> None:
+    """Remove from DVC's cache what is not what its name says: it would be taken next time."""
+    for path in Path(".dvc/cache/files/md5").glob("??/*"):
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "md5").hexdigest()
+        if digest != path.parent.name + path.name.removesuffix(".dir"):
+            path.unlink()
+
+
+def restore(tier: str) -> None:
+    """Pull a published tier into a clone that has none, and verify every file.
+
+    Raises StudyError, naming the files, if one is not what was published; nothing is left then.
+    """
+    folders = _folders(tier)
+    for folder in folders:
+        if folder.is_dir() and any(folder.iterdir()):
+            raise StudyError(f"{folder} holds something already: move it away and restore again")
+    try:
+        _dvc("pull", *(f"{folder}.dvc" for folder in folders))
+        if wrong := find_differences(tier):
+            listed = "; ".join(f"{path} {fault}" for path, fault in sorted(wrong.items())[:5])
+            raise StudyError(
+                f"{len(wrong)} files from the remote are refused, so nothing was restored: {listed}"
+            )
+    except StudyError:
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
+        _drop_altered_objects()
+        raise
+    shutil.copytree(_records_folder(tier), _RECORDS, dirs_exist_ok=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    for kind in ("publish", "restore"):
+        kinds.add_parser(kind).add_argument("--tier", required=True)
+    kinds.choices["publish"].add_argument("--remote", required=True, help="a folder or s3://...")
+    arguments = vars(parser.parse_args())
+    if arguments.pop("kind") == "publish":
+        publish(**arguments)
+        tier = arguments["tier"]
+        print(f"published; now: git add .dvc data/{tier}.dvc results/{tier}.* && git commit")
+    else:
+        restore(**arguments)
+        print(f"restored and verified: {', '.join(map(str, _folders(arguments['tier'])))}")
+
+
+if __name__ == "__main__":
+    run_stage(main)
