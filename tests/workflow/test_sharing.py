@@ -1,9 +1,12 @@
 """Published, cloned, restored: no job starts, and after a change only those that it concerns."""
 
+import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
+import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -44,8 +47,6 @@ def bucket():
         patch.setenv("AWS_ACCESS_KEY_ID", "test")
         patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        import boto3
-
         boto3.client("s3").create_bucket(Bucket="study")
         yield "s3://study/runs"
     server.stop()
@@ -95,11 +96,10 @@ def test_a_restored_clone_starts_no_job_and_holds_what_was_published(restored, o
 
 def test_after_a_changed_key_exactly_the_affected_jobs_start(restored, origin):
     change = "statistics={confidence: 0.9}"
-    jobs = [
-        sorted(line for line in planned(project, change).splitlines() if line.startswith("Job "))
+    here, there = (
+        set(re.findall(r"^Job \d+: (.*)", planned(project, change), re.MULTILINE))
         for project in (restored, origin)
-    ]
-    here, there = ({line.split(": ", 1)[1] for line in lines} for lines in jobs)
+    )
     assert here == there
     assert any("Claims" in job for job in here)
     assert not any(job.startswith(("SFT", "RL", "Sample")) for job in here)
@@ -110,12 +110,13 @@ def test_figures_are_redrawn_without_torch(restored):
         blocked = restored.folder / package / "__init__.py"
         blocked.parent.mkdir()
         blocked.write_text(f"raise ImportError('{package} is not installed')\n")
+    assert restored.run(sys.executable, "-m", "workflow_scripts.train.sft", "--help").returncode
     figure = restored.folder / "results/smoke/figures/routing.png"
     style = restored.folder / "workflow_scripts/report/style.py"
     style.write_text(style.read_text() + "\n_CHANGED = True\n")
+    before = figure.stat().st_mtime_ns
     succeed(restored.snakemake("fig_routing", "--cores", "1"))
-    record = restored.folder / "results/smoke/benchmarks/figures/routing.tsv"
-    assert figure.stat().st_mtime >= record.stat().st_mtime - 60
+    assert figure.stat().st_mtime_ns > before
     assert "Nothing to be done" in succeed(restored.snakemake("fig_routing", "--dry-run"))
 
 
@@ -173,8 +174,6 @@ def test_two_commits_are_compared(origin, folder_remote):
         figure.write_bytes(before[figure] + b" ")
         for kind, expected in (("metrics", "0.8"), ("params", "7e-05"), ("plots", figure.name)):
             command = ["-m", "dvc", kind, "diff", *(["--json"] if kind == "plots" else [])]
-            import sys
-
             told = succeed(origin.run(sys.executable, *command))
             assert expected in told, kind
     finally:

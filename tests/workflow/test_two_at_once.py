@@ -1,0 +1,61 @@
+"""A second snakemake on the same results stops at once; what a killed one leaves is explained."""
+
+import shlex
+import subprocess
+import sys
+import time
+
+import psutil
+
+CONFIG = ["--configfile", "config/smoke.yaml", "--config", "base={steps: 200, warmup_steps: 5}"]
+ARGUMENTS = ["results/smoke/base/gf13/run.json", "--cores", "1", *CONFIG]
+SNAKEMAKE = [sys.executable, "-m", "snakemake"]
+
+
+def start_and_pause(project) -> tuple[subprocess.Popen, psutil.Process]:
+    """A snakemake, and its training job, which stands still once it has begun."""
+    process = subprocess.Popen(
+        [*SNAKEMAKE, *ARGUMENTS],
+        cwd=project.folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not any(project.folder.glob("results/smoke/base/*/scratch/*/identity.json")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    family = psutil.Process(process.pid).children(recursive=True)
+    (job,) = (p for p in family if p.cmdline()[1:3] == ["-m", "workflow_scripts.train.base"])
+    job.suspend()
+    return process, job
+
+
+def test_two_at_once_and_the_way_on_after_a_crash(project):
+    process, job = start_and_pause(project)
+    try:
+        second = project.run(*SNAKEMAKE, *ARGUMENTS)
+        assert second.returncode == 1
+        told = second.stderr.splitlines()[-1]
+        assert told.startswith(f"error: results/smoke is in use by process {process.pid} on ")
+        assert project.run(*SNAKEMAKE, *ARGUMENTS, "--unlock").returncode == 1
+        assert project.run(*SNAKEMAKE, *ARGUMENTS, "--dry-run").returncode == 0
+
+        process.kill()
+        process.wait()
+        third = project.run(*SNAKEMAKE, *ARGUMENTS)
+        assert third.returncode == 1
+        told = third.stderr.splitlines()[-1]
+        assert told.startswith("error: the last run on results/smoke was killed and left its lock")
+        unlock, go_on = (
+            [*SNAKEMAKE, *shlex.split(command)[1:]]
+            for command in told.split("Go on with: ")[1].split(" && ")
+        )
+        assert project.run(*unlock).returncode == 0
+        # The job of the killed snakemake is still there: its run is not started twice.
+        orphaned = project.run(*go_on)
+        assert orphaned.returncode == 1
+        assert f"scratch is in use by process {job.pid} on " in orphaned.stderr + orphaned.stdout
+    finally:
+        job.kill()
+        process.kill()
+    assert project.run(*go_on).returncode == 0
+    assert (project.folder / "results/smoke/base/gf13/run.json").is_file()
