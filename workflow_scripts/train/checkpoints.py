@@ -67,13 +67,16 @@ class Checkpoints(TrainerCallback):
         try:
             with self._listening(), full_disk(self.folder, self._size(trainer)):
                 trainer.train(resume_from_checkpoint=str(newest) if newest else None)
+            if self.signal and trainer.state.global_step < trainer.state.max_steps:
+                raise StudyError(
+                    f"stopped by {self.signal.name} at step {trainer.state.global_step} of "
+                    f"{trainer.state.max_steps}, which is saved: run snakemake again to go on"
+                )
+        except BaseException:
+            self.lock.close()
+            raise
         finally:
             shutil.rmtree(self.incoming, ignore_errors=True)
-        if self.signal and trainer.state.global_step < trainer.state.max_steps:
-            raise StudyError(
-                f"stopped by {self.signal.name} at step {trainer.state.global_step} of "
-                f"{trainer.state.max_steps}, which is saved: run snakemake again to go on"
-            )
 
     def remove(self) -> None:
         """Remove the scratch folder, once the run's outputs are complete."""
