@@ -134,9 +134,11 @@ rule metrics:
         mem_mb=2000,
         runtime=15,
     params:
-        settings=lambda w: reported(w.experiment),
+        statistics=study.settings.statistics.model_dump_json(),
+        spans=as_json([span.model_dump() for span in study.spans]),
         code=code("evaluate.metrics"),
     message:
         "Estimate the metrics of the experiment {wildcards.experiment}"
     shell:
-        reporting("evaluate.metrics") + " --scores {input:q} --output {output:q} 2> {log:q}"
+        python("evaluate.metrics")
+        + " --statistics {params.statistics:q} --spans {params.spans:q} --scores {input:q} --output {output:q} 2> {log:q}"

@@ -9,10 +9,11 @@ sys.path.insert(0, workflow.basedir)
 
 from workflow_scripts.configuration import ConfigurationError, refuse, validate
 from workflow_scripts.files import StudyError
-from workflow_scripts.lock import explain_leftover, lock_folder, only_reads
-from workflow_scripts.provenance import code_hash, pinned_packages
+from workflow_scripts.lock import explain_leftover, lock_folder, only_reads, refuse_orphans
+from workflow_scripts.provenance import code_hash, pinned_packages, refuse_other_versions
 from workflow_scripts.report import products
 from workflow_scripts.scratch import planned_digest
+from workflow_scripts.sharing import restoring_mark
 from workflow_scripts.study import Study
 
 # The order in which they win: what the command line names stands over the defaults.
@@ -27,6 +28,10 @@ try:
     if workflow.is_main_process and not only_reads(sys.argv[1:]):
         lock = lock_folder(Path(RESULTS))
         if "--unlock" not in sys.argv:
+            if restoring_mark(study.tier).exists():
+                raise StudyError(f"{RESULTS} is restored in part: make restore TIER={study.tier}")
+            refuse_orphans(Path(RESULTS))
+            refuse_other_versions()
             explain_leftover((RESULTS, DATA), sys.argv[1:])
 except (ConfigurationError, StudyError) as error:
     sys.exit(f"error: {error}")

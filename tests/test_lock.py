@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -45,5 +46,6 @@ def test_a_lock_left_on_this_tier_is_explained_with_the_command(tmp_path, monkey
     explain_leftover(("results/lap", "data/lap"), ["main"])
     with pytest.raises(StudyError) as error:
         explain_leftover(("results/laptop", "data/laptop"), ["main", "--config", "seeds=[0, 1]"])
-    command = "snakemake main --config 'seeds=[0, 1]'"
+    program = os.path.relpath(Path(sys.executable).with_name("snakemake"))
+    command = f"{program} main --config 'seeds=[0, 1]'"
     assert f"Go on with: {command} --unlock && {command}" in str(error.value)

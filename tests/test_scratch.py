@@ -48,7 +48,7 @@ def test_what_a_planned_run_would_continue_stays(make, tmp_path):
 
 def test_a_run_at_work_keeps_its_own(make, tmp_path):
     scratch = make("one", "aa")
-    lock = lock_folder(scratch.parent)
+    lock = lock_folder(scratch.parents[1])
     assert clean(tmp_path / "results", {}) == []
     lock.close()
     assert clean(tmp_path / "results", {}) == [scratch]

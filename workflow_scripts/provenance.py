@@ -5,8 +5,10 @@ import hashlib
 import subprocess
 import sys
 from functools import cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from workflow_scripts.files import StudyError
 
 PACKAGE = Path(__file__).parent
 # Where one of these is imported, the others are at work behind it.
@@ -99,6 +101,23 @@ def pinned_packages(module: str) -> dict[str, str]:
 def package_versions(module: str) -> dict[str, str]:
     """The versions installed of `pinned_packages`."""
     return {name: version(name) for name in pinned_packages(module)}
+
+
+def refuse_other_versions() -> None:
+    """Raise StudyError if a package that the study runs on is installed in another version.
+
+    What is not installed is not refused: figures are drawn without torch.
+    """
+    for name in sorted(_TORCH | {"pandas", "pyarrow", "matplotlib", "pydantic"}):
+        try:
+            found = version(name).split("+")[0]  # 2.13.0+cpu
+        except PackageNotFoundError:
+            continue
+        if found != _pins()[name]:
+            raise StudyError(
+                f"{name} {found} is installed and {_pins()[name]} is pinned in requirements.txt: "
+                "make install"
+            )
 
 
 def git_commit() -> str:

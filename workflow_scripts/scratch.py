@@ -14,7 +14,7 @@ import shutil
 from pathlib import Path
 
 from workflow_scripts.files import StudyError, read_json, run_stage, sha256
-from workflow_scripts.lock import lock_folder
+from workflow_scripts.lock import lock_folder, unlock_folder
 
 SCRATCH, IDENTITY = "scratch", "identity.json"
 
@@ -49,7 +49,7 @@ def clean(results: Path, planned: dict[str, str]) -> list[Path]:
     removed = []
     for folder in sorted(results.glob(f"*/*/{SCRATCH}")):
         try:
-            lock = lock_folder(folder)
+            lock = lock_folder(folder.parent)
         except StudyError:
             continue
         run = folder.parent.as_posix()
@@ -57,7 +57,7 @@ def clean(results: Path, planned: dict[str, str]) -> list[Path]:
             if not _is_needed(scratch, planned.get(run)):
                 shutil.rmtree(scratch)
                 removed.append(scratch)
-        lock.close()
+        unlock_folder(lock)
     return removed
 
 

@@ -18,7 +18,7 @@ from base64 import urlsafe_b64decode
 from pathlib import Path
 
 from workflow_scripts.files import StudyError, read_json, run_stage, sha256, write_json
-from workflow_scripts.lock import lock_folder
+from workflow_scripts.lock import LOCK, lock_folder
 from workflow_scripts.scratch import SCRATCH
 
 _RECORDS = Path(".snakemake/metadata")
@@ -35,6 +35,16 @@ def _records_folder(tier: str) -> Path:
 
 def manifest_path(tier: str) -> Path:
     return Path("results", f"{tier}.manifest.json")
+
+
+def restoring_mark(tier: str) -> Path:
+    """A file that is there while a tier is being restored, and after that was interrupted."""
+    return Path("results", f"{tier}.restoring")
+
+
+def _remove(folders: list[Path]) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _dvc(*arguments: str) -> None:
@@ -58,7 +68,7 @@ def _files(tier: str) -> list[Path]:
         path
         for folder in _folders(tier)
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and SCRATCH not in path.parts and path.name != ".lock"
+        if path.is_file() and SCRATCH not in path.parts and path.name != LOCK
     ]
 
 
@@ -105,10 +115,15 @@ def restore(tier: str) -> None:
 
     Raises StudyError, naming the files, if one is not what was published; nothing is left then.
     """
-    folders = _folders(tier)
+    folders, mark = _folders(tier), restoring_mark(tier)
+    lock = lock_folder(Path("results", tier))
+    if mark.exists():
+        _remove(folders)  # what an interrupted restore has left
     for folder in folders:
-        if folder.is_dir() and any(folder.iterdir()):
+        if any(path.name != LOCK for path in folder.glob("*")):
             raise StudyError(f"{folder} holds something already: move it away and restore again")
+    # Snakemake takes a file of which it has no record for up to date: refused until the end.
+    mark.touch()
     try:
         _dvc("pull", *(f"{folder}.dvc" for folder in folders))
         if wrong := find_differences(tier):
@@ -116,12 +131,14 @@ def restore(tier: str) -> None:
             raise StudyError(
                 f"{len(wrong)} files from the remote are refused, so nothing was restored: {listed}"
             )
-    except StudyError:
-        for folder in folders:
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(_records_folder(tier), _RECORDS, dirs_exist_ok=True)
+    except BaseException:
+        _remove(folders)
         _drop_altered_objects()
+        mark.unlink()
         raise
-    shutil.copytree(_records_folder(tier), _RECORDS, dirs_exist_ok=True)
+    mark.unlink()
+    lock.close()
 
 
 def main() -> None:

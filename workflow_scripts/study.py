@@ -13,6 +13,7 @@ from typing import Any
 from workflow_scripts.settings import (
     BACKWARD_SHARE,
     Experiment,
+    Range,
     Settings,
     override,
 )
@@ -363,6 +364,13 @@ class Study:
     def fields(self) -> dict[str, Settings]:
         """The data folders, with settings that define them."""
         return {run.data_folder: run.settings for run in self.sft_runs.values()}
+
+    @property
+    def spans(self) -> list[Range]:
+        """The ranges of steps that the configuration names."""
+        settings, experiments = self.settings, self.settings.experiments
+        spans = [settings.data.sft_steps, *experiments.main.rl_steps, *experiments.field13.rl_steps]
+        return list(dict.fromkeys([*spans, experiments.longer.rl_steps]))
 
     @property
     def field_sizes(self) -> list[int]:

@@ -54,20 +54,27 @@ def _files(text: str) -> str:
     return f"{first} and {len(others)} more" if others else first
 
 
-def shorten(reason: str) -> str:
-    """One short line for what snakemake gives as the reason of a job."""
-    kind, _, details = reason.removeprefix("Reason: ").partition(":")
+def _shorten_one(reason: str) -> str:
+    kind, _, details = reason.partition(":")
     details = details.strip()
     match kind:
         case "Missing output files":
-            return f"not made yet: {_files(details.split(';')[0])}"
+            return f"not made yet: {_files(details)}"
+        case "Incomplete output files":
+            return f"was interrupted: {_files(details)}"
         case "Input files updated by another job":
             return f"will be made again before it: {_files(details)}"
         case "Updated input files":
             return f"changed: {_files(details)}"
     if kind.startswith("Params have changed") and (match := _CHANGED_PARAMS.search(details)):
         return "changed: " + "; ".join(_changes(match["before"], match["now"]))
-    return reason.removeprefix("Reason: ")
+    return reason
+
+
+def shorten(reason: str) -> str:
+    """What snakemake gives as the reasons of a job, the first of them in a short line."""
+    first, *_ = re.split(r"; (?=[A-Z][a-z ]+(?::|$))", reason.removeprefix("Reason: "))
+    return _shorten_one(first)
 
 
 def main() -> None:

@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 
 from tests.report.synthetic import SMOKE, World, make_scores, make_settings
-from workflow_scripts.evaluate.metrics import Scores, spans_of, tabulate
+from workflow_scripts.evaluate.metrics import Scores, tabulate
 from workflow_scripts.files import StudyError
 from workflow_scripts.settings import Range
+from workflow_scripts.study import Study
 
 SETTINGS = make_settings(seeds=[0, 1], rl__scored_steps=[20, 100])
 
@@ -73,7 +74,7 @@ def test_one_problem_of_one_seed_has_no_interval():
 
 def test_compositions_are_measured_by_their_parts():
     frame = make_scores(SETTINGS, "composition", World(), per_stratum=4, samples=4)
-    table = tabulate(Scores(frame, SETTINGS.statistics), spans_of(SETTINGS))
+    table = tabulate(Scores(frame, SETTINGS.statistics), Study(SETTINGS).spans)
     assert set(table["parts"]) == {"1", "2", "3", "4", "5", "6", "1-6"}
     assert set(table["steps"]) == {""}
     chosen = {"model": "pairs", "stage": "SFT", "measure": "pass@1"}
@@ -83,7 +84,7 @@ def test_compositions_are_measured_by_their_parts():
 
 
 def test_tidy_estimates_name_every_group_measure_and_range(scores):
-    table = tabulate(scores, spans_of(SETTINGS))
+    table = tabulate(scores, Study(SETTINGS).spans)
     names = [
         *("model", "stage", "condition", "checkpoint", "evaluation", "type", "steps", "parts"),
         *("measure", "value", "ci_low", "ci_high", "n_problems", "n_seeds", "n_samples"),

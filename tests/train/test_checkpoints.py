@@ -109,6 +109,18 @@ def test_a_killed_run_goes_on_to_the_same_bits(
     assert read_json(whole / "run.json")["resumed_at"] == []
 
 
+def test_a_second_signal_ends_a_run_at_once(tiny, interrupt, some_rewards):
+    def twice():
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+
+    train_rl(tiny, "full", "whole")
+    undo = interrupt(2, twice)
+    with pytest.raises(KeyboardInterrupt):
+        train_rl(tiny, "full", "stopped")
+    undo()
+
+
 @pytest.mark.parametrize("number", checkpoints._SIGNALS)
 def test_a_signal_saves_the_step_and_stops(tiny, interrupt, some_rewards, number, capsys):
     whole = train_rl(tiny, "full", "whole")
@@ -178,21 +190,24 @@ def test_a_lost_scored_model_is_made_again(tiny, interrupt, some_rewards):
     with pytest.raises(Killed):
         train_rl(tiny, "full", "killed")
     undo()
-    shutil.rmtree(tiny.folder / "killed/run/checkpoints/step-4")
+    (scored,) = (tiny.folder / "killed/run/scratch").glob("*/scored/step-4")
+    shutil.rmtree(scored)
     assert outputs(train_rl(tiny, "full", "killed")) == outputs(whole)
 
 
-def test_other_settings_do_not_continue_a_checkpoint(tiny, interrupt, some_rewards):
-    policy = train_sft(tiny, "full", "policy-full") / "model"
+def test_other_settings_do_not_continue_a_checkpoint_nor_spoil_it(tiny, interrupt, some_rewards):
+    whole = train_rl(tiny, "full", "whole")
+    policy, output = tiny.folder / "policy-full/run/model", tiny.folder / "killed/run"
+    settings = {"model": model_settings("full"), "rl": {**RL, "steps": STEPS, "clip_epsilon": 0.3}}
+    settings["rl"] |= {"scored_steps": [1, 4], "learning_rate": 0.1}
     undo = interrupt(5, kill)
     with pytest.raises(Killed):
         train_rl(tiny, "full", "killed")
+    with pytest.raises(Killed):
+        grpo.run_grpo(settings, 0, policy, tiny.prompts, output, 0)
     undo()
-    settings = {"model": model_settings("full"), "rl": {**RL, "steps": STEPS, "clip_epsilon": 0.3}}
-    output = tiny.folder / "killed/run"
-    grpo.run_grpo(settings, 0, policy, tiny.prompts, output, 1e6)
-    assert read_json(output / "run.json")["resumed_at"] == []
-    assert not (output / SCRATCH).exists()
+    assert outputs(train_rl(tiny, "full", "killed")) == outputs(whole)
+    assert read_json(output / "run.json")["resumed_at"] == [5]
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ KEYS = {
         "rl={scored_steps: [2]}",
         # Two experiments share no run with main.
         r"(rl|rollouts|labels)/(F|B|FB)-s0-rl(2-5|6-9)/|training/"
-        rf"|(provenance|scores)/(?!composition|field13)|{REPORT}",
+        r"|(provenance|scores|metrics)/(?!composition|field13)|tables/|figures/|claims\.",
     ),
     "samples of an evaluation": (
         "sampling={n_samples: 5}",
@@ -55,6 +55,11 @@ KEYS = {
         "experiments={longer: {rl_steps: {low: 6, high: 14}}}",
         # Training sets keep out all validation problems.
         rf"data/smoke/[^/]+/((dev|final)-longer|sft-|rl-)|{FROM_SFT}",
+    ),
+    "the steps of another experiment": (
+        "experiments={field13: {rl_steps: [{low: 4, high: 7}]}}",
+        # They are one of the ranges of which every experiment has metrics.
+        rf"data/smoke/gf13.*/rl-|(rl|rollouts|labels)/gf13-.*-rl|{collected('field13')}|metrics/",
     ),
     "shares of amplification": (
         "experiments={amplification: {evaluation_shares: [0.9]}}",

@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import boto3
@@ -140,6 +141,24 @@ def test_an_altered_object_is_refused_by_name(origin, tmp_path, folder_remote):
     assert f"{weights} differs from its hash" in refused.stderr
     assert refused.stderr.count("\n") == 1
     assert not (project.folder / "results/smoke").exists()
+    succeed(project.python("sharing", "restore", "--tier", "smoke"))
+    assert "Nothing to be done" in planned(project)
+
+
+def test_an_interrupted_restore_is_refused_and_begun_anew(origin, tmp_path, folder_remote):
+    project = clone(origin, tmp_path / "clone")
+    command = ["-m", "workflow_scripts.sharing", "restore", "--tier", "smoke"]
+    process = subprocess.Popen([sys.executable, *command], cwd=project.folder)
+    while not any((project.folder / "results/smoke").glob("*/*")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    refused = project.snakemake("all", "--cores", "1")
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1] == (
+        "error: results/smoke is restored in part: make restore TIER=smoke"
+    )
     succeed(project.python("sharing", "restore", "--tier", "smoke"))
     assert "Nothing to be done" in planned(project)
 

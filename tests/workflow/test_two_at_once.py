@@ -41,21 +41,24 @@ def test_two_at_once_and_the_way_on_after_a_crash(project):
 
         process.kill()
         process.wait()
+        # The job of the killed snakemake is still there.
+        orphaned = project.run(*SNAKEMAKE, *ARGUMENTS)
+        assert orphaned.returncode == 1
+        assert f"process {job.pid} (workflow_scripts.train.base)" in orphaned.stderr
+        assert f"or stop them: kill {job.pid}" in orphaned.stderr.splitlines()[-1]
+        job.kill()
+        job.wait()
         third = project.run(*SNAKEMAKE, *ARGUMENTS)
         assert third.returncode == 1
         told = third.stderr.splitlines()[-1]
         assert told.startswith("error: the last run on results/smoke was killed and left its lock")
         unlock, go_on = (
-            [*SNAKEMAKE, *shlex.split(command)[1:]]
-            for command in told.split("Go on with: ")[1].split(" && ")
+            shlex.split(command) for command in told.split("Go on with: ")[1].split(" && ")
         )
         assert project.run(*unlock).returncode == 0
-        # The job of the killed snakemake is still there: its run is not started twice.
-        orphaned = project.run(*go_on)
-        assert orphaned.returncode == 1
-        assert f"scratch is in use by process {job.pid} on " in orphaned.stderr + orphaned.stdout
     finally:
-        job.kill()
         process.kill()
+        if job.is_running():
+            job.kill()
     assert project.run(*go_on).returncode == 0
     assert (project.folder / "results/smoke/base/gf13/run.json").is_file()

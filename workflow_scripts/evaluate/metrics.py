@@ -4,6 +4,7 @@ The program writes one experiment's estimates as a tidy CSV, one row per estimat
 """
 
 import argparse
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -22,7 +23,7 @@ from workflow_scripts.evaluate.statistics import (
     ratio,
 )
 from workflow_scripts.files import StudyError, run_stage
-from workflow_scripts.settings import Range, Settings, Statistics
+from workflow_scripts.settings import Range, Statistics
 from workflow_scripts.task.problems import COMPOSITION, PROBLEM_TYPES
 
 ALL_TYPES = "all"
@@ -283,22 +284,15 @@ def _rows(group: Group, spans: list[Range]) -> list[dict]:
     return rows
 
 
-def spans_of(settings: Settings) -> list[Range]:
-    """The ranges of steps that the configuration names."""
-    experiments = settings.experiments
-    spans = [settings.data.sft_steps, *experiments.main.rl_steps, *experiments.field13.rl_steps]
-    return list(dict.fromkeys([*spans, experiments.longer.rl_steps]))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", required=True, help="JSON of the validated configuration")
+    parser.add_argument("--statistics", required=True, help="section of the settings, as JSON")
+    parser.add_argument("--spans", type=json.loads, required=True, help="ranges of steps, as JSON")
     parser.add_argument("--scores", required=True, nargs="+", type=Path, help="of an experiment")
     parser.add_argument("--output", required=True, type=Path, help="metrics/<experiment>.csv")
     arguments = parser.parse_args()
-    settings = Settings.model_validate_json(arguments.settings)
-    scores = Scores.read(arguments.scores, settings.statistics)
-    table = tabulate(scores, spans_of(settings))
+    scores = Scores.read(arguments.scores, Statistics.model_validate_json(arguments.statistics))
+    table = tabulate(scores, [Range.model_validate(span) for span in arguments.spans])
     write_whole({arguments.output: lambda path: table.to_csv(path, index=False)})
 
 

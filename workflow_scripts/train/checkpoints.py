@@ -20,14 +20,14 @@ from typing import Protocol
 from transformers import Trainer, TrainerCallback
 
 from workflow_scripts.files import StudyError, full_disk, read_json, sha256_tree, write_json
-from workflow_scripts.lock import lock_folder
+from workflow_scripts.lock import lock_folder, unlock_folder
 from workflow_scripts.scratch import IDENTITY, SCRATCH
 from workflow_scripts.train.run import RunRecord
 
 _MANIFEST, _ROLLOUTS = "checkpoint.json", "rollouts.csv"
 _KEPT = 2  # the newest, and the one before it
-# A scheduler's time limit, preemption, or a person at the terminal.
-_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
+# A scheduler's time limit, preemption, a person at the terminal, a terminal that was closed.
+_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGHUP)
 
 
 class Log(Protocol):
@@ -50,7 +50,7 @@ class Checkpoints(TrainerCallback):
         self.record, self.seconds, self.log = record, seconds, log
         self.signal: signal.Signals | None = None
         # A run whose snakemake was killed may still be at work.
-        self.lock = lock_folder(folder / SCRATCH)
+        self.lock = lock_folder(folder)
         shutil.rmtree(self.incoming, ignore_errors=True)
 
     def train(self, trainer: Trainer, can_resume: Callable[[int], bool] = lambda _: True) -> None:
@@ -73,15 +73,15 @@ class Checkpoints(TrainerCallback):
                     f"{trainer.state.max_steps}, which is saved: run snakemake again to go on"
                 )
         except BaseException:
-            self.lock.close()
+            unlock_folder(self.lock)
             raise
         finally:
             shutil.rmtree(self.incoming, ignore_errors=True)
 
     def remove(self) -> None:
         """Remove the scratch folder, once the run's outputs are complete."""
-        shutil.rmtree(self.folder.parent)
-        self.lock.close()
+        shutil.rmtree(self.folder.parent, ignore_errors=True)
+        unlock_folder(self.lock)
 
     def on_train_begin(self, args, state, control, **kwargs):
         self.saved = time.monotonic()
@@ -144,7 +144,8 @@ class Checkpoints(TrainerCallback):
 
         def remember(number, frame):
             self.signal = signal.Signals(number)
-            signal.signal(number, before[number])
+            for each, handler in before.items():
+                signal.signal(each, handler)
 
         before = {number: signal.signal(number, remember) for number in _SIGNALS}
         try:
@@ -176,7 +177,10 @@ def find_damage(checkpoint: Path) -> str | None:
         expected = json.loads((checkpoint / _MANIFEST).read_text())["files"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         return f"{_MANIFEST}: {error}"
-    found = sha256_tree(checkpoint)
+    try:
+        found = sha256_tree(checkpoint)
+    except StudyError as error:
+        return str(error)
     for name, digest in expected.items():
         if found.get(name) != digest:
             return f"{name} is missing" if name not in found else f"{name} differs from its hash"

@@ -11,6 +11,7 @@ Writes model/, checkpoints/ (the scored ones), log.csv, rollouts.csv and run.jso
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 from random import Random
 
@@ -139,6 +140,12 @@ class ScoredModels(TrainerCallback):
             return False
         return True
 
+    def move_to(self, folder: Path) -> None:
+        """Put the models in their place, and remove those of an earlier run from there."""
+        shutil.rmtree(folder, ignore_errors=True)
+        if self.folder.is_dir():
+            self.folder.replace(folder)
+
 
 def grpo_config(rl: dict, model: dict, seed: int, output: Path) -> GRPOConfig:
     """TRL's configuration, with nothing that matters left to a default."""
@@ -207,7 +214,8 @@ def run_grpo(
     checkpoints = Checkpoints(output, record, checkpoint_seconds, log)
     trainer = make_trainer(settings, seed, sft, prompts, log, checkpoints.incoming)
     tokenizer = trainer.processing_class
-    scored = ScoredModels(rl["scored_steps"], tokenizer, output / "checkpoints")
+    # In the scratch folder: a run of other settings must not leave its models among these.
+    scored = ScoredModels(rl["scored_steps"], tokenizer, checkpoints.folder / "scored")
     trainer.add_callback(Progress(output.name, ("reward", "kl", "completions/mean_length")))
     trainer.add_callback(scored)
     # The reference is a frozen adapter of the model itself, or a model of its own.
@@ -219,6 +227,7 @@ def run_grpo(
 
     write_step_table(output / "log.csv", history, LOGGED)
     log.write(output / "rollouts.csv")
+    scored.move_to(output / "checkpoints")
     files = save_model(trainer.model, tokenizer, output / "model")
     record.write(
         output / "run.json",
