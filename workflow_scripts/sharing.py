@@ -21,7 +21,7 @@ from workflow_scripts.files import StudyError, read_json, run_stage, sha256, wri
 from workflow_scripts.lock import LOCK, lock_folder
 from workflow_scripts.scratch import SCRATCH
 
-_RECORDS = Path(".snakemake/metadata")
+_RECORDS, _INCOMPLETE = Path(".snakemake/metadata"), Path(".snakemake/incomplete")
 _REMOTE = "study"
 
 
@@ -56,10 +56,16 @@ def _dvc(*arguments: str) -> None:
         raise StudyError(" ".join(told or run.stderr.splitlines()[-3:]))
 
 
-def _recorded_file(record: Path) -> str:
-    """The file that a record of Snakemake's is of; long names are folders of their pieces."""
-    pieces = [piece.removeprefix("@") for piece in record.relative_to(_RECORDS).parts]
-    return urlsafe_b64decode("".join(pieces)).decode()
+def _records(folder: Path, tier: str) -> list[Path]:
+    """Snakemake's records in a folder that are of files of a tier."""
+    prefixes = tuple(f"{shared}/" for shared in _folders(tier))
+    found = []
+    for record in sorted(path for path in folder.rglob("*") if path.is_file()):
+        # A record is named by the file that it is of; a long name is a folder of its pieces.
+        pieces = [piece.removeprefix("@") for piece in record.relative_to(folder).parts]
+        if urlsafe_b64decode("".join(pieces)).decode().startswith(prefixes):
+            found.append(record)
+    return found
 
 
 def _files(tier: str) -> list[Path]:
@@ -68,20 +74,24 @@ def _files(tier: str) -> list[Path]:
         path
         for folder in _folders(tier)
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and SCRATCH not in path.parts and path.name != LOCK
+        if path.is_file()
+        and SCRATCH not in path.parts
+        and path.name != LOCK
+        and path.suffix != ".tmp"  # half-written by a job that was killed
     ]
 
 
 def publish(tier: str, remote: str) -> None:
     """Push a finished tier to a remote, and leave what is to be committed in the working tree."""
-    records, prefixes = _records_folder(tier), tuple(f"{folder}/" for folder in _folders(tier))
+    records = _records_folder(tier)
     lock = lock_folder(Path("results", tier))
+    if _records(_INCOMPLETE, tier):
+        raise StudyError(f"jobs of results/{tier} were interrupted: make study TIER={tier}")
     shutil.rmtree(records, ignore_errors=True)
-    for record in sorted(path for path in _RECORDS.rglob("*") if path.is_file()):
-        if _recorded_file(record).startswith(prefixes):
-            target = records / record.relative_to(_RECORDS)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(record, target)
+    for record in _records(_RECORDS, tier):
+        target = records / record.relative_to(_RECORDS)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(record, target)
     if not records.is_dir():
         raise StudyError(f"results/{tier} has no finished job: make study TIER={tier}")
     write_json(manifest_path(tier), {str(path): sha256(path) for path in _files(tier)})
@@ -101,9 +111,15 @@ def find_differences(tier: str) -> dict[str, str]:
     return wrong | {path: "differs from its hash" for path in both if found[path] != expected[path]}
 
 
+def _cache() -> Path:
+    command = [sys.executable, "-m", "dvc", "cache", "dir"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    return Path(told.stdout.strip())
+
+
 def _drop_altered_objects() -> None:
     """Remove from DVC's cache what is not what its name says: it would be taken next time."""
-    for path in Path(".dvc/cache/files/md5").glob("??/*"):
+    for path in (_cache() / "files/md5").glob("??/*"):
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "md5").hexdigest()
         if digest != path.parent.name + path.name.removesuffix(".dir"):

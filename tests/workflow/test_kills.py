@@ -9,11 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.conftest import Project, copy_project
+from workflow_scripts.lock import LOCK
 
 _OTHERS = ("amplification", "composition", "diversity", "robustness", "field13", "longer")
 STUDY = [
@@ -24,8 +26,6 @@ STUDY = [
     + ", ".join(f"{name}: {{enabled: false}}" for name in _OTHERS)
     + "}",
 ]
-# Of a run's own course, not of its results.
-VARYING = ("run.json", "log.csv", ".lock")
 
 
 def command(*options: str) -> list[str]:
@@ -41,6 +41,21 @@ def start(project: Project) -> subprocess.Popen:
         stderr=(project.folder / "stderr.log").open("w"),
         start_new_session=True,
     )
+
+
+def checkpoints(project: Project) -> set[Path]:
+    return set(project.folder.glob("results/smoke/*/*/scratch/*/step-*"))
+
+
+def wait_for_a_moment(process: subprocess.Popen, project: Project, rng: random.Random) -> None:
+    """Wait for some seconds, or until a run has saved a checkpoint and a little longer."""
+    before, end = checkpoints(project), time.monotonic() + rng.uniform(4, 14)
+    for_training = rng.random() < 0.5
+    while process.poll() is None:
+        if checkpoints(project) - before if for_training else time.monotonic() > end:
+            time.sleep(rng.uniform(0, 1) * for_training)
+            return
+        time.sleep(0.02)
 
 
 def stop_tree(process: subprocess.Popen, number: signal.Signals) -> None:
@@ -67,13 +82,23 @@ def damage_a_checkpoint(project: Project, rng: random.Random) -> bool:
     return True
 
 
-def results(project: Project) -> dict[str, bytes]:
+def content(path: Path) -> object:
+    """What a file says, but for times and for where a run was taken up again."""
+    if path.name == "run.json":
+        record = json.loads(path.read_text())
+        return {k: v for k, v in record.items() if k not in ("wall_seconds", "resumed_at")}
+    if path.name == "log.csv" and path.parents[1].name == "rl":  # the last column is a time
+        return [line.rpartition(",")[0] for line in path.read_text().splitlines()]
+    return path.read_bytes()
+
+
+def results(project: Project) -> dict[str, object]:
     folder = project.folder / "results/smoke"
     left_out = {folder / "logs", folder / "benchmarks"}
     return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
+        path.relative_to(folder).as_posix(): content(path)
         for path in folder.rglob("*")
-        if path.is_file() and path.name not in VARYING and not left_out & set(path.parents)
+        if path.is_file() and path.name != LOCK and not left_out & set(path.parents)
     }
 
 
@@ -92,38 +117,36 @@ def test_a_study_killed_at_random_moments_ends_as_one_left_alone(
     project, rng = Project(copy_project(tmp_path / "project")), random.Random(0)
     numbers = [signal.SIGKILL, signal.SIGTERM, signal.SIGINT] if torture else [signal.SIGKILL]
     killed = damaged = finished = 0
+    resumed: list[list[int]] = []
     started = time.monotonic()
     while killed < kills:
         process = start(project)
-        try:
-            process.wait(timeout=rng.uniform(4, 16))
-        except subprocess.TimeoutExpired:
+        wait_for_a_moment(process, project, rng)
+        if process.poll() is None:
             stop_tree(process, rng.choice(numbers))
             killed += 1
         else:
             assert process.returncode == 0, (project.folder / "stderr.log").read_text()[-3000:]
             finished += 1
-            compare(project, uninterrupted)
+            resumed += compare(project, uninterrupted)
             project.run("rm", "-rf", "results/smoke", "data/smoke", ".snakemake")
         if torture and rng.random() < 0.3:
             damaged += damage_a_checkpoint(project, rng)
         subprocess.run(command("--unlock"), cwd=project.folder, capture_output=True, check=True)
     assert start(project).wait() == 0, (project.folder / "stderr.log").read_text()[-3000:]
-    compare(project, uninterrupted)
-    resumed = [
-        json.loads(record.read_text())["resumed_at"]
-        for record in project.folder.glob("results/smoke/*/*/run.json")
-    ]
+    resumed += compare(project, uninterrupted)
     assert any(resumed), "no run was interrupted: kill it at other moments"
+    assert damaged or not torture
     with capsys.disabled():
         minutes = (time.monotonic() - started) / 60
         print(
             f"\n{killed} kills, {damaged} damaged checkpoints, {finished + 1} studies finished in "
-            f"{minutes:.1f} minutes; the last one's runs went on at steps {resumed}"
+            f"{minutes:.1f} minutes; their runs were taken up again at steps {resumed}"
         )
 
 
-def compare(project: Project, whole: Project) -> None:
+def compare(project: Project, whole: Project) -> list[list[int]]:
+    """Compare two finished studies; return the steps at which the first one's runs went on."""
     mine, expected = results(project), results(whole)
     assert mine.keys() == expected.keys()
     different = [name for name in expected if mine[name] != expected[name]]
@@ -131,3 +154,5 @@ def compare(project: Project, whole: Project) -> None:
     for log in project.folder.glob("results/smoke/rl/*/log.csv"):
         steps = [line.split(",")[0] for line in log.read_text().splitlines()[1:]]
         assert steps == [str(step) for step in range(1, 61)], "each step exactly once"
+    records = project.folder.glob("results/smoke/*/*/run.json")
+    return [json.loads(record.read_text())["resumed_at"] for record in records]
