@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -105,9 +106,10 @@ def test_incomplete_scores_are_refused(frame):
 
 
 def run_metrics(scores, output):
-    settings = SMOKE.model_dump_json()
+    spans = json.dumps([span.model_dump() for span in Study(SMOKE).spans])
     command = [sys.executable, "-m", "workflow_scripts.evaluate.metrics"]
-    command += ["--settings", settings, "--scores", str(scores), "--output", str(output)]
+    command += ["--statistics", SMOKE.statistics.model_dump_json(), "--spans", spans]
+    command += ["--scores", str(scores), "--output", str(output)]
     return subprocess.run(command, capture_output=True, text=True)
 
 
