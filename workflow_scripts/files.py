@@ -82,6 +82,15 @@ def sha256_tree(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
 
 
+def find_difference(folder: Path, expected: dict[str, str]) -> tuple[str, bool] | None:
+    """The first file below a folder that has not its expected hash, and whether it is there."""
+    found = sha256_tree(folder)
+    for name, digest in expected.items():
+        if found.get(name) != digest:
+            return name, name in found
+    return None
+
+
 def run_stage(main: Callable[[], None]) -> None:
     """Run a stage's command line; a StudyError or full disk is one line and status 1."""
     faulthandler.enable()  # a crash in native code would leave an empty log

@@ -15,7 +15,13 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from workflow_scripts.files import StudyError, read_json, sha256_tree, write_json
+from workflow_scripts.files import (
+    StudyError,
+    find_difference,
+    read_json,
+    sha256_tree,
+    write_json,
+)
 
 # The hashes of a model folder's files. Written last: a folder without one is not whole.
 MANIFEST = "manifest.json"
@@ -54,15 +60,14 @@ def verify_model(folder: Path) -> dict[str, str]:
     Raises StudyError if the folder is missing, or a file is missing, cut short or altered.
     """
     expected = read_json(folder / MANIFEST)["files"]
-    found = sha256_tree(folder)
-    for name, digest in expected.items():
-        if found.get(name) != digest:
-            reason = "differs from its hash in" if name in found else "is missing, named by"
-            # The manifest is what the workflow knows of a model: without it the model is remade.
-            raise StudyError(
-                f"{folder / name} {reason} {folder / MANIFEST}: delete that manifest and run "
-                "snakemake again, or restore the folder if it came with the project"
-            )
+    if difference := find_difference(folder, expected):
+        name, is_there = difference
+        reason = "differs from its hash in" if is_there else "is missing, named by"
+        # The manifest is what the workflow knows of a model: without it the model is remade.
+        raise StudyError(
+            f"{folder / name} {reason} {folder / MANIFEST}: delete that manifest and run "
+            "snakemake again, or restore the folder if it came with the project"
+        )
     return expected
 
 

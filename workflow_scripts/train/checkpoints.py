@@ -19,7 +19,14 @@ from typing import Protocol
 
 from transformers import Trainer, TrainerCallback
 
-from workflow_scripts.files import StudyError, full_disk, read_json, sha256_tree, write_json
+from workflow_scripts.files import (
+    StudyError,
+    find_difference,
+    full_disk,
+    read_json,
+    sha256_tree,
+    write_json,
+)
 from workflow_scripts.lock import lock_folder, unlock_folder
 from workflow_scripts.scratch import IDENTITY, SCRATCH
 from workflow_scripts.train.run import RunRecord
@@ -178,10 +185,10 @@ def find_damage(checkpoint: Path) -> str | None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         return f"{_MANIFEST}: {error}"
     try:
-        found = sha256_tree(checkpoint)
+        difference = find_difference(checkpoint, expected)
     except StudyError as error:
         return str(error)
-    for name, digest in expected.items():
-        if found.get(name) != digest:
-            return f"{name} is missing" if name not in found else f"{name} differs from its hash"
-    return None
+    if difference is None:
+        return None
+    name, is_there = difference
+    return f"{name} differs from its hash" if is_there else f"{name} is missing"
