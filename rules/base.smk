@@ -3,24 +3,24 @@
 
 rule base_model:
     output:
-        manifest=f"{RESULTS}/base/gf{{p}}/model/manifest.json",
-        log=f"{RESULTS}/base/gf{{p}}/log.csv",
-        record=f"{RESULTS}/base/gf{{p}}/run.json",
+        manifest=f"{RESULTS}/base/{{base}}/model/manifest.json",
+        log=f"{RESULTS}/base/{{base}}/log.csv",
+        record=f"{RESULTS}/base/{{base}}/run.json",
     log:
-        f"{RESULTS}/logs/base/gf{{p}}.log",
+        f"{RESULTS}/logs/base/{{base}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/base/gf{{p}}.tsv"
+        f"{RESULTS}/benchmarks/base/{{base}}.tsv"
     priority: 1000
     threads: study.settings.model.threads
     resources:
         mem_mb=2000,
         runtime=60,
     params:
-        settings=lambda w: as_json(study.base_settings(int(w.p))),
+        settings=lambda w: as_json(study.base_settings(w.base)),
         folder=subpath(output.record, parent=True),
         code=code("train.base"),
     message:
-        "Train the base model of GF({wildcards.p}) from scratch"
+        "Train the base model {wildcards.base} from scratch"
     shell:
         training("train.base")
         + " --settings {params.settings:q} --output {params.folder:q} 2> {log:q}"
@@ -28,8 +28,8 @@ rule base_model:
 
 rule compare_base:
     input:
-        trained=[f"{RESULTS}/base/gf{p}/model/manifest.json" for p in study.field_sizes],
-        shipped=[f"data/base/gf{p}/model/manifest.json" for p in study.field_sizes],
+        trained=[f"{RESULTS}/base/{name}/model/manifest.json" for name in study.base_tasks],
+        shipped=[f"data/base/{name}/model/manifest.json" for name in study.base_tasks],
     output:
         f"{RESULTS}/base/comparison.md",
     log:
@@ -41,7 +41,7 @@ rule compare_base:
         mem_mb=2000,
         runtime=10,
     params:
-        settings=lambda w: [as_json(study.base_settings(p)) for p in study.field_sizes],
+        settings=lambda w: [as_json(study.base_settings(name)) for name in study.base_tasks],
         code=code("train.compare_base"),
     message:
         "Compare the base models trained here with the shipped ones"

@@ -43,6 +43,7 @@ COLLECT_PRIORITY, SHOW_PRIORITY, DATA_PRIORITY = 1500, 2000, 3000
 
 wildcard_constraints:
     field=r"gf[^/]+",
+    base=r"gf[^/]+",
     kind=r"[a-z]+",
     mix=r"[A-Za-z0-9.]+",
     seed=r"\d+",

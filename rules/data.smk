@@ -56,7 +56,7 @@ rule sft_set:
     params:
         task=task_of_field,
         mix=lambda w: as_json(study.sft_mix(w.mix)),
-        n=study.settings.data.sft_examples,
+        n=lambda w: study.sft_examples(w.mix),
         code=code("task.datasets"),
     message:
         "Draw the SFT examples {wildcards.mix} of {wildcards.field}, seed {wildcards.seed}"

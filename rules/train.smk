@@ -6,8 +6,8 @@ def planned_runs():
     """What the configuration knows of each training run, hashed, by the run's folder."""
     base_seed = study.settings.base.seed
     runs = [
-        (f"{RESULTS}/base/gf{p}", "base", study.base_settings(p), base_seed)
-        for p in study.field_sizes
+        (f"{RESULTS}/base/{name}", "base", study.base_settings(name), base_seed)
+        for name in study.base_tasks
     ]
     for run in study.runs.values():
         stage = {"sft": "sft", "rl": "grpo"}[run.folder]

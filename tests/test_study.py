@@ -28,6 +28,7 @@ PINNED = {
     "rl.kl_coefficient": 0.0,
     "rl.steps": 300,
     "rl.scored_steps": [20, 100],
+    "experiments.composition.overrides": {},
     "experiments.robustness.axes": {
         "sft.learning_rate": [5.0e-4, 2.0e-3],
         "rl.kl_coefficient": [0.05, 0.1],
@@ -151,7 +152,7 @@ CHANGES = {
     "model.adaptation": "lora",
     "model.lora.r": 8,
     "model.lora.target_modules": ["q_proj", "v_proj"],
-    "model.base": "data/base/other folder/gf{p}",
+    "model.base": "data/base/other folder/{task}",
     "task.field_map": "prompt",
     "task.response_words": 79,
     "task.field_size": 5,
@@ -335,6 +336,21 @@ def test_sft_mix_of_compositions_has_the_parts_of_the_experiment():
     study = study_of()
     assert study.sft_mix("atomic") == {"parts": [1], "part_steps": [1, 2]}
     assert study.sft_mix("pairs") == {"parts": [1, 2], "part_steps": [1, 2]}
+
+
+def test_an_experiment_whose_prompts_ask_for_any_part_has_data_and_a_base_of_its_own():
+    overrides = {"task.asks": "any", "sft.epochs": 4}
+    examples = {"experiments.composition.sft_examples": 9000}
+    study = study_of({"experiments.composition.overrides": overrides, **examples})
+    run = study.sft_runs["pairs-s0-epochs=4-asks=any"]
+    assert study.sft_file(run) == "data/laptop/gf11-asks=any/sft-pairs-s0.jsonl"
+    assert study.base_folder(run) == "data/base/gf11-asks=any/model"
+    assert study.base_folder(study.sft_runs["FB-s0"]) == "data/base/gf11/model"
+    assert set(study.base_tasks) == {"gf11", "gf13", "gf11-asks=any"}
+    asks = {name: study.base_settings(name)["task"]["asks"] for name in study.base_tasks}
+    assert asks == {"gf11": "last", "gf13": "last", "gf11-asks=any": "any"}
+    assert study.sft_examples("pairs") == 9000
+    assert study.sft_examples("FB") == SETTINGS.data.sft_examples
 
 
 @pytest.mark.parametrize(

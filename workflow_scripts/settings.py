@@ -70,6 +70,7 @@ class Task(Section):
     n_variables: Annotated[Count, Field(le=10_000)]
     field_map: Literal["hidden", "prompt"]
     response_words: Count
+    asks: Literal["last", "any"]
 
     @model_validator(mode="after")
     def _prime(self):
@@ -249,6 +250,7 @@ class Amplification(Experiment):
 
 class Composition(Experiment):
     part_steps: Range
+    sft_examples: Count
     sft_parts: dict[Annotated[str, Field(pattern=r"^[a-z]{2,}$")], Range]
     rl_parts: Range
     validation_parts: Range

@@ -15,6 +15,7 @@ from workflow_scripts.settings import (
     Experiment,
     Range,
     Settings,
+    Task,
     override,
 )
 from workflow_scripts.task.datasets import SPLITS
@@ -148,6 +149,11 @@ class Study:
         if share is None:
             share = float(data_mix.removeprefix("back")) / 100
         return {"backward_share": share, "steps": self.settings.data.sft_steps.values()}
+
+    def sft_examples(self, data_mix: str) -> int:
+        composition = self.settings.experiments.composition
+        mine = data_mix in composition.sft_parts
+        return composition.sft_examples if mine else self.settings.data.sft_examples
 
     def prompt_mix(self, prompts: str) -> dict:
         """What an RL prompt set holds, see task.datasets; names are 6-9, 6-9-eval75, 3-5-parts."""
@@ -373,14 +379,21 @@ class Study:
         return list(dict.fromkeys([*spans, experiments.longer.rl_steps]))
 
     @property
-    def field_sizes(self) -> list[int]:
-        return sorted({settings.task.field_size for settings in self.fields.values()})
+    def base_tasks(self) -> dict[str, Task]:
+        """The tasks that need a base model of their own, by its name: gf11, gf13, gf11-asks=any."""
+        tasks = [settings.task for settings in self.fields.values()]
+        return {self._base_name(task): task for task in tasks}
 
-    def base_settings(self, p: int) -> dict:
-        """The settings that define the base model of GF(p)."""
-        task = self.settings.task.model_dump(include={"n_variables"})
+    @staticmethod
+    def _base_name(task: Task) -> str:
+        asks = {} if task.asks == "last" else {"asks": task.asks}
+        return f"gf{task.field_size}{_suffix(asks)}"
+
+    def base_settings(self, name: str) -> dict:
+        """The settings that define a base model."""
+        task = self.base_tasks[name].model_dump(include={"field_size", "n_variables", "asks"})
         return {
-            "task": {"field_size": p, **task},
+            "task": task,
             "model": self.settings.model.model_dump(include={"device", "dtype", "threads"}),
             "base": self.settings.base.model_dump(),
         }
@@ -396,12 +409,12 @@ class Study:
         return f"{self.results}/{run.folder}/{run.name}"
 
     def base_folder(self, run: SftRun) -> str:
-        return run.settings.model.base.format(p=run.settings.task.field_size)
+        return run.settings.model.base.format(task=self._base_name(run.settings.task))
 
     def missing_base_model(self) -> tuple[str, str, str] | None:
         """Key, value and what is allowed, of a base model neither there nor made by a rule."""
         made = [f"{self.results}/hub/model"] if self.settings.model.hub else []
-        made += [f"{self.results}/base/gf{p}/model" for p in self.field_sizes]
+        made += [f"{self.results}/base/{name}/model" for name in self.base_tasks]
         for folder in map(self.base_folder, self.sft_runs.values()):
             if folder not in made and not (Path(folder) / "manifest.json").is_file():
                 allowed = f"a folder with a model and its manifest.json, or {' or '.join(made)}"

@@ -17,9 +17,10 @@ KINDS = ("facts", "comparisons", "lines", "lists", "walks", "checks", "links")
 SHARES = dict.fromkeys(KINDS, 1 / len(KINDS))
 
 
-def documents(p: int, n: int, shares=None):
+def documents(p: int, n: int, shares=None, asks="last"):
     rng = Random(7)
-    return [draw_document(rng, p, 18, 16, shares or SHARES) for _ in range(n)]
+    task = {"field_size": p, "n_variables": 18, "asks": asks}
+    return [draw_document(rng, task, 16, shares or SHARES) for _ in range(n)]
 
 
 @pytest.mark.parametrize("p", [2, 11, 13])
@@ -91,8 +92,10 @@ def test_lists_follow_the_program_between_two_variables_both_ways():
     assert min(directions.values()) > 80, "the question does not tell the direction"
 
 
-def test_walks_cover_one_part_of_a_composition_from_its_known_variable():
-    for document in documents(11, 300, {"walks": 1.0}):
+@pytest.mark.parametrize("asks", ["last", "any"])
+def test_walks_cover_one_part_of_a_composition_from_its_known_variable(asks):
+    others_follow = 0
+    for document in documents(11, 300, {"walks": 1.0}, asks):
         *given, (listed, _) = document
         clauses = given[0][0].splitlines()[-1].split(" ; ")
         assert len(clauses) > 2, "one part would tell the direction of a problem"
@@ -101,6 +104,7 @@ def test_walks_cover_one_part_of_a_composition_from_its_known_variable():
         parts = [clauses[0].split(" = ")[0], *asked]
         ends = [*asked.values(), clauses[-1].removesuffix(" ?")]
         end = ends[parts.index(known)]
+        others_follow += clauses[-1].removesuffix(" ?") in asked.values()
         first, *others, last = listed.splitlines()
         assert last == "end"
         assert first.split()[2] == value
@@ -108,6 +112,7 @@ def test_walks_cover_one_part_of_a_composition_from_its_known_variable():
         variables = [int(line.split()[0][1:]) for line in (first, *others)]
         step = 1 if int(end[1:]) > int(known[1:]) else -1
         assert variables == list(range(int(known[1:]) + step, int(end[1:]) + step, step))
+    assert 100 < others_follow < 250 if asks == "any" else others_follow == 0
 
 
 def test_checks_compare_the_result_of_a_line_with_the_value_that_is_known():
@@ -124,9 +129,10 @@ def test_checks_compare_the_result_of_a_line_with_the_value_that_is_known():
     assert 0.4 < n_right / (300 * 8) < 0.7
 
 
-def test_links_hand_a_result_to_the_part_that_asks_for_it_or_answer():
+@pytest.mark.parametrize("asks", ["last", "any"])
+def test_links_hand_a_result_to_the_part_that_asks_for_it_or_answer(asks):
     n_answers = 0
-    for document in documents(11, 300, {"links": 1.0}):
+    for document in documents(11, 300, {"links": 1.0}, asks):
         (prompt, _), *links = document
         clauses = prompt.splitlines()[-1].split(" ; ")
         next_part = {c.split(" = ")[1]: c.split(" = ")[0] for c in clauses[1:-1]}

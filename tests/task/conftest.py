@@ -8,7 +8,13 @@ import pytest
 from workflow_scripts.task.datasets import draw_sft
 from workflow_scripts.task.problems import Problem
 
-TASK = {"field_size": 11, "n_variables": 18, "field_map": "hidden", "response_words": 81}
+TASK = {
+    "field_size": 11,
+    "n_variables": 18,
+    "field_map": "hidden",
+    "response_words": 81,
+    "asks": "last",
+}
 MIX = {"steps": [2, 3, 4, 5], "backward_share": 0.5}
 
 

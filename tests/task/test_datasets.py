@@ -26,7 +26,13 @@ from workflow_scripts.task.text import render_prompt
 from workflow_scripts.task.verify import outcome_reward
 
 ROOT = Path(__file__).parents[2]
-TASK = {"field_size": 11, "n_variables": 18, "field_map": "hidden", "response_words": 80}
+TASK = {
+    "field_size": 11,
+    "n_variables": 18,
+    "field_map": "hidden",
+    "response_words": 80,
+    "asks": "last",
+}
 STEPS = {"steps": [2, 3, 4, 5], "backward_share": 0.5}
 PARTS = {"parts": [1, 2], "part_steps": [1, 2]}
 # One step in GF(5): 45 problems of each type, so that chance alone would repeat some.
@@ -130,6 +136,17 @@ def test_prompts_have_exact_shares_of_types_and_even_steps(share):
         assert set(steps) == {6, 7, 8, 9}
         assert max(steps.values()) - min(steps.values()) <= 1
     assert all("response" not in record for record in records)
+
+
+def test_prompts_that_ask_for_any_part_show_as_many_as_fit():
+    task = {**TASK, "asks": "any"}
+    mix = {"parts": [1, 2, 3], "part_steps": [1, 2]}
+    records = draw_prompts(task, mix, 99, set())
+    for record in [*records, *draw_sft(task, mix, 99, 0, set())]:
+        problem = Problem.from_json(record["problem"])
+        assert len(problem.parts) == record["parts"]
+        assert len(problem.parts + problem.unasked) == 6
+        assert record["prompt"] == render_prompt(problem, show_field_map=False)
 
 
 def test_prompts_of_compositions_have_even_parts():

@@ -22,6 +22,7 @@ from workflow_scripts.task.problems import (
     Part,
     Problem,
     draw_composition,
+    draw_parts,
     draw_problem,
 )
 from workflow_scripts.task.strategies import STRATEGIES, write_composed_solution, write_solution
@@ -65,7 +66,7 @@ def text_of_many_problems() -> str:
     return "\n\n".join(texts)
 
 
-GOLDEN = "b6ee33a5aa2a1bad9db6fe92c872f8b7718e61b6c8c101f6ea66e23a14121b15"
+GOLDEN = "8e90799e785dd7fd731414b9e4592e50b2547af04594fb361cf680ab9545d64d"
 
 
 def test_same_seed_gives_the_same_bytes_on_every_machine():
@@ -106,12 +107,29 @@ def test_record_holds_the_whole_problem(problem):
     assert read.canonical == problem.canonical
 
 
+def test_parts_that_are_not_asked_for_are_kept_and_change_no_answer():
+    problem = draw_parts(Random(1), 11, 6, (1, 2), 18)
+    two = problem.asking_for(2)
+    assert two.parts == problem.parts[:2]
+    assert two.unasked == problem.parts[2:]
+    assert two.asking_for(6) == problem
+    assert two.answer == Problem(11, problem.known, problem.parts[:2]).answer
+    assert Problem.from_json(json.loads(json.dumps(two.to_json()))) == two
+
+
+def test_problems_that_differ_in_what_is_not_asked_for_are_the_same():
+    problem = draw_parts(Random(2), 11, 3, (1, 2), 18)
+    alone = Problem(11, problem.known, problem.parts[:2])
+    assert problem.asking_for(2).canonical == alone.canonical != problem.canonical
+
+
 def test_record_can_be_read_by_a_person():
     problem = Problem(11, 4, (Part(INVERSION, 3, (("+", 10), ("*", 7))),))
     assert problem.to_json() == {
         "p": 11,
         "known": 4,
         "parts": [{"type": "inversion", "first": 3, "steps": ["+10", "*7"]}],
+        "unasked": [],
     }
 
 

@@ -1,11 +1,13 @@
 """The text of prompts and responses."""
 
+from random import Random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workflow_scripts.task.field import make_field
-from workflow_scripts.task.problems import EVALUATION, INVERSION, Part, Problem
+from workflow_scripts.task.problems import EVALUATION, INVERSION, Part, Problem, draw_parts
 from workflow_scripts.task.text import (
     WorkedLine,
     count_words,
@@ -43,6 +45,18 @@ def test_prompt_of_a_composition_feeds_each_answer_into_the_next_part():
         "x9 = x8 + 4\n"
         "x2 = 5 ; x7 = x4 ; x8 = x5 ; x9 ?\n"
     )
+
+
+def test_a_prompt_may_go_on_with_parts_that_are_not_asked_for():
+    problem = draw_parts(Random(3), 11, 4, (1, 2), 18)
+    *program, question = render_prompt(problem, show_field_map=False).splitlines()
+    *fewer_program, fewer = render_prompt(problem.asking_for(2), show_field_map=False).splitlines()
+    assert fewer_program == program
+    *links, asked = question.split(" ; ")
+    *same_links, fewer_asked = fewer.split(" ; ")
+    assert same_links == links
+    assert asked == f"x{problem.parts[3].asked_variable} ?"
+    assert fewer_asked == f"x{problem.parts[1].asked_variable} ?"
 
 
 def test_field_map_is_hidden_or_states_the_symbol_of_every_element_first():

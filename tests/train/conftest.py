@@ -11,7 +11,13 @@ from workflow_scripts.model.store import create_base_model, save_model
 from workflow_scripts.model.tokenizer import make_tokenizer
 from workflow_scripts.task.datasets import draw_prompts, draw_sft, write_dataset
 
-TASK = {"field_size": 11, "n_variables": 18, "field_map": "hidden", "response_words": 80}
+TASK = {
+    "field_size": 11,
+    "n_variables": 18,
+    "field_map": "hidden",
+    "response_words": 80,
+    "asks": "last",
+}
 LORA = {"r": 4, "alpha": 8, "dropout": 0.05, "target_modules": "all-linear"}
 OPTIMIZATION = {
     "batch_size": 8,

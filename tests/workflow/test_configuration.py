@@ -102,7 +102,13 @@ def test_every_stage_is_a_program_that_explains_itself(project, module):
     assert "--settings" in result.stdout or "--output" in result.stdout
 
 
-TASK = {"field_size": 11, "n_variables": 18, "field_map": "hidden", "response_words": 80}
+TASK = {
+    "field_size": 11,
+    "n_variables": 18,
+    "field_map": "hidden",
+    "response_words": 80,
+    "asks": "last",
+}
 
 
 @pytest.mark.parametrize("damage", ["cut short", "altered", "missing"])

@@ -8,7 +8,7 @@ It stands in for pre-training and holds seven kinds of documents:
   worked line that computes the next (``up``) or the previous (``down``) one;
 - lists: a program and two of its variables, and the lines from one to the other or back, at random,
   with blanks for the values, ``x4 = _ + e7 = _``: addressing and stopping, nothing computed;
-- walks: the prompt of a composition, the value that one of its parts begins with, and such lines
+- walks: the prompt of a composition, which asks for its last part or for any, the value that one of its parts begins with, and such lines
   over that part, of which only the first holds that value;
 - checks: a prompt, single lines that arrive at the variable whose value is known, and whether each
   agrees with that, ``e3 ok`` or ``e3 no``: no guessing;
@@ -30,8 +30,9 @@ from workflow_scripts.task.problems import (
     PROBLEM_TYPES,
     Part,
     Problem,
-    draw_composition,
+    draw_parts,
     draw_problem,
+    most_parts,
 )
 from workflow_scripts.task.text import (
     ANSWER,
@@ -51,7 +52,7 @@ PART_STEPS = (1, 2)  # of each part of a composition
 Document = list[tuple[str, bool]]
 
 
-def _facts(rng: Random, field: Field, n_variables: int, max_steps: int) -> Document:
+def _facts(rng: Random, field: Field, task: dict, max_steps: int) -> Document:
     document = []
     for _ in range(FACTS_PER_DOCUMENT):
         operation = rng.choice("+*-/")
@@ -61,7 +62,7 @@ def _facts(rng: Random, field: Field, n_variables: int, max_steps: int) -> Docum
     return document
 
 
-def _comparisons(rng: Random, field: Field, n_variables: int, max_steps: int) -> Document:
+def _comparisons(rng: Random, field: Field, task: dict, max_steps: int) -> Document:
     document = []
     for _ in range(COMPARISONS_PER_DOCUMENT):
         one = other = rng.choice(field.names)
@@ -78,8 +79,8 @@ def _program(rng: Random, field: Field, n_variables: int, max_steps: int) -> tup
     return part, "\n".join(render_program(field, part)) + "\n"
 
 
-def _lines(rng: Random, field: Field, n_variables: int, max_steps: int) -> Document:
-    part, program = _program(rng, field, n_variables, max_steps)
+def _lines(rng: Random, field: Field, task: dict, max_steps: int) -> Document:
+    part, program = _program(rng, field, task["n_variables"], max_steps)
     document = [(program, False)]
     given, found = set(), set()  # (variable, value)
     for _ in range(LINES_PER_DOCUMENT):
@@ -113,8 +114,8 @@ def _blank_lines(field: Field, part: Part, up: bool) -> str:
     return "\n".join([*written, LIST_END])
 
 
-def _list(rng: Random, field: Field, n_variables: int, max_steps: int) -> Document:
-    part, program = _program(rng, field, n_variables, max_steps)
+def _list(rng: Random, field: Field, task: dict, max_steps: int) -> Document:
+    part, program = _program(rng, field, task["n_variables"], max_steps)
     one, other = rng.sample(range(len(part.steps) + 1), 2)
     request = f"x{part.first + one} = {BLANK} ; x{part.first + other} ?\n"
     low, high = sorted((one, other))
@@ -122,15 +123,16 @@ def _list(rng: Random, field: Field, n_variables: int, max_steps: int) -> Docume
     return [(program + request, False), (_blank_lines(field, between, rng.random() < 0.5), True)]
 
 
-def _draw_parts(rng: Random, field: Field, n_variables: int, fewest: int) -> Problem:
-    n_parts = rng.randrange(fewest, n_variables // (max(PART_STEPS) + 1) + 1)
-    types = [rng.choice(PROBLEM_TYPES) for _ in range(n_parts)]
-    steps = [rng.choice(PART_STEPS) for _ in range(n_parts)]
-    return draw_composition(rng, field.p, types, steps, n_variables)
+def _draw_parts(rng: Random, task: dict, fewest: int) -> Problem:
+    n_parts = rng.randrange(fewest, most_parts(PART_STEPS, task["n_variables"]) + 1)
+    problem = draw_parts(rng, task["field_size"], n_parts, PART_STEPS, task["n_variables"])
+    return problem.asking_for(
+        rng.randrange(fewest, n_parts + 1) if task["asks"] == "any" else n_parts
+    )
 
 
-def _walk(rng: Random, field: Field, n_variables: int, max_steps: int) -> Document:
-    problem = _draw_parts(rng, field, n_variables, fewest=2)
+def _walk(rng: Random, field: Field, task: dict, max_steps: int) -> Document:
+    problem = _draw_parts(rng, task, fewest=2)
     index = rng.randrange(len(problem.parts))
     part = problem.parts[index]
     document = [(render_prompt(problem, show_field_map=False), False)]
@@ -150,9 +152,9 @@ def _last_line(field: Field, part: Part, result: int) -> str:
     return render_worked_line(field, variable, value, operation, constant, result)
 
 
-def _checks(rng: Random, field: Field, n_variables: int, max_steps: int) -> Document:
+def _checks(rng: Random, field: Field, task: dict, max_steps: int) -> Document:
     n_steps = rng.randrange(1, max_steps + 1)
-    problem = draw_problem(rng, field.p, rng.choice(PROBLEM_TYPES), n_steps, n_variables)
+    problem = draw_problem(rng, field.p, rng.choice(PROBLEM_TYPES), n_steps, task["n_variables"])
     (part,) = problem.parts
     other = EVALUATION if part.type == INVERSION else INVERSION
     back = replace(part, type=other)  # asks for what is known, as a guess does
@@ -165,8 +167,8 @@ def _checks(rng: Random, field: Field, n_variables: int, max_steps: int) -> Docu
     return document
 
 
-def _links(rng: Random, field: Field, n_variables: int, max_steps: int) -> Document:
-    problem = _draw_parts(rng, field, n_variables, fewest=1)
+def _links(rng: Random, field: Field, task: dict, max_steps: int) -> Document:
+    problem = _draw_parts(rng, task, fewest=1)
     n_parts = len(problem.parts)
     document = [(render_prompt(problem, show_field_map=False), False)]
     for _ in range(LINES_PER_DOCUMENT):
@@ -192,9 +194,10 @@ _WRITERS = {
 }
 
 
-def draw_document(
-    rng: Random, p: int, n_variables: int, max_steps: int, shares: dict[str, float]
-) -> Document:
-    """Draw one document; shares are the probabilities of the kinds."""
+def draw_document(rng: Random, task: dict, max_steps: int, shares: dict[str, float]) -> Document:
+    """Draw one document; shares are the probabilities of the kinds.
+
+    task holds ``field_size``, ``n_variables`` and ``asks``.
+    """
     (kind,) = rng.choices(list(shares), list(shares.values()))
-    return _WRITERS[kind](rng, make_field(p), n_variables, max_steps)
+    return _WRITERS[kind](rng, make_field(task["field_size"]), task, max_steps)

@@ -20,8 +20,9 @@ from workflow_scripts.task.problems import (
     INVERSION,
     PROBLEM_TYPES,
     Problem,
-    draw_composition,
+    draw_parts,
     draw_problem,
+    most_parts,
 )
 from workflow_scripts.task.strategies import (
     BACKWARD,
@@ -60,9 +61,10 @@ def _draw_single(rng: Random, task: dict, type_: str, n_steps: int) -> Problem:
 
 
 def _draw_parts(rng: Random, task: dict, n_parts: int, part_steps: list[int]) -> Problem:
-    types = [rng.choice(PROBLEM_TYPES) for _ in range(n_parts)]
-    steps = [rng.choice(part_steps) for _ in range(n_parts)]
-    return draw_composition(rng, task["field_size"], types, steps, task["n_variables"])
+    n_variables = task["n_variables"]
+    n_shown = most_parts(part_steps, n_variables) if task["asks"] == "any" else n_parts
+    shown = draw_parts(rng, task["field_size"], n_shown, part_steps, n_variables)
+    return shown.asking_for(n_parts)
 
 
 def draw_validation(task: dict, strata: dict, n_problems: int) -> dict[str, list[dict]]:

@@ -2,10 +2,12 @@
 
 A program assigns consecutive variables, ``x4 = x3 + c``. An *evaluation* part gives the value of
 its first variable and asks for its last; an *inversion* part gives the last and asks for the
-first. A problem of several parts is a *composition*: each part's answer is known to the next.
+first. A problem of several parts is a *composition*: each part's answer is known to the next. Its
+prompt may go on with parts that are not asked for.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from random import Random
 
@@ -22,6 +24,15 @@ class Part:
     type: str
     first: int
     steps: tuple[tuple[str, int], ...]  # (operation, constant), operation "+" or "*"
+
+    def to_json(self) -> dict:
+        steps = [f"{operation}{constant}" for operation, constant in self.steps]
+        return {"type": self.type, "first": self.first, "steps": steps}
+
+    @classmethod
+    def from_json(cls, record: dict) -> "Part":
+        steps = tuple((step[0], int(step[1:])) for step in record["steps"])
+        return cls(record["type"], record["first"], steps)
 
     @property
     def last(self) -> int:
@@ -51,6 +62,7 @@ class Problem:
     p: int
     known: int
     parts: tuple[Part, ...]
+    unasked: tuple[Part, ...] = ()  # of the prompt: they follow those that are asked for
 
     @property
     def field(self) -> Field:
@@ -73,27 +85,26 @@ class Problem:
 
     @property
     def canonical(self) -> tuple:
-        """What makes two problems the same: everything but the names of the variables."""
+        """What makes two problems the same: all that is asked for but the names of variables."""
         return self.p, self.known, tuple((part.type, part.steps) for part in self.parts)
 
+    def asking_for(self, n_parts: int) -> "Problem":
+        """The same prompt, whose question is about the n-th of its parts, counted from 1."""
+        everything = self.parts + self.unasked
+        return replace(self, parts=everything[:n_parts], unasked=everything[n_parts:])
+
     def to_json(self) -> dict:
-        parts = [
-            {"type": part.type, "first": part.first, "steps": [f"{o}{c}" for o, c in part.steps]}
-            for part in self.parts
-        ]
-        return {"p": self.p, "known": self.known, "parts": parts}
+        return {
+            "p": self.p,
+            "known": self.known,
+            "parts": [part.to_json() for part in self.parts],
+            "unasked": [part.to_json() for part in self.unasked],
+        }
 
     @classmethod
     def from_json(cls, record: dict) -> "Problem":
-        parts = tuple(
-            Part(
-                part["type"],
-                part["first"],
-                tuple((step[0], int(step[1:])) for step in part["steps"]),
-            )
-            for part in record["parts"]
-        )
-        return cls(record["p"], record["known"], parts)
+        parts, unasked = (tuple(map(Part.from_json, record[key])) for key in ("parts", "unasked"))
+        return cls(record["p"], record["known"], parts, unasked)
 
 
 def _draw_steps(rng: Random, p: int, n_steps: int) -> tuple[tuple[str, int], ...]:
@@ -126,3 +137,17 @@ def draw_composition(
 def draw_problem(rng: Random, p: int, type_: str, n_steps: int, n_variables: int) -> Problem:
     """Draw a problem of one part, see `draw_composition`."""
     return draw_composition(rng, p, [type_], [n_steps], n_variables)
+
+
+def most_parts(part_steps: Sequence[int], n_variables: int) -> int:
+    """How many parts of at most so many steps fit into a prompt."""
+    return n_variables // (max(part_steps) + 1)
+
+
+def draw_parts(
+    rng: Random, p: int, n_parts: int, part_steps: Sequence[int], n_variables: int
+) -> Problem:
+    """Draw a composition whose parts have random types and numbers of steps."""
+    types = [rng.choice(PROBLEM_TYPES) for _ in range(n_parts)]
+    steps = [rng.choice(part_steps) for _ in range(n_parts)]
+    return draw_composition(rng, p, types, steps, n_variables)

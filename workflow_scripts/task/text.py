@@ -57,15 +57,16 @@ def render_prompt(problem: Problem, show_field_map: bool) -> str:
         lines.append(
             " ".join([FIELD_MAP, *(f"{value} = {name}" for value, name in enumerate(names))])
         )
-    for part in problem.parts:
+    everything = problem.parts + problem.unasked
+    for part in everything:
         lines += render_program(problem.field, part)
-    first, *others = problem.parts
+    first, *others = everything
     clauses = [f"x{first.known_variable} = {names[problem.known]}"]
     previous = first
     for part in others:
         clauses.append(f"x{part.known_variable} = x{previous.asked_variable}")
         previous = part
-    clauses.append(f"x{previous.asked_variable} ?")
+    clauses.append(f"x{problem.parts[-1].asked_variable} ?")
     return "\n".join([*lines, " ; ".join(clauses)]) + "\n"
 
 

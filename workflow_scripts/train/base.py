@@ -2,7 +2,7 @@
 
     python -m workflow_scripts.train.base --help
 
-It stands in for a pre-trained model: it knows the field's facts, single lines and lists, and has
+It stands in for a pre-trained model: it knows the field's facts, single lines and lists, and
 was shown no chain of lines, no guess and no strategy (see model.corpus).
 Writes model/, log.csv and run.json into the output folder.
 """
@@ -34,8 +34,8 @@ def draw_examples(
     rng: Random, n: int, task: dict, corpus: dict, tokenizer: PreTrainedTokenizerBase
 ) -> list[Example]:
     """Draw and tokenize n documents of the base corpus."""
-    p, n_variables, longest = task["field_size"], task["n_variables"], corpus["program_steps"]
-    documents = [draw_document(rng, p, n_variables, longest, corpus["shares"]) for _ in range(n)]
+    longest, shares = corpus["program_steps"], corpus["shares"]
+    documents = [draw_document(rng, task, longest, shares) for _ in range(n)]
     tokens = iter(encode(tokenizer, [text for document in documents for text, _ in document]))
     return [
         make_example([(next(tokens), learnt) for _, learnt in document], tokenizer.eos_token_id)

@@ -39,13 +39,22 @@ def main() -> None:
             for manifest in manifests
         )
         for name, tolerance in TOLERANCES.items():
-            row = f"GF({task['field_size']})", name, trained[name], shipped[name], tolerance
+            row = (
+                f"GF({task['field_size']}), {task['asks']} part asked",
+                name,
+                trained[name],
+                shipped[name],
+                tolerance,
+            )
             rows.append("| {} | {} | {:.4f} | {:.4f} | {} |".format(*row))
             if abs(trained[name] - shipped[name]) > tolerance:
                 different.append(f"{row[0]} {name} {row[2]:.4f} instead of {row[3]:.4f}")
     if different:
         raise StudyError(f"base models differ from the shipped ones: {'; '.join(different)}")
-    head = ["| field | measure | trained here | shipped | tolerance |", "|---|---|--:|--:|--:|"]
+    head = [
+        "| base model | measure | trained here | shipped | tolerance |",
+        "|---|---|--:|--:|--:|",
+    ]
     write_text(args.output, "\n".join([*head, *rows]) + "\n")
 
 
