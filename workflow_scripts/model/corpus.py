@@ -8,8 +8,8 @@ It stands in for pre-training and holds seven kinds of documents:
   worked line that computes the next (``up``) or the previous (``down``) one;
 - lists: a program and two of its variables, and the lines from one to the other or back, at random,
   with blanks for the values, ``x4 = _ + e7 = _``: addressing and stopping, nothing computed;
-- walks: the prompt of a composition, which asks for its last part or for any, the value that one of its parts begins with, and such lines
-  over that part, of which only the first holds that value;
+- walks: the prompt of a composition, which asks for its last part or for any, the value that one of
+  its parts begins with, and such lines over that part, of which only the first holds that value;
 - checks: a prompt, single lines that arrive at the variable whose value is known, and whether each
   agrees with that, ``e3 ok`` or ``e3 no``: no guessing;
 - links: the prompt of a composition, single lines that arrive at what is asked of one of its parts,
