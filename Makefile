@@ -9,7 +9,7 @@ FINISHED = @$(SNAKEMAKE) $(TARGETS) --dry-run --configfile config/$(TIER).yaml 2
 	|| { echo "not finished: make study TIER=$(TIER) TARGETS='$(TARGETS)'"; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help install study test benchmark torture why record publish restore clean
+.PHONY: help install study resume test benchmark torture why record publish restore clean
 
 help: ## Show the targets.
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -25,6 +25,11 @@ install: .venv/.installed ## Create .venv and install the pinned packages.
 study: install ## Run every figure, table and claim of a tier (TIER=laptop, smoke, paper; TARGETS=main).
 	$(SNAKEMAKE) $(TARGETS) --configfile config/$(TIER).yaml
 	@echo "Done: $(TARGETS) in results/$(TIER)"
+
+resume: install ## On SLURM, after a snakemake that was killed: wait for its jobs (CANCEL=yes: cancel), go on.
+	.venv/bin/python -m workflow_scripts.cluster --tier $(TIER) $(if $(CANCEL),--cancel)
+	$(SNAKEMAKE) $(TARGETS) --configfile config/$(TIER).yaml --unlock
+	$(SNAKEMAKE) $(TARGETS) --configfile config/$(TIER).yaml --workflow-profile profiles/slurm
 
 test: install ## Run the tests, the whole smoke tier among them.
 	.venv/bin/python -m pytest

@@ -16,10 +16,25 @@ include: "rules/train.smk"
 include: "rules/evaluate.smk"
 include: "rules/collect.smk"
 include: "rules/report.smk"
+include: "rules/cluster.smk"
 
 
+# Seconds each. Base models, SFT, RL and rollouts are what a cluster is for.
 localrules:
     all,
+    validation_sets,
+    sft_set,
+    heldout_set,
+    rl_prompts,
+    labels,
+    scores,
+    training,
+    sft_validation,
+    provenance,
+    metrics,
+    figure,
+    table,
+    claims,
 
 
 rule all:
@@ -32,3 +47,11 @@ rule all:
         rules.claims.output,
     message:
         f"{study.tier}: every figure, table and claim is in {RESULTS}"
+
+
+onsuccess:
+    forget_finished(Path(RESULTS))
+
+
+onerror:
+    forget_finished(Path(RESULTS))

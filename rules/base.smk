@@ -13,8 +13,9 @@ rule base_model:
     priority: 1000
     threads: study.settings.model.threads
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=need("base", "mem_mb"),
+        runtime=need("base", "runtime"),
+        gpu=study.settings.jobs.gpus,
     params:
         settings=lambda w: as_json(study.base_settings(w.base)),
         folder=subpath(output.record, parent=True),

@@ -9,10 +9,12 @@ sys.path.insert(0, workflow.basedir)
 
 from workflow_scripts.configuration import ConfigurationError, refuse, validate
 from workflow_scripts.files import StudyError
+from workflow_scripts.cluster import refuse_queued
+from workflow_scripts.jobs import measured_needs
 from workflow_scripts.lock import explain_leftover, lock_folder, only_reads, refuse_orphans
 from workflow_scripts.provenance import code_hash, pinned_packages, refuse_other_versions
 from workflow_scripts.report import products
-from workflow_scripts.scratch import planned_digest
+from workflow_scripts.scratch import forget_finished, planned_digest
 from workflow_scripts.sharing import restoring_mark
 from workflow_scripts.study import Study
 
@@ -31,6 +33,7 @@ try:
             if restoring_mark(study.tier).exists():
                 raise StudyError(f"{RESULTS} is restored in part: make restore TIER={study.tier}")
             refuse_orphans(Path(RESULTS))
+            refuse_queued(study.tier)
             refuse_other_versions()
             explain_leftover((RESULTS, DATA), sys.argv[1:])
 except (ConfigurationError, StudyError) as error:
@@ -73,7 +76,7 @@ def reporting(module):
 
 def reported(*experiments):
     """The settings on which what is reported of some experiments depends."""
-    settings = study.settings.model_dump(exclude={"base", "checkpoint_seconds"})
+    settings = study.settings.model_dump(exclude={"base", "checkpoint_seconds", "jobs"})
     named = ("main", *experiments)  # main's runs are those that the others vary
     settings["experiments"] = {name: settings["experiments"][name] for name in named}
     return as_json(settings)
@@ -83,6 +86,14 @@ def code(module):
     """The content of a stage program and of all that it imports: what reruns it if it changes."""
     name = f"workflow_scripts.{module}"
     return as_json({"code": code_hash(name), **pinned_packages(name)})
+
+
+def need(stage, resource):
+    """What a job of a heavy stage asks a scheduler for; more at each attempt."""
+    configured = getattr(study.settings.jobs, stage).model_dump()
+    cost = Path("results/reference", study.tier, "cost.csv")
+    first = (measured_needs(cost, stage) or configured)[resource]
+    return lambda wildcards, attempt: first * attempt
 
 
 def find_run(wildcards):

@@ -14,8 +14,9 @@ rule rollouts:
     priority: priority_of_sampling
     threads: study.settings.model.threads
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=need("rollouts", "mem_mb"),
+        runtime=need("rollouts", "runtime"),
+        gpu=study.settings.jobs.gpus,
     params:
         settings=lambda w: as_json(study.sampling_settings(find_run(w))),
         models=lambda w: study.sampled_models(find_run(w), w.evaluation),

@@ -35,8 +35,9 @@ rule sft:
     priority: priority_of_run
     threads: study.settings.model.threads
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=need("sft", "mem_mb"),
+        runtime=need("sft", "runtime"),
+        gpu=study.settings.jobs.gpus,
     params:
         settings=lambda w: as_json(study.training_settings(find_run(w))),
         seed=lambda w: find_run(w).seed,
@@ -67,8 +68,9 @@ rule grpo:
     priority: priority_of_run
     threads: study.settings.model.threads
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=need("rl", "mem_mb"),
+        runtime=need("rl", "runtime"),
+        gpu=study.settings.jobs.gpus,
     params:
         settings=lambda w: as_json(study.training_settings(find_run(w))),
         seed=lambda w: find_run(w).seed,

@@ -3,8 +3,9 @@
     python -m workflow_scripts.scratch --help
 
 A scratch folder lies below its run's and is named by all that decides the run's result, which is
-written in it. It is removed when the run ends; one whose settings, code or inputs have changed
-since stays until it is cleaned away.
+written in it. Once the run has ended it holds copies of the outputs, until snakemake has learnt
+that they are finished. One whose settings, code or inputs have changed since stays until it is
+cleaned away.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from pathlib import Path
 from workflow_scripts.files import StudyError, read_json, run_stage, sha256
 from workflow_scripts.lock import lock_folder, unlock_folder
 
-SCRATCH, IDENTITY = "scratch", "identity.json"
+SCRATCH, IDENTITY, FINISHED = "scratch", "identity.json", "finished"
 
 
 def digest(defining: dict) -> str:
@@ -27,6 +28,12 @@ def digest(defining: dict) -> str:
 def planned_digest(stage: str, settings: dict, seed: int, code_hash: str) -> str:
     """A hash of what the configuration knows of a run, before its inputs are there."""
     return digest({"stage": stage, "settings": settings, "seed": seed, "code_hash": code_hash})
+
+
+def forget_finished(results: Path) -> None:
+    """Remove the scratch folders of finished runs, which snakemake has recorded by now."""
+    for finished in results.glob(f"*/*/{SCRATCH}/*/{FINISHED}"):
+        shutil.rmtree(finished.parents[1], ignore_errors=True)
 
 
 def _is_needed(scratch: Path, planned: str | None) -> bool:

@@ -218,6 +218,23 @@ class Sampling(Section):
     seed: Seed
 
 
+class JobNeeds(Section):
+    """What a job asks of a scheduler; a second attempt asks for twice as much."""
+
+    mem_mb: Count
+    runtime: Count  # minutes
+
+
+class Jobs(Section):
+    """Of the heavy stages. gpus is what a job asks for; what it computes on is model.device."""
+
+    gpus: WholeNumber
+    base: JobNeeds
+    sft: JobNeeds
+    rl: JobNeeds
+    rollouts: JobNeeds
+
+
 class Statistics(Section):
     bootstrap_resamples: Count
     confidence: Annotated[float, Field(gt=0, lt=1)]
@@ -297,6 +314,7 @@ class Settings(Section):
     sft: Sft
     rl: Rl
     sampling: Sampling
+    jobs: Jobs  # no result depends on them
     statistics: Statistics
     experiments: Experiments
 

@@ -22,15 +22,18 @@ from workflow_scripts.files import (
     sha256_tree,
     write_json,
 )
+from workflow_scripts.model.gpus import claim_gpu
 
 # The hashes of a model folder's files. Written last: a folder without one is not whole.
 MANIFEST = "manifest.json"
 
 
 def prepare_torch(device: str, threads: int) -> None:
-    """Set the number of threads, which is part of a run's settings, and check the device."""
+    """Set the number of threads, which is part of a run's settings, and take a GPU if asked for."""
     torch.set_num_threads(threads)
     transformers_logging.disable_progress_bar()
+    if device == "cuda":
+        claim_gpu()
     if device == "cuda" and not torch.cuda.is_available():
         raise StudyError("model.device is cuda and no GPU is visible: run on one, or set it to cpu")
 

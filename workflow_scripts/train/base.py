@@ -73,6 +73,9 @@ def run_base(settings: dict, output: Path, checkpoint_seconds: float) -> None:
     task, base, device = settings["task"], settings["base"], settings["model"]["device"]
     seed = base["seed"]
     record = RunRecord("workflow_scripts.train.base", settings, seed, inputs=[])
+    checkpoints = Checkpoints(output, record, checkpoint_seconds)
+    if checkpoints.restore_finished():
+        return
     prepare_torch(device, settings["model"]["threads"])
     set_seed(seed)
     tokenizer = make_tokenizer(task["field_size"], task["n_variables"])
@@ -91,7 +94,6 @@ def run_base(settings: dict, output: Path, checkpoint_seconds: float) -> None:
         "lr_schedule": "linear",
         "max_grad_norm": 1.0,
     }
-    checkpoints = Checkpoints(output, record, checkpoint_seconds)
     train_supervised(
         model,
         tokenizer,
@@ -110,7 +112,7 @@ def run_base(settings: dict, output: Path, checkpoint_seconds: float) -> None:
     record.write(
         output / "run.json", device, n_trainable=guard.n_trainable, held_out=held_out, files=files
     )
-    checkpoints.remove()
+    checkpoints.finish()
 
 
 def main() -> None:

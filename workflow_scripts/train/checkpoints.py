@@ -21,6 +21,7 @@ from transformers import Trainer, TrainerCallback
 
 from workflow_scripts.files import (
     StudyError,
+    atomic_path,
     find_difference,
     full_disk,
     read_json,
@@ -28,9 +29,11 @@ from workflow_scripts.files import (
     write_json,
 )
 from workflow_scripts.lock import lock_folder, unlock_folder
-from workflow_scripts.scratch import IDENTITY, SCRATCH
+from workflow_scripts.model.store import MANIFEST, verify_model
+from workflow_scripts.scratch import FINISHED, IDENTITY, SCRATCH
 from workflow_scripts.train.run import RunRecord
 
+_OUTPUTS = ("log.csv", "rollouts.csv", f"model/{MANIFEST}", "run.json")
 _MANIFEST, _ROLLOUTS = "checkpoint.json", "rollouts.csv"
 _KEPT = 2  # the newest, and the one before it
 # A scheduler's time limit, preemption, a person at the terminal, a terminal that was closed.
@@ -85,10 +88,41 @@ class Checkpoints(TrainerCallback):
         finally:
             shutil.rmtree(self.incoming, ignore_errors=True)
 
-    def remove(self) -> None:
-        """Remove the scratch folder, once the run's outputs are complete."""
-        shutil.rmtree(self.folder.parent, ignore_errors=True)
+    def finish(self) -> None:
+        """Keep what the run declares as outputs, and nothing else, once they are complete.
+
+        Snakemake deletes outputs of which it never learnt that they were finished, because it was
+        killed before; the weights, which it does not know, stay.
+        """
+        run, finished = self.folder.parent.parent, self.incoming
+        for name in _OUTPUTS:
+            if (run / name).is_file():
+                (finished / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(run / name, finished / name)
+        finished.replace(self.folder / FINISHED)
+        others = (path for path in self.folder.parent.iterdir() if path != self.folder)
+        for unneeded in (*self._steps(), *others):
+            shutil.rmtree(unneeded)
         unlock_folder(self.lock)
+
+    def restore_finished(self) -> bool:
+        """Whether this very run was finished before; then its outputs are put back."""
+        run, finished = self.folder.parent.parent, self.folder / FINISHED
+        if not finished.is_dir():
+            return False
+        for path in (path for path in finished.rglob("*") if path.is_file()):
+            with atomic_path(run / path.relative_to(finished)) as temporary:
+                shutil.copyfile(path, temporary)
+        try:
+            for manifest in (run / "model" / MANIFEST, *run.glob(f"checkpoints/*/{MANIFEST}")):
+                verify_model(manifest.parent)
+        except StudyError as error:
+            print(f"finished before, but damaged since: {error}", file=sys.stderr)
+            shutil.rmtree(finished)
+            return False
+        print(f"{run} was finished before: its outputs are put back", file=sys.stderr)
+        unlock_folder(self.lock)
+        return True
 
     def on_train_begin(self, args, state, control, **kwargs):
         self.saved = time.monotonic()

@@ -209,9 +209,11 @@ def run_grpo(
     """Train the SFT model on the prompts; settings holds the sections ``model`` and ``rl``."""
     rl, device = settings["rl"], settings["model"]["device"]
     record = RunRecord("workflow_scripts.train.grpo", settings, seed, [sft / MANIFEST, prompts])
-    prepare_torch(device, settings["model"]["threads"])
     log = RolloutLog()
     checkpoints = Checkpoints(output, record, checkpoint_seconds, log)
+    if checkpoints.restore_finished():
+        return
+    prepare_torch(device, settings["model"]["threads"])
     trainer = make_trainer(settings, seed, sft, prompts, log, checkpoints.incoming)
     tokenizer = trainer.processing_class
     # In the scratch folder: a run of other settings must not leave its models among these.
@@ -236,7 +238,7 @@ def run_grpo(
         steps=rl["steps"],
         files=files,
     )
-    checkpoints.remove()
+    checkpoints.finish()
 
 
 def main() -> None:

@@ -62,6 +62,9 @@ def run_sft(
     device, dtype = model_settings["device"], model_settings["dtype"]
     inputs = [base / MANIFEST, data, *validation]
     record = RunRecord("workflow_scripts.train.sft", settings, seed, inputs)
+    checkpoints = Checkpoints(output, record, checkpoint_seconds)
+    if checkpoints.restore_finished():
+        return
     prepare_torch(device, model_settings["threads"])
     set_seed(seed)
     tokenizer = load_tokenizer(base)
@@ -77,7 +80,6 @@ def run_sft(
     order = [
         i for _ in range(sft["epochs"]) for i in order_batches(lengths, sft["batch_size"], rng)
     ]
-    checkpoints = Checkpoints(output, record, checkpoint_seconds)
     train_supervised(
         model,
         tokenizer,
@@ -106,7 +108,7 @@ def run_sft(
         validation=measured,
         files=files,
     )
-    checkpoints.remove()
+    checkpoints.finish()
 
 
 def main() -> None:

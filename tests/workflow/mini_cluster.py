@@ -1,0 +1,171 @@
+"""A real SLURM on one machine: munged, slurmctld and two slurmd with two fake GPUs each.
+
+It needs Debian's slurmctld, slurmd, slurm-client and munge, and starts within seconds. Everything
+it writes lies in its folder. Ports are its own, so that it disturbs no other cluster.
+"""
+
+import os
+import secrets
+import shutil
+import socket
+import stat
+import subprocess
+import time
+from pathlib import Path
+
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue")
+# A GPU is a device file; CUDA_VISIBLE_DEVICES of a job is its number on the node.
+FAKE_GPUS = {"n1": "/dev/null,/dev/zero", "n2": "/dev/full,/dev/random"}
+
+_CONF = """
+ClusterName=mini
+SlurmctldHost={host}(127.0.0.1)
+SlurmctldPort={port}
+SlurmUser=root
+SlurmdUser=root
+AuthType=auth/munge
+AuthInfo=socket={folder}/run/munge.socket
+CredType=cred/munge
+StateSaveLocation={folder}/state
+SlurmdSpoolDir={folder}/spool/%n
+SlurmctldPidFile={folder}/run/slurmctld.pid
+SlurmdPidFile={folder}/run/slurmd-%n.pid
+SlurmctldLogFile={folder}/log/slurmctld.log
+SlurmdLogFile={folder}/log/slurmd-%n.log
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+MpiDefault=none
+SwitchType=switch/none
+JobAcctGatherType=jobacct_gather/linux
+JobAcctGatherFrequency=task=1
+JobAcctGatherParams=OverMemoryKill
+AccountingStorageType=accounting_storage/none
+JobCompType=jobcomp/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU_Memory
+SchedulerType=sched/backfill
+SchedulerParameters=batch_sched_delay=0,bf_interval=1,sched_interval=2
+ReturnToService=2
+SlurmdParameters=config_overrides
+MinJobAge=300
+SlurmctldTimeout=30
+SlurmdTimeout=30
+KillWait=15
+GresTypes=gpu
+NodeName=DEFAULT NodeHostname={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=8000 Gres=gpu:fake:2
+NodeName=n1 Port={n1}
+NodeName=n2 Port={n2}
+PartitionName=cpu Nodes=n1,n2 Default=YES MaxTime=60 State=UP
+PartitionName=gpu Nodes=n1,n2 MaxTime=60 State=UP
+"""
+
+
+def why_not() -> str | None:
+    """Why no cluster can be started here, None if one can."""
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    if missing:
+        return f"no {missing[0]}: apt-get install slurmctld slurmd slurm-client munge"
+    if os.geteuid() != 0:
+        return "SLURM's daemons are started as root here"
+    return None
+
+
+def _free_ports(n: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(n)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+class MiniCluster:
+    def __init__(self, folder: Path):
+        self.folder = folder
+        for name in ("run", "state", "spool/n1", "spool/n2", "log", "bin"):
+            (folder / name).mkdir(parents=True)
+        port, n1, n2 = _free_ports(3)
+        text = _CONF.format(host=socket.gethostname(), folder=folder, port=port, n1=n1, n2=n2)
+        self.conf = folder / "slurm.conf"
+        self.conf.write_text(text)
+        (folder / "gres.conf").write_text(
+            "".join(
+                f"NodeName={node} Name=gpu Type=fake File={files}\n"
+                for node, files in FAKE_GPUS.items()
+            )
+        )
+        # Snakemake's jobs lose SLURM_CONF before their inner srun; a site has /etc/slurm instead.
+        srun = folder / "bin/srun"
+        srun.write_text(f'#!/bin/sh\nSLURM_CONF={self.conf} exec {shutil.which("srun")} "$@"\n')
+        srun.chmod(srun.stat().st_mode | stat.S_IXUSR)
+        self.environment = {
+            "SLURM_CONF": str(self.conf),
+            "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
+        }
+
+    def start(self) -> None:
+        run, log = self.folder / "run", self.folder / "log"
+        key = self.folder / "munge.key"
+        key.write_bytes(secrets.token_bytes(128))
+        key.chmod(0o600)
+        self._daemon(
+            "munged",
+            f"--key-file={key}",
+            f"--socket={run}/munge.socket",
+            f"--pid-file={run}/munged.pid",
+            f"--log-file={log}/munged.log",
+            f"--seed-file={run}/munged.seed",
+            "--force",
+        )
+        self.start_controller()
+        for node in FAKE_GPUS:
+            self._daemon("slurmd", "-N", node)
+        self.wait_until(
+            lambda: self.ask("sinfo", "-h", "-p", "cpu", "-o", "%T %D").split() == ["idle", "2"]
+        )
+
+    def start_controller(self) -> None:
+        self._daemon("slurmctld")
+        self.wait_until(lambda: "is UP" in self.ask("scontrol", "ping"))
+
+    def stop_controller(self) -> None:
+        self.ask("scontrol", "shutdown", "slurmctld")
+        self._end("slurmctld")
+
+    def stop(self) -> None:
+        self.ask("scancel", "--user=root")
+        for name in ("slurmd-n1", "slurmd-n2", "slurmctld", "munged"):
+            self._end(name)
+
+    def ask(self, *command: str) -> str:
+        environment = {**os.environ, **self.environment}
+        run = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        return run.stdout + run.stderr
+
+    def jobs(self, *options: str, format: str) -> list[str]:
+        return self.ask("squeue", "-h", "-o", format, *options).splitlines()
+
+    @staticmethod
+    def wait_until(condition, seconds: float = 30) -> None:
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, "waited in vain"
+            time.sleep(0.2)
+
+    def _daemon(self, *command: str) -> None:
+        environment = {**os.environ, **self.environment}
+        subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
+
+    def _end(self, name: str) -> None:
+        file = self.folder / f"run/{name}.pid"
+        try:
+            pid = int(file.read_text())
+            os.kill(pid, 15)
+        except (OSError, ValueError):
+            return
+        end = time.monotonic() + 20
+        while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
+            time.sleep(0.1)

@@ -1,0 +1,168 @@
+"""The SLURM cluster: what the site asks for, and what a killed snakemake left in its queue.
+
+    python -m workflow_scripts.cluster --help
+
+`profiles/slurm` reads a Site from here; `make resume` runs this as a program.
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import yaml
+
+from workflow_scripts.files import StudyError, run_stage
+from workflow_scripts.lock import lock_folder, unlock_folder
+
+SITE_FILE = Path("profiles/slurm/site.yaml")
+_SITE_KEYS = ("account", "cpu_partition", "gpu_partition", "qos", "constraint")
+_POLL_SECONDS = 20  # between looks at the queue while waiting
+
+
+@dataclass(frozen=True)
+class Site:
+    """What profiles/slurm needs to know; None where the site does not ask for it."""
+
+    account: str | None
+    partition: str | None
+    qos: str | None
+    constraint: str | None
+    status_command: str
+    job_prefix: str
+    grouped_rollouts: int
+
+
+def _ask(*command: str) -> str:
+    """What a SLURM command says. Raises StudyError if it is not there or fails."""
+    if shutil.which(command[0]) is None:
+        raise StudyError(f"no {command[0]} on PATH: log in where SLURM's commands are")
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    if run.returncode:
+        raise StudyError(f"{' '.join(command)}: {run.stderr.strip() or 'failed'}")
+    return run.stdout
+
+
+@cache
+def status_command() -> str:
+    """sacct where there is accounting, else squeue; says on stderr what was found."""
+    try:
+        _ask("sacct", "--noheader", "--parsable2", "--starttime=now")
+    except StudyError as error:
+        found = str(error).splitlines()[0]
+        print(f"slurm: states of jobs by squeue, there is no accounting ({found})", file=sys.stderr)
+        return "squeue"
+    print("slurm: states of jobs by sacct", file=sys.stderr)
+    return "sacct"
+
+
+def read_site(path: Path = SITE_FILE) -> dict[str, str | None]:
+    """What the site asks for: a file's values, or STUDY_ACCOUNT and its like where they are set.
+
+    Raises StudyError if the file names something else.
+    """
+    values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    unknown = sorted(set(values) - set(_SITE_KEYS))
+    if unknown:
+        raise StudyError(f"{path}: {unknown[0]}: not one of {', '.join(_SITE_KEYS)}")
+    return {key: os.environ.get(f"STUDY_{key.upper()}") or values.get(key) for key in _SITE_KEYS}
+
+
+def job_prefix(tier: str) -> str:
+    """The beginning of the names of a tier's jobs; those of two checkouts differ."""
+    return f"{tier}-{hashlib.sha256(str(Path.cwd()).encode()).hexdigest()[:8]}"
+
+
+def _plan(arguments: list[str]) -> tuple[str, int]:
+    """The tier and the GPUs of a job that a command line of snakemake comes to."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--configfile", "--configfiles", nargs="+", default=[])
+    parser.add_argument("--config", "-C", nargs="+", default=[])
+    named, _ = parser.parse_known_args(arguments)
+    tier, gpus = "", 0
+    files = [
+        Path(file).read_text(encoding="utf-8")
+        for file in ("config/default.yaml", *named.configfile)
+    ]
+    changes = [dict([setting.split("=", 1)]) for setting in named.config]
+    for config in [*map(yaml.safe_load, files), *changes]:
+        tier = config.get("tier", tier)
+        jobs = config.get("jobs", {})
+        gpus = (yaml.safe_load(jobs) if isinstance(jobs, str) else jobs).get("gpus", gpus)
+    return tier, gpus
+
+
+def find_site(arguments: list[str]) -> Site:
+    """The site as the study of a command line of snakemake needs it."""
+    tier, gpus = _plan(arguments)
+    values = read_site()
+    return Site(
+        account=values["account"],
+        partition=values["gpu_partition" if gpus else "cpu_partition"],
+        qos=values["qos"],
+        constraint=values["constraint"],
+        status_command=status_command(),
+        job_prefix=job_prefix(tier),
+        grouped_rollouts=1 if gpus else 8,
+    )
+
+
+def queued_jobs(tier: str) -> dict[str, str]:
+    """The state of each of a tier's jobs in the queue, by its id. Raises StudyError."""
+    listed = _ask("squeue", "--me", "--noheader", "--format=%i|%T|%j")
+    jobs = (line.split("|", 2) for line in listed.splitlines())
+    return {id: state for id, state, name in jobs if name.startswith(f"{job_prefix(tier)}_")}
+
+
+def refuse_queued(tier: str) -> None:
+    """Raise StudyError if jobs of a tier outlived the snakemake that submitted them."""
+    if shutil.which("squeue") is None:
+        return
+    try:
+        jobs = queued_jobs(tier)
+    except StudyError as error:
+        print(f"slurm: the queue cannot be seen: {error}", file=sys.stderr)
+        return
+    if jobs:
+        raise StudyError(
+            f"jobs of results/{tier} are in SLURM's queue: {', '.join(jobs)}. Wait for them and go "
+            f"on with: make resume TIER={tier}; cancel them first with: make resume TIER={tier} "
+            "CANCEL=yes"
+        )
+
+
+def settle(tier: str, cancel: bool) -> None:
+    """Wait until none of a tier's jobs is in the queue; cancel them first, where that is asked.
+
+    A job that is cancelled saves its state, and goes on from there when it is submitted again.
+    Raises StudyError if a snakemake is at work on the tier.
+    """
+    lock = lock_folder(Path("results", tier))
+    jobs = queued_jobs(tier)
+    if cancel and jobs:
+        # Also the batch shell: snakemake inside is told, and with it the training program.
+        _ask("scancel", "--full", "--signal=TERM", *jobs)
+        _ask("scancel", *jobs)
+    while jobs:
+        states = ", ".join(f"{id} {state.lower()}" for id, state in jobs.items())
+        print(f"waiting for {len(jobs)} jobs: {states}", file=sys.stderr)
+        time.sleep(_POLL_SECONDS)
+        jobs = queued_jobs(tier)
+    unlock_folder(lock)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tier", required=True, help="whose jobs are waited for")
+    parser.add_argument("--cancel", action="store_true", help="cancel them first")
+    settle(**vars(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    run_stage(main)
