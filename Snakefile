@@ -51,7 +51,9 @@ rule all:
 
 onsuccess:
     forget_finished(Path(RESULTS))
+    tell_endings()
 
 
 onerror:
     forget_finished(Path(RESULTS))
+    tell_endings()

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import psutil
 import yaml
 
 from workflow_scripts.files import StudyError, run_stage
@@ -24,6 +25,14 @@ from workflow_scripts.lock import lock_folder, unlock_folder
 SITE_FILE = Path("profiles/slurm/site.yaml")
 _SITE_KEYS = ("account", "cpu_partition", "gpu_partition", "qos", "constraint")
 _POLL_SECONDS = 20  # between looks at the queue while waiting
+_LOGS = Path(".snakemake/slurm_logs")  # of the executor: <rule>/<wildcards>/<job>.log
+_ENDINGS = {  # and what SLURM writes into them
+    "asked for too little memory": "memory limit",
+    "was killed for want of memory": "oom-kill",
+    "came to its time limit": "due to time limit",
+    "was preempted": "due to preemption",
+    "lost its node": "due to node failure",
+}
 
 
 @dataclass(frozen=True)
@@ -77,6 +86,19 @@ def read_site(path: Path = SITE_FILE) -> dict[str, str | None]:
 def job_prefix(tier: str) -> str:
     """The beginning of the names of a tier's jobs; those of two checkouts differ."""
     return f"{tier}-{hashlib.sha256(str(Path.cwd()).encode()).hexdigest()[:8]}"
+
+
+def tell_endings(logs: Path = _LOGS) -> None:
+    """Say on stderr which jobs SLURM ended since this process began, and why."""
+    began = psutil.Process().create_time()
+    for log in sorted(logs.rglob("*.log")):
+        if log.stat().st_mtime < began:
+            continue
+        text = log.read_text(encoding="utf-8", errors="replace").lower()
+        for reason, sign in _ENDINGS.items():
+            if sign in text:
+                job = " ".join((*log.relative_to(logs).parent.parts, "as job", log.stem))
+                print(f"slurm: {job} {reason}; see {log}", file=sys.stderr)
 
 
 def _plan(arguments: list[str]) -> tuple[str, int]:

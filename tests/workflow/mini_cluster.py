@@ -52,12 +52,15 @@ SlurmctldTimeout=30
 SlurmdTimeout=30
 KillWait=15
 GresTypes=gpu
-NodeName=DEFAULT NodeHostname={host} NodeAddr=127.0.0.1 CPUs=2 RealMemory=8000 Gres=gpu:fake:2
-NodeName=n1 Port={n1}
-NodeName=n2 Port={n2}
+"""
+_PARTITIONS = """\
 PartitionName=cpu Nodes=n1,n2 Default=YES MaxTime=60 State=UP
 PartitionName=gpu Nodes=n1,n2 MaxTime=60 State=UP
 """
+_NODE = (
+    "NodeName={name} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} "
+    "CPUs=2 RealMemory=8000 Gres=gpu:fake:2 State=UNKNOWN\n"
+)
 
 
 def why_not() -> str | None:
@@ -85,10 +88,14 @@ class MiniCluster:
         self.folder = folder
         for name in ("run", "state", "spool/n1", "spool/n2", "log", "bin"):
             (folder / name).mkdir(parents=True)
-        port, n1, n2 = _free_ports(3)
-        text = _CONF.format(host=socket.gethostname(), folder=folder, port=port, n1=n1, n2=n2)
+        host, (port, *node_ports) = socket.gethostname(), _free_ports(1 + len(FAKE_GPUS))
+        nodes = "".join(
+            _NODE.format(name=name, host=host, port=node_port)
+            for name, node_port in zip(FAKE_GPUS, node_ports, strict=True)
+        )
+        general = _CONF.format(host=host, folder=folder, port=port)
         self.conf = folder / "slurm.conf"
-        self.conf.write_text(text)
+        self.conf.write_text(general + nodes + _PARTITIONS)
         (folder / "gres.conf").write_text(
             "".join(
                 f"NodeName={node} Name=gpu Type=fake File={files}\n"
