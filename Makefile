@@ -4,8 +4,9 @@ PYTHON ?= python3
 TIER ?= laptop
 TARGETS ?= all
 SNAKEMAKE = .venv/bin/snakemake
-FINISHED = @$(SNAKEMAKE) $(TARGETS) --dry-run --configfile config/$(TIER).yaml 2>&1 \
-	| grep -q "Nothing to be done" \
+FINISHED = @plan="$$($(SNAKEMAKE) $(TARGETS) --dry-run --configfile config/$(TIER).yaml 2>&1)" \
+	|| { tail -n 1 <<< "$$plan"; exit 1; }; \
+	grep -q "Nothing to be done" <<< "$$plan" \
 	|| { echo "not finished: make study TIER=$(TIER) TARGETS='$(TARGETS)'"; exit 1; }
 
 .DEFAULT_GOAL := help
