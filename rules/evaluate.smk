@@ -6,7 +6,8 @@ rule rollouts:
         model=lambda w: f"{study.run_folder(find_run(w))}/model/manifest.json",
         problems=lambda w: study.problems_file(find_run(w), w.evaluation),
     output:
-        f"{RESULTS}/rollouts/{{run}}/{{evaluation}}.parquet",
+        rollouts=f"{RESULTS}/rollouts/{{run}}/{{evaluation}}.parquet",
+        record=f"{RESULTS}/rollouts/{{run}}/{{evaluation}}.json",
     log:
         f"{RESULTS}/logs/rollouts/{{run}}-{{evaluation}}.log",
     benchmark:
@@ -27,12 +28,12 @@ rule rollouts:
     shell:
         python("evaluate.sample")
         + " --settings {params.settings:q} --run {wildcards.run:q} --models {params.models:q}"
-        " --problems {input.problems:q} {params.size} --output {output:q} 2> {log:q}"
+        " --problems {input.problems:q} {params.size} --output {output.rollouts:q} --record {output.record:q} 2> {log:q}"
 
 
 rule labels:
     input:
-        rollouts=rules.rollouts.output,
+        rollouts=rules.rollouts.output.rollouts,
         problems=lambda w: study.problems_file(find_run(w), w.evaluation),
     output:
         f"{RESULTS}/labels/{{run}}/{{evaluation}}.parquet",

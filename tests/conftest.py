@@ -13,6 +13,8 @@ from workflow_scripts.configuration import validate
 from workflow_scripts.settings import Settings
 
 ROOT = Path(__file__).parents[1]
+# What run.json says of a run's speed and memory; two runs that are alike may differ in it.
+MEASURED = ("wall_seconds", "peak_memory_mib", "tokens_per_second")
 
 
 def pytest_addoption(parser):

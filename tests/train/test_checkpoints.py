@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from transformers import Trainer, TrainerCallback
 
+from tests.conftest import MEASURED
 from tests.train.conftest import OPTIMIZATION, RL, model_settings
 from workflow_scripts.files import StudyError, read_json
 from workflow_scripts.scratch import SCRATCH
@@ -91,7 +92,7 @@ def outputs(run: Path) -> dict[str, str | bytes]:
         lines = content["log.csv"].decode().splitlines()
         content["log.csv"] = [line.rsplit(",", 1)[0] for line in lines]
     record = read_json(files["run.json"])
-    for name in ("wall_seconds", "resumed_at"):
+    for name in (*MEASURED, "resumed_at"):
         del record[name]
     return {**content, "run.json": json.dumps(record)}
 

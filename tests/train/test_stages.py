@@ -120,6 +120,10 @@ def test_the_record_says_what_made_the_run(tiny, some_rewards):
     assert record["packages"]["trl"]
     assert len(record["code_hash"]) == 16
     assert set(record["inputs"]) == {str(policy / "model/manifest.json"), str(tiny.prompts)}
+    for made in (record, read_json(policy / "run.json")):
+        assert made["device"] not in ("", "cpu"), "the processor's name"
+        assert made["tokens_per_second"] > 0
+        assert 50 < made["peak_memory_mib"] < 50_000
     validation = read_json(policy / "run.json")["validation"]
     assert 0 < validation["sft"]["cross_entropy"] < 10
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.conftest import Project, copy_project
+from tests.conftest import MEASURED, Project, copy_project
 from workflow_scripts.lock import LOCK
 
 _OTHERS = ("amplification", "composition", "diversity", "robustness", "field13", "longer")
@@ -84,9 +84,9 @@ def damage_a_checkpoint(project: Project, rng: random.Random) -> bool:
 
 def content(path: Path) -> object:
     """What a file says, but for times and for where a run was taken up again."""
-    if path.name == "run.json":
+    if path.name == "run.json" or (path.parents[1].name == "rollouts" and path.suffix == ".json"):
         record = json.loads(path.read_text())
-        return {k: v for k, v in record.items() if k not in ("wall_seconds", "resumed_at")}
+        return {k: v for k, v in record.items() if k not in (*MEASURED, "resumed_at")}
     if path.name == "log.csv" and path.parents[1].name == "rl":  # the last column is a time
         return [line.rpartition(",")[0] for line in path.read_text().splitlines()]
     return path.read_bytes()

@@ -163,7 +163,14 @@ def test_a_damaged_model_is_named_and_nothing_is_written(smoke, tmp_path, damage
         "evaluate.sample",
         *("--settings", json.dumps(settings), "--run", "x", "--models", f"0={target}"),
         *("--problems", str(smoke.folder / "data/smoke/gf11/final-steps.jsonl")),
-        *("--n-samples", "1", "--output", str(output)),
+        *(
+            "--n-samples",
+            "1",
+            "--output",
+            str(output),
+            "--record",
+            str(output.with_suffix(".json")),
+        ),
     )
     assert result.returncode == 1
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("error:")]

@@ -4,6 +4,7 @@
 
 Every batch has a sampling seed of its own, derived from the study's, the run, the evaluation (the
 name of the output) and the checkpoint, and recorded in the file: any batch can be sampled again.
+What it took is written beside it, as JSON: rollouts that are sampled again have the same bits.
 """
 
 import argparse
@@ -19,7 +20,8 @@ import pyarrow.parquet as pq
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from workflow_scripts.files import atomic_path, run_stage
+from workflow_scripts.files import atomic_path, run_stage, write_json
+from workflow_scripts.model.device import device_name, peak_memory_mib
 from workflow_scripts.model.generate import generate
 from workflow_scripts.model.store import load_model, load_tokenizer, prepare_torch
 from workflow_scripts.model.tokenizer import encode
@@ -100,6 +102,7 @@ def main() -> None:
     parser.add_argument("--n-samples", type=int, required=True, help="samples of each problem")
     parser.add_argument("--n-problems", type=int, help="size of a stratified subset")
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--record", type=Path, required=True, help="what it took, as JSON")
     args = parser.parse_args()
 
     settings, model_settings = args.settings, args.settings["model"]
@@ -107,9 +110,10 @@ def main() -> None:
     records = read_dataset(args.problems)
     if args.n_problems:
         records = stratified_subset(records, args.n_problems)
-    rollouts = []
+    rollouts, seconds = [], 0.0
     for step, folder in (item.split("=", 1) for item in args.models):
         model = load_model(Path(folder), model_settings["device"], model_settings["dtype"])
+        started = time.monotonic()
         rollouts += [
             {"checkpoint": int(step), **rollout}
             for rollout in sample_model(
@@ -122,6 +126,7 @@ def main() -> None:
                 f"{args.run} {args.output.stem} step {step}",
             )
         ]
+        seconds += time.monotonic() - started
     table = pa.Table.from_pylist(rollouts)
     module = "workflow_scripts.evaluate.sample"
     metadata = {"stage": module, "code_hash": code_hash(module), "commit": git_commit()}
@@ -129,6 +134,17 @@ def main() -> None:
     table = table.replace_schema_metadata(metadata)
     with atomic_path(args.output) as temporary:
         pq.write_table(table, temporary)
+    device = model_settings["device"]
+    tokens = sum(rollout["length"] for rollout in rollouts)
+    write_json(
+        args.record,
+        {
+            "device": device_name(device),
+            "wall_seconds": round(seconds, 2),
+            "peak_memory_mib": peak_memory_mib(device),
+            "tokens_per_second": round(tokens / seconds, 1),
+        },
+    )
 
 
 if __name__ == "__main__":

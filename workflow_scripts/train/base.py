@@ -94,7 +94,7 @@ def run_base(settings: dict, output: Path, checkpoint_seconds: float) -> None:
         "lr_schedule": "linear",
         "max_grad_norm": 1.0,
     }
-    train_supervised(
+    tokens_per_second = train_supervised(
         model,
         tokenizer,
         [examples[i] for i in order],
@@ -110,7 +110,12 @@ def run_base(settings: dict, output: Path, checkpoint_seconds: float) -> None:
     held_out = evaluate_base(model, tokenizer, task, base)
     files = save_model(model, tokenizer, output / "model")
     record.write(
-        output / "run.json", device, n_trainable=guard.n_trainable, held_out=held_out, files=files
+        output / "run.json",
+        device,
+        n_trainable=guard.n_trainable,
+        tokens_per_second=tokens_per_second,
+        held_out=held_out,
+        files=files,
     )
     checkpoints.finish()
 

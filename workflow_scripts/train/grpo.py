@@ -218,7 +218,8 @@ def run_grpo(
     tokenizer = trainer.processing_class
     # In the scratch folder: a run of other settings must not leave its models among these.
     scored = ScoredModels(rl["scored_steps"], tokenizer, checkpoints.folder / "scored")
-    trainer.add_callback(Progress(output.name, ("reward", "kl", "completions/mean_length")))
+    progress = Progress(output.name, ("reward", "kl", "completions/mean_length"))
+    trainer.add_callback(progress)
     trainer.add_callback(scored)
     # The reference is a frozen adapter of the model itself, or a model of its own.
     guard = WeightGuard(trainer.model, trainer.ref_model)
@@ -235,6 +236,7 @@ def run_grpo(
         output / "run.json",
         device,
         n_trainable=guard.n_trainable,
+        tokens_per_second=progress.tokens_per_second,
         steps=rl["steps"],
         files=files,
     )

@@ -11,13 +11,21 @@ from workflow_scripts.progress import report_progress
 
 
 class Progress(TrainerCallback):
-    """Shows the step, the rate and the time left, with some of the metrics logged."""
+    """Shows the step, the rate and the time left, with some of the metrics logged.
+
+    tokens_per_second counts prompts and responses of the steps since this process began them.
+    """
 
     def __init__(self, label: str, shown: tuple[str, ...]):
         self.label, self.shown = label, shown
 
     def on_train_begin(self, args, state, control, **kwargs):
         self.started, self.first_step = time.monotonic(), state.global_step
+        self.first_token = state.num_input_tokens_seen
+
+    def on_train_end(self, args, state, control, **kwargs):
+        tokens = state.num_input_tokens_seen - self.first_token
+        self.tokens_per_second = round(tokens / (time.monotonic() - self.started), 1)
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         if "loss" not in logs:  # the trainer's closing summary

@@ -8,6 +8,7 @@ import torch
 from transformers import PreTrainedModel
 
 from workflow_scripts.files import StudyError, sha256, write_json
+from workflow_scripts.model.device import device_name, peak_memory_mib
 from workflow_scripts.provenance import code_hash, git_commit, package_versions
 from workflow_scripts.scratch import digest
 
@@ -72,12 +73,8 @@ class WeightGuard:
             raise StudyError("training changed weights that it must not change")
 
 
-def device_name(device: str) -> str:
-    return torch.cuda.get_device_name() if device == "cuda" else "cpu"
-
-
 class RunRecord:
-    """Collects run.json: settings, seed, code, inputs, packages, device, time and results.
+    """Collects run.json: settings, seed, code, inputs, packages, device, time, memory and results.
 
     seconds_before and resumed_at are those of a run that goes on: the time that its checkpoint
     took, and the steps at which it was taken up again.
@@ -111,6 +108,7 @@ class RunRecord:
             "commit": git_commit(),
             "device": device_name(device),
             "wall_seconds": self.seconds,
+            "peak_memory_mib": peak_memory_mib(device),
             "resumed_at": self.resumed_at,
             **results,
         }

@@ -80,7 +80,7 @@ def run_sft(
     order = [
         i for _ in range(sft["epochs"]) for i in order_batches(lengths, sft["batch_size"], rng)
     ]
-    train_supervised(
+    tokens_per_second = train_supervised(
         model,
         tokenizer,
         [examples[i] for i in order],
@@ -104,6 +104,7 @@ def run_sft(
         output / "run.json",
         device,
         n_trainable=guard.n_trainable,
+        tokens_per_second=tokens_per_second,
         steps=len(order) // sft["batch_size"],
         validation=measured,
         files=files,

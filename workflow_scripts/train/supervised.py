@@ -56,11 +56,13 @@ def train_supervised(
     seed: int,
     checkpoints: Checkpoints,
     output: Path,
-) -> None:
+) -> float:
     """Train on examples in the order given, once; write log.csv below output.
 
-    The order holds all epochs: a resumed run then sees what an uninterrupted one does.
+    The order holds all epochs: a resumed run then sees what an uninterrupted one does. Returns the
+    tokens trained on per second.
     """
+    progress = Progress(output.name, ("loss", "learning_rate"))
     config = SFTConfig(
         **trainer_arguments(optimization, device, dtype, seed, checkpoints.incoming),
         num_train_epochs=1,
@@ -69,19 +71,21 @@ def train_supervised(
         packing=False,
         logging_steps=10,
         logging_first_step=True,
+        include_num_input_tokens_seen="non_padding",
     )
     trainer = SFTTrainer(
         model=model,
         args=config,
         train_dataset=Dataset.from_list(examples),
         processing_class=tokenizer,
-        callbacks=[Progress(output.name, ("loss", "learning_rate"))],
+        callbacks=[progress],
     )
     trainer.remove_callback(PrinterCallback)
     checkpoints.train(trainer)
     write_step_table(
         output / "log.csv", trainer.state.log_history, ("loss", "grad_norm", "learning_rate")
     )
+    return progress.tokens_per_second
 
 
 @torch.no_grad()
