@@ -101,3 +101,20 @@ def test_the_seed_decides_the_weights(tokenizer):
 def test_a_missing_gpu_is_one_clear_line():
     with pytest.raises(StudyError, match="no GPU is visible"):
         prepare_torch("cuda", 1)
+
+
+def test_weights_to_be_trained_are_float32_beside_a_bfloat16_model(model, tokenizer, tmp_path):
+    """Full weights and adapters alike; the rest is of the type that was asked for."""
+
+    def types(loaded, trainable):
+        return {p.dtype for p in loaded.parameters() if p.requires_grad == trainable}
+
+    save_model(model, tokenizer, tmp_path / "base")
+    full = load_model(tmp_path / "base", "cpu", "bfloat16", trainable=True)
+    assert types(full, trainable=True) == {torch.float32}
+    frozen = load_model(tmp_path / "base", "cpu", "bfloat16")
+    save_model(add_lora(frozen, LORA), tokenizer, tmp_path / "adapter")
+    adapted = load_model(tmp_path / "adapter", "cpu", "bfloat16", trainable=True)
+    assert types(adapted, trainable=True) == {torch.float32}
+    assert types(adapted, trainable=False) == {torch.bfloat16}
+    assert {m.config._attn_implementation for m in (full, adapted)} == {"sdpa"}

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from tests.train.conftest import OPTIMIZATION, RL, model_settings
@@ -88,6 +89,23 @@ def test_the_same_run_gives_the_same_bits(tiny, adaptation, some_rewards):
     assert not moved(sft_one / "model", sft_two / "model")
     assert not moved(rl_one / "model", rl_two / "model")
     assert (rl_one / "rollouts.csv").read_bytes() == (rl_two / "rollouts.csv").read_bytes()
+
+
+@pytest.mark.parametrize("adaptation", ["full", "lora"])
+def test_in_bfloat16_the_weights_that_are_trained_stay_float32(tiny, adaptation, some_rewards):
+    """The mixed precision of GPU tiers, with a reference; a CPU takes it too."""
+    model = {**model_settings(adaptation), "dtype": "bfloat16"}
+    settings = {
+        "model": model,
+        "sft": {**OPTIMIZATION, "epochs": 2, "learning_rate": 1e-6},
+        "rl": RL,
+    }
+    policy, trained = tiny.folder / "sft", tiny.folder / "rl"
+    run_sft(settings, 0, tiny.base, tiny.sft_set, [tiny.sft_set], policy, checkpoint_seconds=60)
+    grpo.run_grpo(settings, 0, policy / "model", tiny.prompts, trained, checkpoint_seconds=60)
+    for folder in (policy, trained):
+        assert {w.dtype for w in weights(folder / "model").values()} == {torch.float32}
+    assert moved(policy / "model", trained / "model")
 
 
 def test_every_step_logs_all_of_its_rollouts(tiny, some_rewards):

@@ -116,7 +116,7 @@ def generate(
         tokens = torch.full((len(mask), max_new_tokens), -1, device=model.device)
         for index in range(max_new_tokens):
             token = _next_tokens(logits, temperature, top_k, top_p, generator)
-            tokens[rows[~ended], index] = token[~ended]
+            tokens[rows, index] = torch.where(ended, -1, token)
             ended |= torch.isin(token, ends)
             n_ended = int(ended.sum())
             if n_ended == len(rows) or index + 1 == max_new_tokens:

@@ -34,8 +34,12 @@ def prepare_torch(device: str, threads: int) -> None:
     transformers_logging.disable_progress_bar()
     if device == "cuda":
         claim_gpu()
-    if device == "cuda" and not torch.cuda.is_available():
-        raise StudyError("model.device is cuda and no GPU is visible: run on one, or set it to cpu")
+        if not torch.cuda.is_available():
+            raise StudyError(
+                "model.device is cuda and no GPU is visible: run on one, or set it to cpu"
+            )
+        # Adapters are float32 beside a bfloat16 model: without TF32 they would cost more than it.
+        torch.set_float32_matmul_precision("high")
 
 
 def create_base_model(base: dict, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
@@ -83,11 +87,17 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
 
 def load_model(folder: Path, device: str, dtype: str, trainable: bool = False) -> PreTrainedModel:
-    """Load a verified model: full weights, or a LoRA adapter upon the base model it names."""
+    """Load a verified model: full weights, or a LoRA adapter upon the base model it names.
+
+    Weights that are to be trained are float32 whatever dtype, which the trainers compute in: the
+    updates of bfloat16 weights are lost to rounding. peft sees to this for adapters.
+    """
     verify_model(folder)
     options = {"dtype": getattr(torch, dtype), "local_files_only": True, "use_safetensors": True}
     adapter = folder / "adapter_config.json"
     if not adapter.is_file():
+        if trainable:
+            options["dtype"] = torch.float32
         return AutoModelForCausalLM.from_pretrained(folder, **options).to(device)
     base = Path(read_json(adapter)["base_model_name_or_path"])
     verify_model(base)

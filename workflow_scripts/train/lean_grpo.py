@@ -13,7 +13,7 @@ import torch
 from torch.nn.functional import pad
 from trl import GRPOTrainer
 
-_ROWS = 32  # scored together; more do not fit a core's cache
+_ROWS = 32  # scored together on a CPU; more do not fit a core's cache
 
 
 class LeanGRPOTrainer(GRPOTrainer):
@@ -40,8 +40,9 @@ class LeanGRPOTrainer(GRPOTrainer):
         prompts = attention_mask[:, :n_prompt].sum(1)
         completions = attention_mask[:, n_prompt:].sum(1)
         order = (prompts + completions).argsort(stable=True)
+        n_rows = _ROWS if input_ids.device.type == "cpu" else len(order)
         scored = []
-        for rows in order.split(batch_size or _ROWS):
+        for rows in order.split(batch_size or n_rows):
             width = int(completions[rows].max())
             columns = slice(n_prompt - int(prompts[rows].max()), n_prompt + width)
             *values, _ = super()._get_per_token_logps_and_entropies(

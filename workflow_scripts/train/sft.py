@@ -68,8 +68,9 @@ def run_sft(
     prepare_torch(device, model_settings["threads"])
     set_seed(seed)
     tokenizer = load_tokenizer(base)
-    model = load_model(base, device, dtype)
-    if model_settings["adaptation"] == "lora":
+    is_lora = model_settings["adaptation"] == "lora"
+    model = load_model(base, device, dtype, trainable=not is_lora)
+    if is_lora:
         model = add_lora(model, model_settings["lora"])
     guard = WeightGuard(model)
 
