@@ -10,10 +10,10 @@ FINISHED = @plan="$$($(SNAKEMAKE) $(TARGETS) --dry-run --configfile config/$(TIE
 	|| { echo "not finished: make study TIER=$(TIER) TARGETS='$(TARGETS)'"; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help install study resume test benchmark torture why record publish restore clean
+.PHONY: help install study resume test benchmark torture cost why record publish restore clean
 
 help: ## Show the targets.
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 install: .venv/.installed ## Create .venv and install the pinned packages.
 
@@ -45,6 +45,9 @@ benchmark: install ## Time to Table 1 from nothing, by stage, and RL steps again
 
 torture: install ## Kill a small study a hundred times, damage its checkpoints, and compare (half an hour).
 	.venv/bin/python -m pytest -s tests/workflow/test_kills.py --kills 100
+
+cost: install ## Tell what a tier would cost, by stage and target, before anything runs (TIER=paper).
+	@$(SNAKEMAKE) cost --configfile config/$(TIER).yaml --quiet host progress rules
 
 why: install ## Say in one line per job why it would run (TIER=laptop TARGETS=main).
 	@.venv/bin/python -m workflow_scripts.why $(TARGETS) --configfile config/$(TIER).yaml

@@ -114,17 +114,12 @@ rule claims:
         " && echo ready: {output.markdown:q}"
 
 
-# One target by name for each figure and table: fig_routing, table1, table_robustness_rl_group_size.
-def target_name(prefix, name):
-    name = name if name.startswith(prefix) else f"{prefix}_{name}"
-    return "".join(letter if letter.isalnum() else "_" for letter in name)
-
-
+# One target by name for each figure and table.
 for name in FIGURES:
 
     rule:
         name:
-            target_name("fig", name)
+            products.target_name("fig", name)
         input:
             expand(f"{RESULTS}/figures/{name}.{{type}}", type=["png", "svg"]),
         localrule: True
@@ -136,7 +131,7 @@ for name in TABLES:
 
     rule:
         name:
-            target_name("table", name)
+            products.target_name("table", name)
         input:
             expand(f"{RESULTS}/tables/{name}.{{type}}", type=["csv", "md"]),
         localrule: True
@@ -158,3 +153,13 @@ for name in study.members:
         localrule: True
         message:
             f"The experiment {name} is complete"
+
+
+rule cost:
+    localrule: True
+    params:
+        settings=lambda w: study.settings.model_dump_json(),
+    message:
+        f"What the tier {study.tier} costs"
+    shell:
+        python("report.forecast") + " --settings {params.settings:q}"

@@ -10,6 +10,7 @@ from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
 
+from workflow_scripts.model.shape import HUB, Shape, read_shape
 from workflow_scripts.settings import (
     BACKWARD_SHARE,
     Experiment,
@@ -410,6 +411,21 @@ class Study:
 
     def base_folder(self, run: SftRun) -> str:
         return run.settings.model.base.format(task=self._base_name(run.settings.task))
+
+    def is_trained_here(self, base_folder: str) -> bool:
+        """Whether a base model is one that the rule `base_model` trains for this tier."""
+        return base_folder.startswith(f"{self.results}/base/")
+
+    def base_shape(self, run: SftRun) -> Shape:
+        """The shape of a run's base model, which need not be there yet."""
+        model, folder = run.settings.model, self.base_folder(run)
+        if not self.is_trained_here(folder):
+            config = Path(folder) / "config.json"
+            return HUB[model.hub.repository] if model.hub else read_shape(config)
+        base, task = run.settings.base, run.settings.task
+        vocabulary = 16 + 2 * task.n_variables + 6 * task.field_size  # see model.tokenizer
+        heads = base.heads
+        return Shape(base.hidden_size, base.layers, heads, heads, base.mlp_size, vocabulary)
 
     def missing_base_model(self) -> tuple[str, str, str] | None:
         """Key, value and what is allowed, of a base model neither there nor made by a rule."""

@@ -19,7 +19,7 @@ def planned(result) -> dict[str, int]:
     return {rule: int(count) for rule, count in rows}
 
 
-@pytest.mark.parametrize("tier", ["smoke", "laptop", "paper"])
+@pytest.mark.parametrize("tier", ["smoke", "laptop", "gpu", "paper"])
 def test_a_fresh_clone_plans_the_whole_tier_in_ten_seconds(project, tier):
     started = time.monotonic()
     jobs = planned(project.snakemake("--dry-run", tier=tier))
@@ -31,6 +31,15 @@ def test_a_fresh_clone_plans_the_whole_tier_in_ten_seconds(project, tier):
     assert jobs["sft"] > 3
     assert jobs["grpo"] > 6
     assert jobs["rollouts"] == jobs["labels"] > jobs["sft"] + 6
+
+
+def test_cost_tells_what_a_tier_costs_and_starts_nothing(project):
+    told = project.snakemake("cost", tier="laptop")
+    assert told.returncode == 0, told.stderr
+    assert "in core hours" in told.stdout
+    for target in ("table1", "fig_routing", "main", "all"):
+        assert re.search(rf"^\| {target} +\|", told.stdout, re.MULTILINE)
+    assert not (project.folder / "data/laptop").exists()
 
 
 def test_no_configuration_file_means_the_laptop_tier(project):

@@ -93,6 +93,12 @@ def figures(settings: Settings) -> dict[str, Product]:
     return {**first, SELECTION: replace(final, training=f"first-{len(settings.seeds)}"), **products}
 
 
+def target_name(prefix: str, name: str) -> str:
+    """The target of a figure or table: fig_routing, table1, table_robustness_rl_group_size."""
+    name = name if name.startswith(prefix) else f"{prefix}_{name}"
+    return "".join(letter if letter.isalnum() else "_" for letter in name)
+
+
 def _enabled(products: dict[str, Product], settings: Settings) -> dict[str, Product]:
     experiments = settings.experiments
     return {
