@@ -10,7 +10,7 @@ FINISHED = @plan="$$($(SNAKEMAKE) $(TARGETS) --dry-run --configfile config/$(TIE
 	|| { echo "not finished: make study TIER=$(TIER) TARGETS='$(TARGETS)'"; exit 1; }
 
 .DEFAULT_GOAL := help
-.PHONY: help install study resume test benchmark torture cost why record publish restore clean
+.PHONY: help install study resume test benchmark torture cost gpu-check why record publish restore clean
 
 help: ## Show the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -48,6 +48,10 @@ torture: install ## Kill a small study a hundred times, damage its checkpoints, 
 
 cost: install ## Tell what a tier would cost, by stage and target, before anything runs (TIER=paper).
 	@$(SNAKEMAKE) cost --configfile config/$(TIER).yaml --quiet host progress rules
+
+gpu-check: install ## Measure what a step takes on this GPU, for make cost (20 minutes at most).
+	.venv/bin/python -m workflow_scripts.gpu_check --output results/gpu-check
+	@echo "For make cost: mkdir -p results/reference/gpu && cp results/gpu-check/rates.* results/reference/gpu"
 
 why: install ## Say in one line per job why it would run (TIER=laptop TARGETS=main).
 	@.venv/bin/python -m workflow_scripts.why $(TARGETS) --configfile config/$(TIER).yaml

@@ -7,9 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
-from workflow_scripts.configuration import validate
+from workflow_scripts.configuration import read_tier
 from workflow_scripts.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -31,11 +30,7 @@ def merge(config: dict, changes: dict) -> dict:
 
 
 def load_tier(tier: str) -> Settings:
-    files = [ROOT / "config/default.yaml", ROOT / f"config/{tier}.yaml"]
-    config: dict = {}
-    for file in files:
-        config = merge(config, yaml.safe_load(file.read_text()))
-    return validate(config, files)
+    return read_tier(tier, ROOT / "config")
 
 
 def copy_project(target: Path) -> Path:

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 import yaml
 from pydantic import ValidationError
+from snakemake.utils import update_config
 
 from workflow_scripts.settings import SEPARATOR, OtherField, Section, Settings, override
 
@@ -121,3 +122,12 @@ def validate(config: dict, files: list[Path]) -> Settings:
         except ValueError as error:
             raise refuse(*_describe_change(error, changes, sources), config, files) from None
     return settings
+
+
+def read_tier(tier: str, folder: Path = Path("config")) -> Settings:
+    """The settings of a tier as `--configfile` has them. Raises ConfigurationError."""
+    config: dict = {}
+    files = [folder / "default.yaml", folder / f"{tier}.yaml"]
+    for file in files:
+        update_config(config, yaml.safe_load(file.read_text()))
+    return validate(config, files)

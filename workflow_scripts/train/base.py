@@ -68,6 +68,17 @@ def evaluate_base(
     return {"loss": loss, "n_tokens": n_tokens, "line_accuracy": line_accuracy(model, lines)}
 
 
+def optimization_of(base: dict) -> dict:
+    """The section ``base`` as the trainers take the optimization of a stage."""
+    named = ("batch_size", "learning_rate", "warmup_steps", "weight_decay", "adam_beta2")
+    return {
+        **{key: base[key] for key in named},
+        "micro_batch_size": base["batch_size"],
+        "lr_schedule": "linear",
+        "max_grad_norm": 1.0,
+    }
+
+
 def run_base(settings: dict, output: Path, checkpoint_seconds: float) -> None:
     """Train a base model; settings holds the sections ``task``, ``model`` and ``base``."""
     task, base, device = settings["task"], settings["base"], settings["model"]["device"]
@@ -87,18 +98,11 @@ def run_base(settings: dict, output: Path, checkpoint_seconds: float) -> None:
     examples = draw_examples(rng, n_documents, task, base["corpus"], tokenizer)
     lengths = [len(example["input_ids"]) for example in examples]
     order = order_batches(lengths, base["batch_size"], rng)
-    named = ("batch_size", "learning_rate", "warmup_steps", "weight_decay", "adam_beta2")
-    optimization = {
-        **{key: base[key] for key in named},
-        "micro_batch_size": base["batch_size"],
-        "lr_schedule": "linear",
-        "max_grad_norm": 1.0,
-    }
     tokens_per_second = train_supervised(
         model,
         tokenizer,
         [examples[i] for i in order],
-        optimization,
+        optimization_of(base),
         device,
         settings["model"]["dtype"],
         seed,

@@ -46,7 +46,7 @@ def order_batches(lengths: list[int], batch_size: int, rng: Random) -> list[int]
     return [index for batch in batches for index in batch]
 
 
-def train_supervised(
+def make_supervised_trainer(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     examples: list[Example],
@@ -54,17 +54,14 @@ def train_supervised(
     device: str,
     dtype: str,
     seed: int,
-    checkpoints: Checkpoints,
     output: Path,
-) -> float:
-    """Train on examples in the order given, once; write log.csv below output.
+) -> SFTTrainer:
+    """The trainer that takes examples in the order given, once.
 
-    The order holds all epochs: a resumed run then sees what an uninterrupted one does. Returns the
-    tokens trained on per second.
+    The order holds all epochs: a resumed run then sees what an uninterrupted one does.
     """
-    progress = Progress(output.name, ("loss", "learning_rate"))
     config = SFTConfig(
-        **trainer_arguments(optimization, device, dtype, seed, checkpoints.incoming),
+        **trainer_arguments(optimization, device, dtype, seed, output),
         num_train_epochs=1,
         train_sampling_strategy="sequential",
         max_length=None,
@@ -78,9 +75,31 @@ def train_supervised(
         args=config,
         train_dataset=Dataset.from_list(examples),
         processing_class=tokenizer,
-        callbacks=[progress],
     )
     trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def train_supervised(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    examples: list[Example],
+    optimization: dict,
+    device: str,
+    dtype: str,
+    seed: int,
+    checkpoints: Checkpoints,
+    output: Path,
+) -> float:
+    """Train on examples in the order given; write log.csv below output.
+
+    Returns the tokens trained on per second.
+    """
+    trainer = make_supervised_trainer(
+        model, tokenizer, examples, optimization, device, dtype, seed, checkpoints.incoming
+    )
+    progress = Progress(output.name, ("loss", "learning_rate"))
+    trainer.add_callback(progress)
     checkpoints.train(trainer)
     write_step_table(
         output / "log.csv", trainer.state.log_history, ("loss", "grad_norm", "learning_rate")
