@@ -167,10 +167,10 @@ class Check:
         try:
             return measure()
         except torch.OutOfMemoryError:
-            tier = self.settings.tier
+            tier, device = self.settings.tier, device_name(self.device)
             raise StudyError(
-                f"{stage} of the tier {tier} does not fit {device_name(self.device)}: take a larger "
-                f"GPU, or lower its batch size in config/{tier}.yaml (of RL the micro-batch's)"
+                f"{stage} of the tier {tier} does not fit {device}: take a larger GPU, or lower "
+                f"its batch size in config/{tier}.yaml (of RL the micro-batch's)"
             ) from None
 
     def _save_base(self) -> None:

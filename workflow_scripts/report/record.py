@@ -1,4 +1,4 @@
-"""Keep the results of a tier in results/reference, which no rule reads or writes.
+"""Keep the results of a tier in results/reference, on which no result depends.
 
     python -m workflow_scripts.report.record --tier smoke
 
