@@ -66,15 +66,15 @@ def test_the_same_settings_give_the_same_model_however_often_it_is_saved(trained
 def test_a_model_trained_anew_is_compared_with_the_shipped_one(trained, tmp_path, monkeypatch):
     compare(monkeypatch, trained, trained, tmp_path / "comparison.md")
     table = (tmp_path / "comparison.md").read_text()
-    assert "| GF(11) | loss |" in table
-    assert "| GF(11) | line_accuracy |" in table
+    assert "| GF(11), last part asked | loss |" in table
+    assert "| GF(11), last part asked | line_accuracy |" in table
 
 
 def test_a_model_that_differs_beyond_the_tolerance_is_refused(trained, tmp_path, monkeypatch):
     tokenizer = make_tokenizer(11, 18)
     torch.manual_seed(1)
     save_model(create_base_model(BASE, tokenizer), tokenizer, tmp_path / "other/model")
-    with pytest.raises(StudyError, match=r"GF\(11\) loss .* instead of"):
+    with pytest.raises(StudyError, match=r"GF\(11\), last part asked loss .* instead of"):
         compare(monkeypatch, trained, tmp_path / "other", tmp_path / "comparison.md")
     assert not (tmp_path / "comparison.md").exists()
 
@@ -85,7 +85,7 @@ def test_a_shipped_base_model_is_whole_and_made_by_its_record(pytestconfig):
 
     settings = load(DEFAULT)
     folders = sorted((pytestconfig.rootpath / "data/base").iterdir())
-    assert [folder.name for folder in folders] == ["gf11", "gf13"]
+    assert [folder.name for folder in folders] == ["gf11", "gf11-asks=any", "gf13"]
     for folder in folders:
         model = load_model(folder / "model", "cpu", "float32")
         record = read_json(folder / "run.json")
