@@ -151,7 +151,7 @@ BAD_INPUT = {
     "responses longer than the limit of tokens": (
         "rl.max_new_tokens",
         79,
-        "at least task.response_words, which is 81",
+        "at least 81: 1 for each of task.response_words",
     ),
     "the same seed twice": ("seeds", [0, 0], "distinct seeds"),
     "subset larger than its set": (

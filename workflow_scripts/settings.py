@@ -6,6 +6,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from workflow_scripts.task.field import make_field
 from workflow_scripts.task.strategies import guess_and_check_words, solution_words
+from workflow_scripts.task.text import FORMS, Form
 
 
 def _not_a_bool(value: Any) -> Any:
@@ -69,8 +70,13 @@ class Task(Section):
     field_size: Annotated[int, Field(le=10_000)]  # task.text reads e0 .. e9999 and x0 .. x9999
     n_variables: Annotated[Count, Field(le=10_000)]
     field_map: Literal["hidden", "prompt"]
+    text: Literal["compact", "natural"]
     response_words: Count
     asks: Literal["last", "any"]
+
+    @property
+    def form(self) -> Form:
+        return FORMS[self.text]
 
     @model_validator(mode="after")
     def _prime(self):
@@ -347,10 +353,14 @@ class Settings(Section):
             f"{parts} parts must fit into task.n_variables, which is {task.n_variables}",
         )
         needed = {
-            f"one guess of {data.sft_steps.high} steps": guess_and_check_words(data.sft_steps.high),
-            f"a solution of {longer.rl_steps.high} steps": solution_words(longer.rl_steps.high),
+            f"one guess of {data.sft_steps.high} steps": guess_and_check_words(
+                task.form, data.sft_steps.high
+            ),
+            f"a solution of {longer.rl_steps.high} steps": solution_words(
+                task.form, longer.rl_steps.high
+            ),
             f"a solution of {parts} parts": solution_words(
-                parts * composition.part_steps.high, parts
+                task.form, parts * composition.part_steps.high, parts
             ),
         }
         what, words = max(needed.items(), key=lambda item: item[1])
@@ -380,8 +390,9 @@ class Settings(Section):
         allowed = f"at least sft.batch_size, which is {batch}"
         _require(data.sft_examples >= batch, "data.sft_examples", data.sft_examples, allowed)
         words, tokens = self.task.response_words, self.rl.max_new_tokens
-        allowed = f"at least task.response_words, which is {words}: a word has a token or more"
-        _require(tokens >= words, "rl.max_new_tokens", tokens, allowed)
+        per_word = self.task.form.tokens_per_word
+        allowed = f"at least {words * per_word}: {per_word} for each of task.response_words"
+        _require(tokens >= words * per_word, "rl.max_new_tokens", tokens, allowed)
         subset, problems = self.sampling.pass_at_k.n_problems, self.data.validation_problems
         allowed = f"at most data.validation_problems, which is {problems}"
         _require(subset <= problems, "sampling.pass_at_k.n_problems", subset, allowed)

@@ -22,21 +22,27 @@ from workflow_scripts.files import StudyError
 from workflow_scripts.task.datasets import draw_validation, write_dataset
 from workflow_scripts.task.problems import Problem
 from workflow_scripts.task.strategies import STRATEGIES, write_solution
+from workflow_scripts.task.text import FORMS
 from workflow_scripts.task.verify import outcome_reward
 
 
-@pytest.fixture
-def records():
-    return draw_validation(TASK, {"steps": [2, 3, 4]}, 12)["final"]
+@pytest.fixture(params=FORMS)
+def form_name(request) -> str:
+    return request.param
 
 
 @pytest.fixture
-def rollouts(records):
+def records(form_name):
+    return draw_validation({**TASK, "text": form_name}, {"steps": [2, 3, 4]}, 12)["final"]
+
+
+@pytest.fixture
+def rollouts(form_name, records):
     """Of each problem: a forward and a backward solution, a wrong answer, and one cut off."""
-    rng, rows = Random(0), []
+    form, rng, rows = FORMS[form_name], Random(0), []
     for record in records:
         problem = Problem.from_json(record["problem"])
-        forward, backward = (write_solution(problem, s, rng, 96) for s in STRATEGIES)
+        forward, backward = (write_solution(form, problem, s, rng, 96) for s in STRATEGIES)
         wrong = forward.rsplit(" ", 1)[0] + " e99"
         for sample, (text, complete) in enumerate(
             [(forward, True), (backward, True), (wrong, True), (forward, False)]

@@ -8,7 +8,7 @@ from workflow_scripts.files import StudyError
 from workflow_scripts.model.tokenizer import encode, make_tokenizer
 from workflow_scripts.task.problems import PROBLEM_TYPES, draw_problem
 from workflow_scripts.task.strategies import STRATEGIES, write_solution
-from workflow_scripts.task.text import count_words, render_prompt
+from workflow_scripts.task.text import COMPACT, count_words
 from workflow_scripts.task.verify import is_correct
 
 
@@ -17,8 +17,8 @@ def test_a_token_is_a_word_and_decoding_gives_the_same_words(p):
     tokenizer, rng = make_tokenizer(p, 18), Random(0)
     for _ in range(300):
         problem = draw_problem(rng, p, rng.choice(PROBLEM_TYPES), rng.randrange(1, 6), 18)
-        solution = write_solution(problem, rng.choice(STRATEGIES), rng, 80)
-        texts = [render_prompt(problem, show_field_map=True), solution]
+        solution = write_solution(COMPACT, problem, rng.choice(STRATEGIES), rng, 80)
+        texts = [COMPACT.prompt(problem, show_field_map=True), solution]
         for text, ids in zip(texts, encode(tokenizer, texts), strict=True):
             assert len(ids) == count_words(text)
             assert tokenizer.decode(ids).split() == text.split()

@@ -7,14 +7,17 @@ import pytest
 
 from workflow_scripts.task.datasets import draw_sft
 from workflow_scripts.task.problems import Problem
+from workflow_scripts.task.text import COMPACT, FORMS, NATURAL, Form
 
 TASK = {
     "field_size": 11,
     "n_variables": 18,
     "field_map": "hidden",
-    "response_words": 81,
+    "text": "compact",
     "asks": "last",
 }
+# Those of the tiers: as many guesses fit into one as into the other.
+WORD_LIMIT = {COMPACT: 81, NATURAL: 120}
 MIX = {"steps": [2, 3, 4, 5], "backward_share": 0.5}
 
 
@@ -28,9 +31,16 @@ class Example(NamedTuple):
     solution: str
 
 
-def draw_examples(n: int, seed: int) -> Iterator[Example]:
+@pytest.fixture(scope="session", params=FORMS)
+def form(request) -> Form:
+    return FORMS[request.param]
+
+
+def draw_examples(form: Form, n: int, seed: int) -> Iterator[Example]:
     """n examples of FB: both types, 2-5 steps and both strategies in equal shares."""
-    for record in draw_sft(TASK, MIX, n, seed, taken=set()):
+    (text,) = (name for name in FORMS if FORMS[name] is form)
+    task = {**TASK, "text": text, "response_words": WORD_LIMIT[form]}
+    for record in draw_sft(task, MIX, n, seed, taken=set()):
         problem = Problem.from_json(record["problem"])
         yield Example(
             record["type"], record["steps"], record["strategy"], problem, record["response"]
@@ -38,8 +48,8 @@ def draw_examples(n: int, seed: int) -> Iterator[Example]:
 
 
 @pytest.fixture(scope="session")
-def sft_mix() -> list[Example]:
-    return list(draw_examples(100_000, seed=0))
+def sft_mix(form) -> list[Example]:
+    return list(draw_examples(form, 100_000, seed=0))
 
 
 @pytest.fixture(scope="session")

@@ -21,30 +21,32 @@ from workflow_scripts.task.strategies import (
     BACKWARD,
     FORWARD,
     STRATEGIES,
-    write_composed_solution,
+    guess_and_check_words,
+    write_fitting_solution,
     write_solution,
 )
+from workflow_scripts.task.text import Form
 
 PRIMES_TO_31 = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31)
 properties = settings(deadline=None, derandomize=True, max_examples=200)
 
 
-def draw_any_solution(rng: Random) -> tuple[Problem, str, str]:
+def draw_any_solution(form: Form, rng: Random) -> tuple[Problem, str, str]:
     """Any field up to GF(31), 1-15 steps, both types, both strategies, few or many guesses."""
     n_steps = rng.randrange(1, 16)
     problem = draw_problem(
         rng, rng.choice(PRIMES_TO_31), rng.choice(PROBLEM_TYPES), n_steps, rng.randrange(16, 40)
     )
     strategy = rng.choice(STRATEGIES)
-    limit = 3 + rng.choice([1, 1, 2, 4, 31]) * (3 + 6 * n_steps)
-    return problem, strategy, write_solution(problem, strategy, rng, limit)
+    limit = guess_and_check_words(form, n_steps, rng.choice([1, 1, 2, 4, 31]))
+    return problem, strategy, write_solution(form, problem, strategy, rng, limit)
 
 
-def test_label_is_the_strategy_that_wrote_the_solution_on_100_000_solutions():
+def test_label_is_the_strategy_that_wrote_the_solution_on_100_000_solutions(form):
     rng = Random("classifier")
     disagreements, seen = [], set()
     for _ in range(100_000):
-        problem, strategy, solution = draw_any_solution(rng)
+        problem, strategy, solution = draw_any_solution(form, rng)
         seen.add((problem.p, problem.type, problem.n_steps, strategy))
         if classify(problem, solution) != strategy:
             disagreements.append((problem, strategy, solution))
@@ -74,11 +76,15 @@ def in_symbols(text: str) -> str:
         ("x4 = 9 * 7 = 8", FORWARD),
         ("x3 = 5 + 4 = 1", FORWARD),  # a wrong sum is still a forward step
         ("x2 = 9 - 4 = 9", BACKWARD),
+        ("From x2 = 5, I apply the steps.\nThen x3 = 5 + 4 = 9\nAnswer: 9", FORWARD),
+        ("From x2 = 5, I apply the steps.\nThen x3 = 8 / 7 = 9\nAnswer: 9", BACKWARD),
         ("x3 = 5 + 4 = 9 x4 = 9 + 7 = 8", FORWARD),  # one step right, one that does not exist
         ("x3 = 5 + 4 = 9 x3 = 8 / 7 = 9 ans 5", MIXED),
         ("x2 = 9 - 4 = 5 x3 = 5 + 4 = 9", MIXED),
         ("", NONE),
         ("ans 8", NONE),
+        ("From x2 = 5, I apply the steps.\nAnswer: 8", NONE),  # what is said is not what is done
+        ("I guess that x2 = 5.\nIt should be 8: right guess.\nAnswer: 5", NONE),
         ("try 5 ok ans 5", NONE),
         ("x3 = 5 + 4", NONE),
         ("x3 = x2 + 4 x4 = x3 * 7", NONE),  # the program copied
@@ -96,14 +102,14 @@ def test_label_of_responses_by_hand(type_, response, label):
     assert classify(problem, in_symbols(response)) == label
 
 
-def test_composition_is_labelled_by_the_lines_of_all_its_parts():
+def test_composition_is_labelled_by_the_lines_of_all_its_parts(form):
     rng = Random("compositions")
     expected = {EVALUATION: FORWARD, INVERSION: BACKWARD}
     for _ in range(300):
         types = [rng.choice(PROBLEM_TYPES) for _ in range(rng.randrange(1, 5))]
         problem = draw_composition(rng, 11, types, [rng.randrange(1, 3) for _ in types], 18)
         label = expected[types[0]] if len(set(types)) == 1 else MIXED
-        assert classify(problem, write_composed_solution(problem)) == label
+        assert classify(problem, write_fitting_solution(form, problem)) == label
 
 
 # ---- any text ---------------------------------------------------------------------------------
@@ -112,7 +118,8 @@ GARBAGE = [
     "x", "e", "=", "+", "-", "*", "/", "x-1", "e-1", "x\u0663", "e\u0665", "e\u00b2", "\u2460",
     "x99999999999999999999", "e" + "9" * 5000, "x" + "9" * 5000, "\x00", "\x1b[31m", "\x1f",
     "\ufeff", "\u200b", "\u2028", "\ud800", "\U0001f642", "None", "nan", "{}", "%s", "\\", "(", ")",
-    "[", ".*", "x0 =", "x1 =", "= e0", "ans", "try", "no", "ok", "é", "ｘ１", "<eos>",
+    "[", ".*", "x0 =", "x1 =", "= e0", "ans", "try", "no", "ok", "Answer:", "Then", "é",
+    "ｘ１", "<eos>",
 ]  # fmt: skip
 
 
@@ -141,9 +148,9 @@ def random_response(rng: Random) -> str:
     return rng.choice([" ", ""]).join(pieces)
 
 
-def test_classifier_never_raises_on_100_000_random_or_mutated_responses():
+def test_classifier_never_raises_on_100_000_random_or_mutated_responses(form):
     rng = Random("mutations")
-    sources = [draw_any_solution(rng) for _ in range(500)]
+    sources = [draw_any_solution(form, rng) for _ in range(500)]
     sources = [(problem, solution[:600]) for problem, _, solution in sources]
     labels = set()
     for index in range(100_000):
@@ -180,8 +187,8 @@ def test_any_text_has_a_label(response, type_):
 
 @properties
 @given(st.integers(0, 2**32), st.data())
-def test_label_does_not_depend_on_white_space(seed, data):
-    problem, strategy, solution = draw_any_solution(Random(seed))
+def test_label_does_not_depend_on_white_space(form, seed, data):
+    problem, strategy, solution = draw_any_solution(form, Random(seed))
     spaces = st.sampled_from([" ", "  ", "\n", "\t", "\r\n", "\n\n\n", "\u00a0", "\u2003", "\x0b"])
     pattern = data.draw(st.lists(spaces, min_size=1, max_size=9))
     words = solution.split()

@@ -22,7 +22,7 @@ from workflow_scripts.task.datasets import (
     write_dataset,
 )
 from workflow_scripts.task.problems import Problem
-from workflow_scripts.task.text import render_prompt
+from workflow_scripts.task.text import FORMS
 from workflow_scripts.task.verify import outcome_reward
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +30,7 @@ TASK = {
     "field_size": 11,
     "n_variables": 18,
     "field_map": "hidden",
+    "text": "compact",
     "response_words": 80,
     "asks": "last",
 }
@@ -90,12 +91,13 @@ def test_sft_sets_have_their_share_of_backward(share):
         assert chisquare(observed, [2000 * share, 2000 * (1 - share)]).pvalue > 1e-4
 
 
+@pytest.mark.parametrize("text", FORMS)
 @pytest.mark.parametrize("mix", [STEPS, PARTS], ids=["steps", "parts"])
-def test_sft_records_hold_a_right_response_to_their_prompt(mix):
-    for record in draw_sft(TASK, mix, 500, 0, set()):
+def test_sft_records_hold_a_right_response_to_their_prompt(mix, text):
+    for record in draw_sft({**TASK, "text": text}, mix, 500, 0, set()):
         problem = Problem.from_json(record["problem"])
         assert outcome_reward(problem, record["response"], complete=True) == 1
-        assert record["prompt"] == render_prompt(problem, show_field_map=False)
+        assert record["prompt"] == FORMS[text].prompt(problem, show_field_map=False)
         assert (record["type"], record["steps"]) == (problem.type, problem.n_steps)
         assert record["parts"] == len(problem.parts)
         assert record["parts"] in mix.get("parts", [1])
@@ -146,7 +148,18 @@ def test_prompts_that_ask_for_any_part_show_as_many_as_fit():
         problem = Problem.from_json(record["problem"])
         assert len(problem.parts) == record["parts"]
         assert len(problem.parts + problem.unasked) == 6
-        assert record["prompt"] == render_prompt(problem, show_field_map=False)
+        assert record["prompt"] == FORMS["compact"].prompt(problem, show_field_map=False)
+
+
+def test_the_form_of_the_text_changes_no_problem_that_is_drawn():
+    compact, natural = ({**TASK, "text": text} for text in FORMS)
+    strata = {"steps": [2, 3]}
+    mix = {**strata, "evaluation_share": 0.5}
+    one, other = (draw_validation(task, strata, 20) for task in (compact, natural))
+    assert problems_of(one["final"]) == problems_of(other["final"])
+    one, other = (draw_prompts(task, mix, 50, set()) for task in (compact, natural))
+    assert problems_of(one) == problems_of(other)
+    assert [r["prompt"] for r in one] != [r["prompt"] for r in other]
 
 
 def test_prompts_of_compositions_have_even_parts():

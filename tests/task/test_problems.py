@@ -25,8 +25,8 @@ from workflow_scripts.task.problems import (
     draw_parts,
     draw_problem,
 )
-from workflow_scripts.task.strategies import STRATEGIES, write_composed_solution, write_solution
-from workflow_scripts.task.text import render_prompt
+from workflow_scripts.task.strategies import STRATEGIES, write_fitting_solution, write_solution
+from workflow_scripts.task.text import FORMS, Form
 
 PRIMES = [2, 3, 5, 7, 11, 13, 31]
 properties = settings(deadline=None, derandomize=True, max_examples=200)
@@ -50,35 +50,48 @@ def run_program(problem: Problem, part: Part, start: int) -> int:
     return value % problem.p
 
 
-def text_of_many_problems() -> str:
+def text_of_many_problems(form: Form, word_limit: int) -> str:
     """Prompts, records and solutions of problems of every kind, the same text on every machine."""
     rng, texts = Random("golden"), []
     for p in (5, 11, 13):
         for n_steps in range(1, 10):
             for type_ in PROBLEM_TYPES:
                 problem = draw_problem(rng, p, type_, n_steps, 18)
-                texts += [render_prompt(problem, show_field_map=n_steps % 2 == 0)]
-                texts += [write_solution(problem, strategy, rng, 96) for strategy in STRATEGIES]
+                texts += [form.prompt(problem, show_field_map=n_steps % 2 == 0)]
+                texts += [
+                    write_solution(form, problem, strategy, rng, word_limit)
+                    for strategy in STRATEGIES
+                ]
                 texts += [json.dumps(problem.to_json())]
             types = [rng.choice(PROBLEM_TYPES) for _ in range(3)]
             composition = draw_composition(rng, p, types, [1, 2, 1], 18)
-            texts += [render_prompt(composition, False), write_composed_solution(composition)]
+            texts += [form.prompt(composition, False), write_fitting_solution(form, composition)]
     return "\n\n".join(texts)
 
 
-GOLDEN = "8e90799e785dd7fd731414b9e4592e50b2547af04594fb361cf680ab9545d64d"
+WORD_LIMIT = {"compact": 96, "natural": 140}
+GOLDEN = {
+    "compact": "8e90799e785dd7fd731414b9e4592e50b2547af04594fb361cf680ab9545d64d",
+    "natural": "38a3d18d59eb899b8a943481611ceffe7dd74168097487215e0271eed8b37e9e",
+}
 
 
-def test_same_seed_gives_the_same_bytes_on_every_machine():
-    assert hashlib.sha256(text_of_many_problems().encode()).hexdigest() == GOLDEN
+def hash_of_many_problems(name: str) -> str:
+    text = text_of_many_problems(FORMS[name], WORD_LIMIT[name])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_same_seed_gives_the_same_bytes_on_every_machine(name):
+    assert hash_of_many_problems(name) == GOLDEN[name]
 
 
 @pytest.mark.parametrize("hash_seed", ["0", "1"])
 def test_same_seed_gives_the_same_bytes_in_a_process_with_another_hash_seed(hash_seed):
     program = (
-        "import hashlib, runpy; "
-        f"text = runpy.run_path({__file__!r})['text_of_many_problems'](); "
-        "print(hashlib.sha256(text.encode()).hexdigest())"
+        "import runpy; "
+        f"hash_of = runpy.run_path({__file__!r})['hash_of_many_problems']; "
+        f"print(*map(hash_of, {list(FORMS)}))"
     )
     environment = {
         **os.environ,
@@ -88,7 +101,7 @@ def test_same_seed_gives_the_same_bytes_in_a_process_with_another_hash_seed(hash
     run = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, env=environment
     )
-    assert run.stdout.strip() == GOLDEN, run.stderr
+    assert run.stdout.split() == list(GOLDEN.values()), run.stderr
 
 
 def test_another_seed_gives_another_problem():

@@ -5,13 +5,13 @@ import time
 from workflow_scripts.task.verify import outcome_reward
 
 
-def test_5_000_problems_of_the_sft_mix_are_made_and_verified_per_second(draw_sft_mix):
+def test_5_000_problems_of_the_sft_mix_are_made_and_verified_per_second(draw_sft_mix, form):
     """Processor time of one core; the best of three, each of a second or more."""
     rates = []
     for attempt in range(3):
         count, begin = 0, time.process_time()
         while (spent := time.process_time() - begin) < 1:
-            for example in draw_sft_mix(1000, seed=1_000_000 * attempt + count):
+            for example in draw_sft_mix(form, 1000, seed=1_000_000 * attempt + count):
                 assert outcome_reward(example.problem, example.solution, complete=True) == 1
             count += 1000
         rates.append(count / spent)

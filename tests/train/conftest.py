@@ -15,6 +15,7 @@ TASK = {
     "field_size": 11,
     "n_variables": 18,
     "field_map": "hidden",
+    "text": "compact",
     "response_words": 80,
     "asks": "last",
 }

@@ -59,7 +59,9 @@ def test_rl_leaves_f_at_guess_and_check_on_inversion(rollouts):
     log = rollouts["F"][rollouts["F"]["step"] > STEPS - LAST]
     inversion, evaluation = (log[log["type"] == type] for type in ("inversion", "evaluation"))
     task, steps = SETTINGS.task, SETTINGS.data.sft_steps.values()
-    chance = [guess_and_check_success(task.field_size, n, task.response_words) for n in steps]
+    chance = [
+        guess_and_check_success(task.form, task.field_size, n, task.response_words) for n in steps
+    ]
     assert accuracy(inversion) < sum(chance) / len(chance) + 0.1
     assert share_fitting(inversion) == 0
     assert accuracy(evaluation) > 0.9

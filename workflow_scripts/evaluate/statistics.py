@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from workflow_scripts.task.strategies import guess_and_check_success
+from workflow_scripts.task.text import Form
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,10 @@ def powers_of_two(n: int) -> list[int]:
 
 
 def guess_and_check_pass_at_k(
-    p: int, steps: Sequence[int], word_limit: int, k: np.ndarray
+    form: Form, p: int, steps: Sequence[int], word_limit: int, k: np.ndarray
 ) -> np.ndarray:
     """pass@k of guess and check on problems spread evenly over some numbers of steps."""
-    success = [guess_and_check_success(p, n_steps, word_limit) for n_steps in steps]
+    success = [guess_and_check_success(form, p, n_steps, word_limit) for n_steps in steps]
     return np.mean([1.0 - (1.0 - q) ** np.asarray(k) for q in success], axis=0)
 
 

@@ -34,14 +34,7 @@ from workflow_scripts.task.problems import (
     draw_problem,
     most_parts,
 )
-from workflow_scripts.task.text import (
-    ANSWER,
-    render_check,
-    render_link,
-    render_program,
-    render_prompt,
-    render_worked_line,
-)
+from workflow_scripts.task.text import COMPACT, render_program, render_worked_line
 
 FACTS_PER_DOCUMENT = 16
 COMPARISONS_PER_DOCUMENT = 24
@@ -68,7 +61,7 @@ def _comparisons(rng: Random, field: Field, task: dict, max_steps: int) -> Docum
         one = other = rng.choice(field.names)
         if rng.random() < 0.5:
             other = rng.choice(field.names)
-        verdict = render_check(other, one == other).removeprefix(other)
+        verdict = COMPACT.check(other, one == other).removeprefix(other)
         document += [(f"{one} {other}", False), (verdict + "\n", True)]
     return document
 
@@ -135,12 +128,12 @@ def _walk(rng: Random, field: Field, task: dict, max_steps: int) -> Document:
     problem = _draw_parts(rng, task, fewest=2)
     index = rng.randrange(len(problem.parts))
     part = problem.parts[index]
-    document = [(render_prompt(problem, show_field_map=False), False)]
-    value = field.names[problem.known]
+    document = [(COMPACT.prompt(problem, show_field_map=False), False)]
+    value, up = field.names[problem.known], part.type == EVALUATION
     if index:
         value = rng.choice(field.names)
-        document.append((render_link(part.known_variable, value) + "\n", False))
-    lines = _blank_lines(field, part, part.type == EVALUATION)
+        document.append((COMPACT.link(part.known_variable, value, up) + "\n", False))
+    lines = _blank_lines(field, part, up)
     document.append((lines.replace(BLANK, value, 1), True))
     return document
 
@@ -158,10 +151,10 @@ def _checks(rng: Random, field: Field, task: dict, max_steps: int) -> Document:
     (part,) = problem.parts
     other = EVALUATION if part.type == INVERSION else INVERSION
     back = replace(part, type=other)  # asks for what is known, as a guess does
-    document = [(render_prompt(problem, show_field_map=False), False)]
+    document = [(COMPACT.prompt(problem, show_field_map=False), False)]
     for _ in range(LINES_PER_DOCUMENT):
         result = problem.known if rng.random() < 0.5 else rng.randrange(field.p)
-        check = render_check(field.names[problem.known], result == problem.known)
+        check = COMPACT.check(field.names[problem.known], result == problem.known)
         document.append((_last_line(field, back, result) + "\n", False))
         document.append((check + "\n", True))
     return document
@@ -170,14 +163,15 @@ def _checks(rng: Random, field: Field, task: dict, max_steps: int) -> Document:
 def _links(rng: Random, field: Field, task: dict, max_steps: int) -> Document:
     problem = _draw_parts(rng, task, fewest=1)
     n_parts = len(problem.parts)
-    document = [(render_prompt(problem, show_field_map=False), False)]
+    document = [(COMPACT.prompt(problem, show_field_map=False), False)]
     for _ in range(LINES_PER_DOCUMENT):
         index, result = rng.randrange(n_parts), rng.randrange(field.p)
         value = field.names[result]
         if index + 1 < n_parts:
-            handed = render_link(problem.parts[index + 1].known_variable, value)
+            following = problem.parts[index + 1]
+            handed = COMPACT.link(following.known_variable, value, following.type == EVALUATION)
         else:
-            handed = f"{ANSWER} {value}"
+            handed = COMPACT.answer(value)
         document.append((_last_line(field, problem.parts[index], result) + "\n", False))
         document.append((handed + "\n", True))
     return document

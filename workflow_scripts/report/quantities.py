@@ -306,7 +306,9 @@ def _pass_at_k(main: Inputs) -> list[Quantity]:
 def _no_new_strategy(main: Inputs) -> list[Quantity]:
     steps, stage, task = main.hardest, rl_stage(main.hardest), main.settings.task
     chance = float(
-        guess_and_check_pass_at_k(task.field_size, steps.values(), task.response_words, 1)
+        guess_and_check_pass_at_k(
+            task.form, task.field_size, steps.values(), task.response_words, 1
+        )
     )
     quantities = []
     for model, type in OTHER_TYPE.items():

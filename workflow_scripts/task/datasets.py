@@ -27,10 +27,10 @@ from workflow_scripts.task.problems import (
 from workflow_scripts.task.strategies import (
     BACKWARD,
     FORWARD,
-    write_composed_solution,
+    write_fitting_solution,
     write_solution,
 )
-from workflow_scripts.task.text import render_prompt
+from workflow_scripts.task.text import FORMS
 
 SPLITS = ("dev", "final")
 
@@ -41,7 +41,7 @@ def _record(index: int, problem: Problem, task: dict, **extra) -> dict:
         "type": problem.type,
         "steps": problem.n_steps,
         "parts": len(problem.parts),
-        "prompt": render_prompt(problem, task["field_map"] == "prompt"),
+        "prompt": FORMS[task["text"]].prompt(problem, task["field_map"] == "prompt"),
         **extra,
         "problem": problem.to_json(),
     }
@@ -91,10 +91,11 @@ def draw_validation(task: dict, strata: dict, n_problems: int) -> dict[str, list
 
 def _solve(problem: Problem, task: dict, mix: dict, rng: Random) -> dict[str, str]:
     """Write a solution by a strategy of the mix, drawn independently of the problem."""
+    form = FORMS[task["text"]]
     if "parts" in mix:
-        return {"strategy": "fitting", "response": write_composed_solution(problem)}
+        return {"strategy": "fitting", "response": write_fitting_solution(form, problem)}
     strategy = BACKWARD if rng.random() < mix["backward_share"] else FORWARD
-    response = write_solution(problem, strategy, rng, task["response_words"])
+    response = write_solution(form, problem, strategy, rng, task["response_words"])
     return {"strategy": strategy, "response": response}
 
 

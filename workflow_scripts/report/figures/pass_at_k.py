@@ -29,7 +29,7 @@ def pass_at_k(inputs: Inputs) -> Figure:
             if OTHER_TYPE.get(model) == type:
                 k = np.geomspace(1, max(ks), 50)
                 baseline = guess_and_check_pass_at_k(
-                    task.field_size, steps.values(), task.response_words, k
+                    task.form, task.field_size, steps.values(), task.response_words, k
                 )
                 panel.plot(k, baseline, color="black", linewidth=1, linestyle=(0, (1, 1)))
             panel.set_title(f"{model} on {type}")
