@@ -75,6 +75,14 @@ class Project:
         return self.run(sys.executable, "-m", f"workflow_scripts.{module}", *arguments)
 
 
+@pytest.fixture(scope="session")
+def chat_model(tmp_path_factory) -> Path:
+    """Folder of a stand-in for Qwen2.5-1.5B-Instruct with random weights."""
+    from tests.standin import make_standin  # torch, which few tests need
+
+    return make_standin(tmp_path_factory.mktemp("chat") / "model", steps=0)
+
+
 @pytest.fixture
 def project(tmp_path) -> Project:
     """A fresh copy in which nothing has run."""

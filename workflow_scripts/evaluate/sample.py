@@ -24,7 +24,7 @@ from workflow_scripts.files import atomic_path, run_stage, write_json
 from workflow_scripts.model.device import device_name, peak_memory_mib
 from workflow_scripts.model.generate import generate
 from workflow_scripts.model.store import load_model, load_tokenizer, prepare_torch
-from workflow_scripts.model.tokenizer import encode
+from workflow_scripts.model.tokenizer import encode, user_turn
 from workflow_scripts.progress import report_progress
 from workflow_scripts.provenance import code_hash, git_commit
 from workflow_scripts.task.datasets import read_dataset
@@ -51,7 +51,7 @@ def sample_model(
     stream: str,
 ) -> list[dict]:
     """Return n_samples rollouts of each record; stream names the sequence of sampling seeds."""
-    prompts = encode(tokenizer, [record["prompt"] for record in records])
+    prompts = encode(tokenizer, [user_turn(tokenizer, record["prompt"]) for record in records])
     per_batch = max(1, sampling["batch_size"] // n_samples)
     generator = torch.Generator(model.device)
     rollouts, started = [], time.monotonic()

@@ -28,6 +28,15 @@ def make_tokenizer(p: int, n_variables: int) -> PreTrainedTokenizerFast:
     )
 
 
+def user_turn(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
+    """A prompt as the model is to see it: where its tokenizer has a chat template, what a user
+    says, up to the place where the model's turn begins; else as it is."""
+    if tokenizer.chat_template is None:
+        return prompt
+    said = [{"role": "user", "content": prompt.strip()}]
+    return tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
+
+
 def encode(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
     """Token ids of texts, without special tokens.
 

@@ -155,19 +155,30 @@ def write_dataset(path: Path, settings: dict, records: list[dict]) -> None:
     write_text(path, json.dumps(header) + "\n" + body)
 
 
+def _read(path: Path) -> tuple[dict, str]:
+    """The header of a data set and the text of its records."""
+    try:
+        first, _, body = path.read_text(encoding="utf-8").partition("\n")
+        header = json.loads(first)
+        expected = header["sha256"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise damaged(path, error) from None
+    if hashlib.sha256(body.encode()).hexdigest() != expected:
+        raise damaged(path, "its content does not match its header")
+    return header, body
+
+
 def read_dataset(path: Path) -> list[dict]:
     """Read the records of a data set.
 
     Raises StudyError, naming the file, if it is missing, cut short or altered.
     """
-    try:
-        header, _, body = path.read_text(encoding="utf-8").partition("\n")
-        expected = json.loads(header)["sha256"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise damaged(path, error) from None
-    if hashlib.sha256(body.encode()).hexdigest() != expected:
-        raise damaged(path, "its content does not match its header")
-    return [json.loads(line) for line in body.splitlines()]
+    return [json.loads(line) for line in _read(path)[1].splitlines()]
+
+
+def read_task(path: Path) -> dict:
+    """The settings of the task that a data set was drawn with. Raises as read_dataset."""
+    return _read(path)[0]["settings"]["task"]
 
 
 def canonical_forms(paths: Iterable[Path]) -> set:

@@ -31,12 +31,13 @@ from workflow_scripts.model.store import (
     save_model,
     verify_model,
 )
-from workflow_scripts.model.tokenizer import encode
+from workflow_scripts.model.tokenizer import encode, user_turn
 from workflow_scripts.task.datasets import read_dataset
 from workflow_scripts.task.problems import Problem
 from workflow_scripts.task.verify import outcome_reward
 from workflow_scripts.train.checkpoints import Checkpoints, add_checkpoint_option
 from workflow_scripts.train.lean_grpo import LeanGRPOTrainer
+from workflow_scripts.train.limit import refuse_short_limit
 from workflow_scripts.train.progress import Progress, write_step_table
 from workflow_scripts.train.rollout_log import RolloutLog
 from workflow_scripts.train.run import RunRecord, WeightGuard, trainer_arguments
@@ -69,10 +70,13 @@ def order_prompts(records: list[dict], n: int, seed: int) -> list[dict]:
     return ordered[:n]
 
 
-def prompt_dataset(records: list[dict]) -> Dataset:
-    """Prompts as TRL takes them, each with its problem for the reward function."""
+def prompt_dataset(records: list[dict], tokenizer: PreTrainedTokenizerBase) -> Dataset:
+    """Prompts as the model is to see them, each with its problem for the reward function."""
     return Dataset.from_list(
-        [{"prompt": r["prompt"], "problem": json.dumps(r["problem"])} for r in records]
+        [
+            {"prompt": user_turn(tokenizer, r["prompt"]), "problem": json.dumps(r["problem"])}
+            for r in records
+        ]
     )
 
 
@@ -191,11 +195,12 @@ def make_trainer(
     if not isinstance(model, PeftModel):
         # TRL loads the reference of the KL term from here, so it is the SFT policy.
         model.config._name_or_path = str(sft)
+    ordered = order_prompts(read_dataset(prompts), n_prompts(rl), seed)
     trainer = trainer_class(
         model=model,
         reward_funcs=make_reward(tokenizer, log),
         args=grpo_config(rl, settings["model"], seed, output),
-        train_dataset=prompt_dataset(order_prompts(read_dataset(prompts), n_prompts(rl), seed)),
+        train_dataset=prompt_dataset(ordered, tokenizer),
         processing_class=tokenizer,
         rollout_func=make_rollouts(tokenizer, rl, seed) if own_rollouts else None,
     )
@@ -251,7 +256,10 @@ def main() -> None:
     parser.add_argument("--prompts", type=Path, required=True, help="RL prompt set")
     parser.add_argument("--output", type=Path, required=True, help="folder of the run")
     add_checkpoint_option(parser)
-    run_grpo(**vars(parser.parse_args()))
+    arguments = parser.parse_args()
+    limit = arguments.settings["rl"]["max_new_tokens"]
+    refuse_short_limit(load_tokenizer(arguments.sft), arguments.prompts, limit)
+    run_grpo(**vars(arguments))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from workflow_scripts.model.store import (
     prepare_torch,
     save_model,
 )
-from workflow_scripts.model.tokenizer import encode
+from workflow_scripts.model.tokenizer import encode, user_turn
 from workflow_scripts.task.datasets import read_dataset
 from workflow_scripts.train.checkpoints import Checkpoints, add_checkpoint_option
 from workflow_scripts.train.run import RunRecord, WeightGuard
@@ -37,7 +37,7 @@ from workflow_scripts.train.supervised import (
 
 
 def tokenize_examples(records: list[dict], tokenizer: PreTrainedTokenizerBase) -> list[Example]:
-    prompts = encode(tokenizer, [record["prompt"] for record in records])
+    prompts = encode(tokenizer, [user_turn(tokenizer, record["prompt"]) for record in records])
     responses = encode(tokenizer, [record["response"] for record in records])
     return [
         make_example([(prompt, False), (response, True)], tokenizer.eos_token_id)

@@ -1,0 +1,34 @@
+"""Whether a run's limit of tokens holds the solutions of its data, counted with its tokenizer."""
+
+from pathlib import Path
+
+from transformers import PreTrainedTokenizerBase
+
+from workflow_scripts.files import StudyError
+from workflow_scripts.model.tokenizer import encode
+from workflow_scripts.task.datasets import read_dataset, read_task
+from workflow_scripts.task.problems import Problem
+from workflow_scripts.task.strategies import write_fitting_solution
+from workflow_scripts.task.text import FORMS, count_words
+
+
+def refuse_short_limit(tokenizer: PreTrainedTokenizerBase, prompts: Path, limit: int) -> None:
+    """Raise StudyError if a response of task.response_words words may have more tokens than limit.
+
+    How many tokens a word has is measured on solutions of the prompts' problems. What words the
+    longest responses have is bounded by the data; the plan knows the tokenizer of no model that is
+    yet to be fetched, and reckons with the form's tokens_per_word.
+    """
+    task = read_task(prompts)
+    form, words = FORMS[task["text"]], task["response_words"]
+    problems = (Problem.from_json(record["problem"]) for record in read_dataset(prompts))
+    solutions = [write_fitting_solution(form, problem) for problem in problems]
+    needed = max(
+        -(-words * (len(ids) + 1) // (count_words(solution) + 1))  # with the end of the text
+        for solution, ids in zip(solutions, encode(tokenizer, solutions), strict=True)
+    )
+    if limit < needed:
+        raise StudyError(
+            f"rl.max_new_tokens: {limit}: at least {needed}, the tokens that the tokenizer of this "
+            f"model makes of task.response_words, which is {words}"
+        )
