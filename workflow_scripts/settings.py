@@ -146,6 +146,7 @@ class Lora(Section):
 class Hub(Section):
     repository: str
     revision: str = Field(pattern=r"^[0-9a-f]{40}$")
+    folder: str | None = None  # with the same files, to be copied where there is no network
 
 
 class Model(Section):

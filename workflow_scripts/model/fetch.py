@@ -1,47 +1,87 @@
-"""Fetch a pre-trained model once, at a pinned revision; every later stage works offline.
+"""Fetch a pre-trained model once, at a pinned revision or from a folder; all else works offline.
 
 python -m workflow_scripts.model.fetch --help
 """
 
 import argparse
 import json
+import os
 import shutil
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-from workflow_scripts.files import StudyError, run_stage, sha256_tree, write_json
+from workflow_scripts.files import (
+    StudyError,
+    find_difference,
+    read_json,
+    run_stage,
+    sha256,
+    sha256_tree,
+    write_json,
+)
 
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja"]
+_NEEDED = ["config.json", "tokenizer.json", "*.safetensors"]
 
 
-def fetch(repository: str, revision: str, manifest: Path) -> None:
-    """Download weights (safetensors only), tokenizer and configuration beside the manifest."""
-    folder = manifest.parent
+def _download(repository: str, revision: str, target: Path) -> None:
+    os.environ["HF_HUB_OFFLINE"] = "0"  # read when the library is imported
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
     try:
-        snapshot_download(repository, revision=revision, local_dir=folder, allow_patterns=_FILES)
+        snapshot_download(repository, revision=revision, local_dir=target, allow_patterns=_FILES)
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         reason = str(error).strip().splitlines()[0]
         raise StudyError(
             f"{repository} at {revision} cannot be fetched ({reason}): run this target where the "
-            "hub can be reached, or set model.base to a folder that holds the model"
+            "hub can be reached, or set model.hub.folder to a folder that holds the model"
         ) from None
-    shutil.rmtree(folder / ".cache", ignore_errors=True)  # the download's own book-keeping
-    source = {"repository": repository, "revision": revision}
-    write_json(manifest, {"source": source, "files": sha256_tree(folder)})
+    shutil.rmtree(target / ".cache", ignore_errors=True)  # the download's own book-keeping
+
+
+def _copy(source: Path, target: Path, manifest: str) -> None:
+    """Copy a model, and verify the copy: by the model's own manifest where it has one."""
+    if (source / manifest).is_file():
+        expected = read_json(source / manifest)["files"]
+    else:
+        files = (path for pattern in _FILES for path in source.glob(pattern))
+        expected = {path.name: sha256(path) for path in files}
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for name in expected:
+        if (source / name).is_file():
+            shutil.copyfile(source / name, target / name)
+    if difference := find_difference(target, expected):
+        name, is_there = difference
+        reason = "differs from its hash" if is_there else "is missing"
+        raise StudyError(f"{source / name} {reason}: put the whole model there again")
+
+
+def fetch(hub: dict, manifest: Path) -> None:
+    """Put weights (safetensors only), tokenizer and configuration beside the manifest."""
+    target = manifest.parent
+    if hub["folder"]:
+        source = {"folder": hub["folder"]}
+        _copy(Path(hub["folder"]), target, manifest.name)
+    else:
+        source = {"repository": hub["repository"], "revision": hub["revision"]}
+        _download(hub["repository"], hub["revision"], target)
+    for pattern in _NEEDED:
+        if not any(target.glob(pattern)):
+            raise StudyError(f"{' at '.join(source.values())} holds no {pattern}: not a model")
+    write_json(manifest, {"source": source, "files": sha256_tree(target)})
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--hub", type=json.loads, required=True, help="repository and revision, as JSON"
+        "--hub", type=json.loads, required=True, help="repository, revision, folder, as JSON"
     )
     parser.add_argument(
         "--output", type=Path, required=True, help="manifest, in the model's folder"
     )
     args = parser.parse_args()
-    fetch(args.hub["repository"], args.hub["revision"], args.output)
+    fetch(args.hub, args.output)
 
 
 if __name__ == "__main__":
