@@ -193,6 +193,14 @@ BAD_INPUT_INSIDE = {
         {"experiments.composition.sft_parts": {"atomic": {"low": 1, "hihg": 1}}},
         "experiments.composition.sft_parts.atomic.hihg: 1: no such key; known here: low, high",
     ),
+    "words of the natural form": (
+        {"task.text": "natural", "task.response_words": 116},
+        "task.response_words: 116: at least 117, the words of a solution of 6 parts",
+    ),
+    "tokens of the natural form": (
+        {"task.text": "natural", "task.response_words": 120, "rl.max_new_tokens": 359},
+        "rl.max_new_tokens: 359: at least 360: 3 for each of task.response_words",
+    ),
     "mistyped key of an optional section": (
         {"model.hub": {"repository": "a/b", "revison": "0" * 40}},
         f"model.hub.revison: {'0' * 40}: no such key; known here: repository, revision",

@@ -402,11 +402,13 @@ TASKS = [
 def test_data_folders_differ_exactly_when_the_settings_of_the_task_differ():
     study = study_of()
     others = [{"rl.steps": 500}, {"sft.epochs": 2}, {"model.threads": 2}, {"seeds": [7]}]
-    folders = [study.data_folder(override(SETTINGS, task)) for task in TASKS]
+    words = {"task.response_words": 120, "rl.max_new_tokens": 360}
+    tasks = [*TASKS, words, {**words, "task.text": "natural"}]
+    folders = [study.data_folder(override(SETTINGS, task)) for task in tasks]
     assert folders[0] == "data/laptop/gf11"
-    assert len(set(folders)) == len(TASKS)
+    assert len(set(folders)) == len(tasks)
     for other in others:
-        changed = [study.data_folder(override(SETTINGS, {**task, **other})) for task in TASKS]
+        changed = [study.data_folder(override(SETTINGS, {**task, **other})) for task in tasks]
         assert changed == folders
 
 

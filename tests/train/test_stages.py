@@ -12,8 +12,10 @@ from safetensors.torch import load_file
 
 from tests.train.conftest import OPTIMIZATION, RL, model_settings
 from workflow_scripts.files import StudyError, read_json
+from workflow_scripts.model.store import load_model, load_tokenizer, save_model
 from workflow_scripts.task.datasets import read_dataset, write_dataset
 from workflow_scripts.train import grpo
+from workflow_scripts.train.rollout_log import RolloutLog
 from workflow_scripts.train.run import WeightGuard
 from workflow_scripts.train.sft import run_sft
 
@@ -108,6 +110,38 @@ def test_in_bfloat16_the_weights_that_are_trained_stay_float32(tiny, adaptation,
     assert moved(policy / "model", trained / "model")
 
 
+@pytest.mark.parametrize("adaptation", ["full", "lora"])
+def test_padding_is_never_learnt_even_where_its_token_is_that_of_the_end(
+    tiny, adaptation, some_rewards
+):
+    def train(name: str) -> list[dict]:
+        policy = sft(tiny, adaptation, f"sft-{name}")
+        return [weights(run / "model") for run in (policy, rl(tiny, policy, adaptation, name))]
+
+    one = train("one")
+    tokenizer = load_tokenizer(tiny.base)
+    assert tokenizer.pad_token_id != tokenizer.eos_token_id
+    tokenizer.pad_token = tokenizer.eos_token
+    save_model(load_model(tiny.base, "cpu", "float32"), tokenizer, tiny.base)
+    for before, after in zip(one, train("other"), strict=True):
+        assert all((before[name] == after[name]).all() for name in before)
+
+
+def test_rl_has_no_dropout_although_sft_had(tiny, tmp_path):
+    """Rollouts then come from the policy that is updated, and the reference is that of SFT."""
+    policy = sft(tiny, "lora")
+    settings = {"model": model_settings("lora"), "rl": RL}
+    trainer = grpo.make_trainer(
+        settings, 0, policy / "model", tiny.prompts, RolloutLog(), tmp_path / "out"
+    )
+    probabilities = [
+        module.p for module in trainer.model.modules() if isinstance(module, torch.nn.Dropout)
+    ]
+    assert probabilities
+    assert not any(probabilities)
+    assert settings["model"]["lora"]["dropout"] > 0
+
+
 def test_every_step_logs_all_of_its_rollouts(tiny, some_rewards):
     output = rl(tiny, sft(tiny, "full"), "full")
     counted: dict[int, int] = {}
@@ -158,9 +192,6 @@ def test_rewards_without_a_difference_change_nothing_and_are_no_error(tiny, monk
 
 
 def test_an_answer_cut_off_at_the_limit_earns_nothing(tiny):
-    from workflow_scripts.model.store import load_tokenizer
-    from workflow_scripts.train.rollout_log import RolloutLog
-
     tokenizer = load_tokenizer(tiny.base)
     record = read_dataset(tiny.sft_set)[0]
     ids = tokenizer(record["response"], add_special_tokens=False)["input_ids"]
@@ -187,8 +218,6 @@ def test_a_word_that_the_model_does_not_know_is_refused_before_training(tiny):
 
 
 def test_a_model_without_trainable_weights_is_refused(tiny):
-    from workflow_scripts.model.store import load_model
-
     model = load_model(tiny.base, "cpu", "float32").requires_grad_(False)
     with pytest.raises(StudyError, match="no trainable parameters"):
         WeightGuard(model)

@@ -40,7 +40,8 @@ def test_the_seed_decides_the_order_and_the_short_do_not_come_first():
     assert means != sorted(means)
 
 
-def test_cross_entropy_is_the_mean_over_learnt_tokens_whatever_the_padding(tiny):
+@pytest.mark.parametrize("pad", [0, 2])
+def test_cross_entropy_is_the_mean_over_learnt_tokens_whatever_the_padding(tiny, pad):
     from workflow_scripts.model.store import load_model
 
     model = load_model(tiny.base, "cpu", "float32").eval()
@@ -56,6 +57,6 @@ def test_cross_entropy_is_the_mean_over_learnt_tokens_whatever_the_padding(tiny)
             if label != -100:
                 total -= log_probabilities[position - 1, label].item()
                 n_tokens += 1
-    loss, counted = cross_entropy(model, examples, batch_size=2, pad=0)
+    loss, counted = cross_entropy(model, examples, batch_size=2, pad=pad)
     assert counted == n_tokens == 17
     assert math.isclose(loss, total / n_tokens, rel_tol=1e-5)
