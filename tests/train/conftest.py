@@ -46,8 +46,8 @@ RL = {
 }
 
 
-def model_settings(adaptation: str) -> dict:
-    settings = {"device": "cpu", "dtype": "float32", "threads": 1}
+def model_settings(adaptation: str, dtype: str = "float32") -> dict:
+    settings = {"device": "cpu", "dtype": dtype, "threads": 1}
     return {**settings, "adaptation": adaptation, "lora": LORA}
 
 

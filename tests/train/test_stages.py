@@ -36,15 +36,17 @@ def moved(before: Path, after: Path) -> bool:
     return any((old[name] != new[name]).any() for name in old)
 
 
-def sft(tiny, adaptation: str, name: str = "sft") -> Path:
-    settings = {"model": model_settings(adaptation), "sft": {**OPTIMIZATION, "epochs": 2}}
+def sft(tiny, adaptation: str, name: str = "sft", dtype: str = "float32") -> Path:
+    settings = {"model": model_settings(adaptation, dtype), "sft": {**OPTIMIZATION, "epochs": 2}}
     output = tiny.folder / name
     run_sft(settings, 0, tiny.base, tiny.sft_set, [tiny.sft_set], output, checkpoint_seconds=60)
     return output
 
 
-def rl(tiny, policy: Path, adaptation: str, name: str = "rl", **changes) -> Path:
-    settings = {"model": model_settings(adaptation), "rl": {**RL, **changes}}
+def rl(
+    tiny, policy: Path, adaptation: str, name: str = "rl", dtype: str = "float32", **changes
+) -> Path:
+    settings = {"model": model_settings(adaptation, dtype), "rl": {**RL, **changes}}
     output = tiny.folder / name
     grpo.run_grpo(settings, 0, policy / "model", tiny.prompts, output, checkpoint_seconds=60)
     return output
@@ -71,10 +73,16 @@ def test_sft_and_rl_move_the_trainable_weights_alone(tiny, adaptation, some_rewa
         assert any((w != 0).any() for n, w in weights(policy / "model").items() if "lora_B" in n)
 
 
-@pytest.mark.parametrize("adaptation", ["full", "lora"])
-def test_the_reference_is_the_sft_policy(tiny, adaptation, some_rewards):
+@pytest.mark.parametrize(
+    ("adaptation", "dtype"), [("full", "float32"), ("lora", "float32"), ("lora", "bfloat16")]
+)
+def test_the_reference_is_the_sft_policy(tiny, adaptation, dtype, some_rewards):
     """So the KL term is 0 at the first step and grows once the policy has moved."""
-    log = rows(rl(tiny, sft(tiny, adaptation), adaptation) / "log.csv")
+    policy = sft(tiny, adaptation, dtype=dtype)
+    output = rl(tiny, policy, adaptation, dtype=dtype)
+    if adaptation == "lora":  # whatever the precision of what is frozen
+        assert {w.dtype for w in weights(output / "model").values()} == {torch.float32}
+    log = rows(output / "log.csv")
     assert [int(row["step"]) for row in log] == [1, 2, 3]
     assert abs(float(log[0]["kl"])) < 1e-6
     assert float(log[2]["kl"]) > 1e-6
