@@ -29,8 +29,11 @@ def make_tokenizer(p: int, n_variables: int) -> PreTrainedTokenizerFast:
 
 
 def user_turn(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
-    """A prompt as the model is to see it: where its tokenizer has a chat template, what a user
-    says, up to the place where the model's turn begins; else as it is."""
+    """A prompt as the model is to see it.
+
+    Where its tokenizer has a chat template: what a user says, up to where the model's turn begins.
+    Else the prompt as it is.
+    """
     if tokenizer.chat_template is None:
         return prompt
     said = [{"role": "user", "content": prompt.strip()}]

@@ -19,13 +19,12 @@ FITTING_STRATEGY = {EVALUATION: FORWARD, INVERSION: BACKWARD}
 
 
 class _Words(NamedTuple):
-    """Words, see text.WORD, of a worked line; of a guess with its check; of a link; of the answer
-    with the end of the text."""
+    """Words of a form, see text.WORD."""
 
     line: int
-    guess: int
+    guess: int  # with its check
     link: int
-    answer: int
+    answer: int  # with the end of the text
 
 
 @cache

@@ -15,9 +15,8 @@ from workflow_scripts.task.text import FORMS, count_words
 def refuse_short_limit(tokenizer: PreTrainedTokenizerBase, prompts: Path, limit: int) -> None:
     """Raise StudyError if a response of task.response_words words may have more tokens than limit.
 
-    How many tokens a word has is measured on solutions of the prompts' problems. What words the
-    longest responses have is bounded by the data; the plan knows the tokenizer of no model that is
-    yet to be fetched, and reckons with the form's tokens_per_word.
+    How many tokens a word has is measured on solutions of the prompts' problems. The plan, made
+    before there is a tokenizer to ask, reckons with the form's tokens_per_word instead.
     """
     task = read_task(prompts)
     form, words = FORMS[task["text"]], task["response_words"]
