@@ -32,8 +32,8 @@ try:
         if "--unlock" not in sys.argv:
             if restoring_mark(study.tier).exists():
                 raise StudyError(f"{RESULTS} is restored in part: make restore TIER={study.tier}")
-            refuse_orphans(Path(RESULTS))
             refuse_queued(study.tier)
+            refuse_orphans(Path(RESULTS))
             refuse_other_versions()
             explain_leftover((RESULTS, DATA), sys.argv[1:])
 except (ConfigurationError, StudyError) as error:

@@ -141,7 +141,7 @@ def test_tables_of_a_cluster_are_those_of_one_machine(cluster, smoke, project):
 def test_a_job_at_its_time_limit_goes_on_in_the_next(cluster, project):
     """SLURM counts in minutes: each job has one, and part of it goes by before training begins."""
     short = ["--set-resources", "grpo:runtime=1", "--retries", "9"]
-    longer = [*SMALL[:2], "rl={steps: 800, scored_steps: []}", *SMALL[3:]]
+    longer = [*SMALL[:2], "rl={steps: 600, scored_steps: []}", *SMALL[3:]]
     whole = Project(copy_project(project.folder.parent / "whole"))
     processes = {
         project: start(project, MODELS[:1], longer, *PROFILE, *short),
@@ -227,5 +227,5 @@ def test_an_unknown_key_of_the_site_is_named(project):
     site = project.folder / "profiles/slurm/site.yaml"
     site.write_text(site.read_text() + "partition: x\n")
     result = project.run(*arguments(["cluster_check"], SMALL[:1], *PROFILE, "--dry-run"))
-    assert result.returncode == 1
+    assert result.returncode
     assert "site.yaml: partition: not one of account, cpu_partition" in result.stderr
