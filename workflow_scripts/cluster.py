@@ -54,7 +54,8 @@ def _ask(*command: str) -> str:
         raise StudyError(f"no {command[0]} on PATH: log in where SLURM's commands are")
     run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     if run.returncode:
-        raise StudyError(f"{' '.join(command)}: {run.stderr.strip() or 'failed'}")
+        told = run.stderr.strip().splitlines() or ["failed"]
+        raise StudyError(f"{' '.join(command)}: {told[0]}")
     return run.stdout
 
 
@@ -64,8 +65,7 @@ def status_command() -> str:
     try:
         _ask("sacct", "--noheader", "--parsable2", "--starttime=now")
     except StudyError as error:
-        found = str(error).splitlines()[0]
-        print(f"slurm: states of jobs by squeue, there is no accounting ({found})", file=sys.stderr)
+        print(f"slurm: states of jobs by squeue, there is no accounting ({error})", file=sys.stderr)
         return "squeue"
     print("slurm: states of jobs by sacct", file=sys.stderr)
     return "sacct"

@@ -142,6 +142,7 @@ class MiniCluster:
 
     def stop(self) -> None:
         self.ask("scancel", "--user=root")
+        self.wait_until(lambda: not self.jobs(format="%i"), seconds=60)
         for name in ("slurmd-n1", "slurmd-n2", "slurmctld", "munged"):
             self._end(name)
 
