@@ -53,13 +53,25 @@ def arguments(targets: list[str], config: list[str], *options: str) -> list[str]
     return [sys.executable, "-m", "snakemake", *targets, *options, *configuration]
 
 
+_started: list[subprocess.Popen] = []
+
+
 def start(project: Project, targets: list[str], config: list[str], *options: str):
-    return subprocess.Popen(
+    process = subprocess.Popen(
         arguments(targets, config, *options),
         cwd=project.folder,
         stdout=subprocess.DEVNULL,
         stderr=(project.folder / "stderr.log").open("w"),
     )
+    _started.append(process)
+    return process
+
+
+@pytest.fixture(autouse=True)
+def no_snakemake_is_left():
+    yield
+    while _started:
+        _started.pop().kill()
 
 
 def said(project: Project) -> str:
@@ -106,7 +118,7 @@ def gpus_in_use(cluster: MiniCluster) -> list[tuple[str, str]]:
     """(node, number of the GPU) of every running job."""
     shown = cluster.ask("scontrol", "show", "job", "--details", "--oneliner")
     running = [line for line in shown.splitlines() if "JobState=RUNNING" in line]
-    found = (re.search(r"Nodes=(\S+) .*GRES=gpu:fake:\d\(IDX:(\S+?)\)", line) for line in running)
+    found = (re.search(r"BatchHost=(\S+) .* GRES=gpu:fake:1\(IDX:(\d)\)", line) for line in running)
     return [match.groups() for match in found if match]
 
 
