@@ -23,7 +23,7 @@ install: .venv/.installed ## Create .venv and install the pinned packages.
 	.venv/bin/pip install --quiet --requirement requirements.txt
 	@touch $@
 
-study: install ## Run every figure, table and claim of a tier (TIER=laptop, smoke, paper; TARGETS=main).
+study: install ## Run every figure, table and claim of a tier (TIER=laptop, smoke, gpu, paper; TARGETS=main).
 	$(SNAKEMAKE) $(TARGETS) --configfile config/$(TIER).yaml
 	@echo "Done: $(TARGETS) in results/$(TIER)"
 

@@ -55,5 +55,4 @@ onsuccess:
 
 
 onerror:
-    forget_finished(Path(RESULTS))
     tell_endings()

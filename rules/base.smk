@@ -41,6 +41,7 @@ rule compare_base:
     resources:
         mem_mb=2000,
         runtime=10,
+        gpu=study.settings.jobs.gpus,
     params:
         settings=lambda w: [as_json(study.base_settings(name)) for name in study.base_tasks],
         code=code("train.compare_base"),

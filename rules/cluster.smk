@@ -1,12 +1,12 @@
-# Before a study is sent to a cluster: one short job for each partition it would use.
+# Before a study is sent to a cluster: a short job in the partition that it would use.
 from workflow_scripts.cluster import read_site
 
-PROBED = ["cpu", "gpu"] if study.settings.jobs.gpus else ["cpu"]
+PARTITION = "gpu" if study.settings.jobs.gpus else "cpu"  # of site.yaml; all jobs go there
 # Those that no job trains.
 GIVEN_MODELS = sorted(
     folder
     for folder in {study.base_folder(run) for run in study.sft_runs.values()}
-    if not folder.startswith(f"{RESULTS}/base/")
+    if not study.is_trained_here(folder)
 )
 
 
@@ -29,24 +29,21 @@ rule cluster_probe:
     input:
         token=rules.cluster_token.output,
     output:
-        temp(f"{RESULTS}/cluster/{{partition}}.json"),
+        temp(f"{RESULTS}/cluster/probe.json"),
     log:
-        f"{RESULTS}/logs/cluster/{{partition}}.log",
+        f"{RESULTS}/logs/cluster/probe.log",
     benchmark:
-        f"{RESULTS}/benchmarks/cluster/{{partition}}.tsv"
-    wildcard_constraints:
-        partition="cpu|gpu",
+        f"{RESULTS}/benchmarks/cluster/probe.tsv"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=5,
-        gpu=lambda w: study.settings.jobs.gpus if w.partition == "gpu" else 0,
-        slurm_partition=lambda w: read_site()[f"{w.partition}_partition"] or "",
+        gpu=study.settings.jobs.gpus,
     params:
-        device=lambda w: study.settings.model.device if w.partition == "gpu" else "cpu",
+        device=study.settings.model.device,
         models=GIVEN_MODELS,
     message:
-        "Look at the partition {wildcards.partition} from within a job"
+        "Look around from within a job"
     shell:
         python("probe") + " check --token {input.token:q} --gpus {resources.gpu}"
         " --device {params.device:q} --models {params.models:q} --output {output:q} 2> {log:q}"
@@ -54,11 +51,9 @@ rule cluster_probe:
 
 rule cluster_check:
     input:
-        expand(rules.cluster_probe.output, partition=PROBED),
+        rules.cluster_probe.output,
     localrule: True
-    params:
-        reports=[f"{name}={RESULTS}/cluster/{name}.json" for name in PROBED],
     message:
         "What the cluster lacks"
     shell:
-        python("probe") + " show {params.reports:q}"
+        python("probe") + " show {input:q}"

@@ -89,11 +89,15 @@ def code(module):
 
 
 def need(stage, resource):
-    """What a job of a heavy stage asks a scheduler for; more at each attempt."""
+    """What a job of a heavy stage asks a scheduler for; more at each attempt.
+
+    Training goes on from its checkpoint, and needs no longer time the second time.
+    """
     configured = getattr(study.settings.jobs, stage).model_dump()
     cost = Path("results/reference", study.tier, "cost.csv")
     first = (measured_needs(cost, stage) or configured)[resource]
-    return lambda wildcards, attempt: first * attempt
+    grows = resource == "mem_mb" or stage == "rollouts"
+    return lambda wildcards, attempt: first * attempt if grows else first
 
 
 def find_run(wildcards):

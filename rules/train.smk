@@ -99,6 +99,7 @@ rule rl_benchmark:
     resources:
         mem_mb=4000,
         runtime=15,
+        gpu=study.settings.jobs.gpus,
     params:
         settings=lambda w: as_json(study.training_settings(study.hardest_run)),
         sft=subpath(input.sft, parent=True),

@@ -8,6 +8,7 @@
 import argparse
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -28,7 +29,7 @@ _POLL_SECONDS = 20  # between looks at the queue while waiting
 _LOGS = Path(".snakemake/slurm_logs")  # of the executor: <rule>/<wildcards>/<job>.log
 _ENDINGS = {  # and what SLURM writes into them
     "asked for too little memory": "memory limit",
-    "was killed for want of memory": "oom-kill",
+    "was killed for want of memory": "oom[-_]kill",
     "came to its time limit": "due to time limit",
     "was preempted": "due to preemption",
     "lost its node": "due to node failure",
@@ -52,7 +53,10 @@ def _ask(*command: str) -> str:
     """What a SLURM command says. Raises StudyError if it is not there or fails."""
     if shutil.which(command[0]) is None:
         raise StudyError(f"no {command[0]} on PATH: log in where SLURM's commands are")
-    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    try:
+        run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    except subprocess.TimeoutExpired:
+        raise StudyError(f"{command[0]} does not answer: is slurmctld at work?") from None
     if run.returncode:
         told = run.stderr.strip().splitlines() or ["failed"]
         raise StudyError(f"{' '.join(command)}: {told[0]}")
@@ -96,7 +100,7 @@ def tell_endings(logs: Path = _LOGS) -> None:
             continue
         text = log.read_text(encoding="utf-8", errors="replace").lower()
         for reason, sign in _ENDINGS.items():
-            if sign in text:
+            if re.search(sign, text):
                 job = " ".join((*log.relative_to(logs).parent.parts, "as job", log.stem))
                 print(f"slurm: {job} {reason}; see {log}", file=sys.stderr)
 
@@ -168,14 +172,15 @@ def settle(tier: str, cancel: bool) -> None:
     lock = lock_folder(Path("results", tier))
     jobs = queued_jobs(tier)
     if cancel and jobs:
-        # Also the batch shell: snakemake inside is told, and with it the training program.
-        _ask("scancel", "--full", "--signal=TERM", *jobs)
         _ask("scancel", *jobs)
     while jobs:
         states = ", ".join(f"{id} {state.lower()}" for id, state in jobs.items())
         print(f"waiting for {len(jobs)} jobs: {states}", file=sys.stderr)
         time.sleep(_POLL_SECONDS)
-        jobs = queued_jobs(tier)
+        try:
+            jobs = queued_jobs(tier)
+        except StudyError as error:  # slurmctld is restarted now and then
+            print(error, file=sys.stderr)
     unlock_folder(lock)
 
 

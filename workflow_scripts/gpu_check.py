@@ -70,7 +70,7 @@ _NOTES = """\
 Every batch goes on to the limit of a response, so steps and rollouts are timed at their longest.
 Prompts and solutions are the task's own, in the tokens of the tier's tokenizer. That of a model
 from the hub is stood in for by the pieces into which it splits text before it looks them up, which
-are its tokens or hold them.
+are its tokens or hold them; its chat template, some 35 tokens for each prompt, is left out.
 
 Share of peak: forward FLOPs per token x passes x tokens per second / peak FLOPs of the chip, the
 FLOPs and the peaks as TRL has them (trl.trainer.utils). Passes: rollouts 1; training 3, or 2 with

@@ -40,6 +40,12 @@ def lock_folder(folder: Path) -> IO[str]:
         raise StudyError(
             f"{folder} is in use by {holder}: wait until it has ended, or stop it"
         ) from None
+    except OSError as error:
+        file.close()
+        raise StudyError(
+            f"{folder} cannot be locked ({error.strerror}): put the project on a file system that "
+            "has file locks (NFS 4, Lustre mounted with flock)"
+        ) from None
     file.truncate(0)
     file.write(f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%F %T')}")
     file.flush()

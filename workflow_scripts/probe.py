@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from workflow_scripts.files import StudyError, read_json, run_stage, write_json
+from workflow_scripts.lock import lock_folder, unlock_folder
 from workflow_scripts.model.gpus import visible_gpus
 from workflow_scripts.provenance import refuse_other_versions
 
@@ -35,6 +36,10 @@ def _environment() -> Check:
 def _shared_files(token: Path) -> Check:
     there = token.is_file()
     free = shutil.disk_usage(Path.cwd()).free
+    try:
+        unlock_folder(lock_folder(token.parent / "probe"))
+    except StudyError as error:
+        return "shared files", str(error), "a file system on which files can be locked"
     found = f"{Path.cwd()}, {free / 1e9:.0f} GB free"
     if not there:
         remedy = "put the project on a file system that login and compute nodes share"
@@ -76,20 +81,15 @@ def check(token: Path, gpus: int, device: str, models: list[Path], output: Path)
     )
 
 
-def show(reports: dict[str, Path]) -> bool:
-    """Print the reports of partitions; whether all is well."""
-    failed = False
-    for partition, path in reports.items():
-        report = read_json(path)
-        where = (
-            f"{partition} (job {report['job']} on {report['node']})" if report["job"] else "here"
-        )
-        for what, found, remedy in report["checks"]:
-            failed |= remedy is not None
-            print(f"{where}: {what}: {'FAILED' if remedy else 'ok'}: {found}")
-            if remedy:
-                print(f"    remedy: {remedy}")
-    return not failed
+def show(path: Path) -> bool:
+    """Print a report; whether all is well."""
+    report = read_json(path)
+    where = f"job {report['job']} on {report['node']}" if report["job"] else "here"
+    for what, found, remedy in report["checks"]:
+        print(f"{where}: {what}: {'FAILED' if remedy else 'ok'}: {found}")
+        if remedy:
+            print(f"    remedy: {remedy}")
+    return not any(remedy for _, _, remedy in report["checks"])
 
 
 def main() -> None:
@@ -101,12 +101,12 @@ def main() -> None:
     checking.add_argument("--device", required=True, help="what models are to run on")
     checking.add_argument("--models", type=Path, nargs="*", required=True, help="model folders")
     checking.add_argument("--output", type=Path, required=True)
-    showing = commands.add_parser("show", help="print reports")
-    showing.add_argument("reports", nargs="+", help="PARTITION=FILE")
+    showing = commands.add_parser("show", help="print what it found")
+    showing.add_argument("report", type=Path)
     args = vars(parser.parse_args())
     if args.pop("command") == "check":
         check(**args)
-    elif not show({name: Path(file) for name, file in (r.split("=", 1) for r in args["reports"])}):
+    elif not show(args["report"]):
         raise StudyError("the cluster is not ready: see the remedies above")
 
 

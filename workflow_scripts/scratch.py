@@ -31,7 +31,10 @@ def planned_digest(stage: str, settings: dict, seed: int, code_hash: str) -> str
 
 
 def forget_finished(results: Path) -> None:
-    """Remove the scratch folders of finished runs, which snakemake has recorded by now."""
+    """Remove the scratch folders of finished runs, once snakemake has recorded all of them.
+
+    Call it when snakemake ends well: on Ctrl-C it may not know yet of runs that ended on a cluster.
+    """
     for finished in results.glob(f"*/*/{SCRATCH}/*/{FINISHED}"):
         shutil.rmtree(finished.parents[1], ignore_errors=True)
 

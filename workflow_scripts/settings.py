@@ -150,7 +150,7 @@ class Hub(Section):
 
 
 class Model(Section):
-    base: str  # the folder of the base model, with {p} for the size of the field
+    base: str  # the folder of the base model, with {task} for gf11, gf13 or gf11-asks=any
     hub: Hub | None = None  # where `fetch_model` gets that folder from
     adaptation: Literal["full", "lora"]
     lora: Lora

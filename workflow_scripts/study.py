@@ -421,7 +421,9 @@ class Study:
         model, folder = run.settings.model, self.base_folder(run)
         if not self.is_trained_here(folder):
             config = Path(folder) / "config.json"
-            return HUB[model.hub.repository] if model.hub else read_shape(config)
+            if not config.is_file() and model.hub and model.hub.repository in HUB:
+                return HUB[model.hub.repository]
+            return read_shape(config)
         base, task = run.settings.base, run.settings.task
         vocabulary = 16 + 2 * task.n_variables + 6 * task.field_size  # see model.tokenizer
         heads = base.heads

@@ -40,6 +40,8 @@ def start(project: Project) -> subprocess.Popen:
         stdout=subprocess.DEVNULL,
         stderr=(project.folder / "stderr.log").open("w"),
         start_new_session=True,
+        # Ignored, and so by all it starts, where these tests run in the background of a shell.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
 
 

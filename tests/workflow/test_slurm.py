@@ -151,9 +151,17 @@ def test_tables_of_a_cluster_are_those_of_one_machine(cluster, smoke, project):
 
 
 def test_a_job_at_its_time_limit_goes_on_in_the_next(cluster, project):
-    """SLURM counts in minutes: each job has one, and part of it goes by before training begins."""
+    """SLURM counts in minutes: each job has one, and part of it goes by before training begins.
+
+    Nothing is saved but on the signal that announces the end.
+    """
     short = ["--set-resources", "grpo:runtime=1", "--retries", "9"]
-    longer = [*SMALL[:2], "rl={steps: 600, scored_steps: []}", *SMALL[3:]]
+    longer = [
+        "checkpoint_seconds=100000",
+        SMALL[1],
+        "rl={steps: 600, scored_steps: []}",
+        *SMALL[3:],
+    ]
     whole = Project(copy_project(project.folder.parent / "whole"))
     processes = {
         project: start(project, MODELS[:1], longer, *PROFILE, *short),
@@ -216,14 +224,25 @@ def test_a_job_without_memory_is_reported_and_tried_again_with_more(cluster, pro
 
 
 def test_resume_cancels_where_that_is_asked(cluster, project):
-    process = start(project, MODELS, SMALL, *PROFILE)
-    wait_for_checkpoint(cluster, project, RUNS[0])
+    rarely = ["checkpoint_seconds=100000", *SMALL[1:]]
+    process = start(project, MODELS, rarely, *PROFILE)
+    training = lambda: list(project.folder.glob(f"results/smoke/rl/{RUNS[0]}/scratch/*"))  # noqa: E731
+    cluster.wait_until(training, seconds=180)
+    time.sleep(3)
     process.send_signal(signal.SIGKILL)
     process.wait()
     settle = [sys.executable, "-m", "workflow_scripts.cluster", "--tier", "smoke", "--cancel"]
     assert project.run(*settle).returncode == 0
     assert not cluster.jobs(format="%i")
-    assert list(project.folder.glob("results/smoke/rl/*/scratch/*/step-*")), "their state is kept"
+    saved = project.folder.glob(f"results/smoke/rl/{RUNS[0]}/scratch/*/step-*")
+    assert list(saved), "it saved its state when it was told to end"
+
+
+def test_short_rollouts_share_a_job(cluster, project):
+    samples = [f"results/smoke/rollouts/F-s0/{name}.parquet" for name in ("steps", "pass_at_k")]
+    process = start(project, samples, ["jobs={gpus: 0}"], *PROFILE)
+    end(process, project)
+    assert said(project).count("has been submitted") == 2, "SFT, and both rollouts"
 
 
 def test_what_the_site_asks_for_reaches_sbatch(cluster, project, monkeypatch):

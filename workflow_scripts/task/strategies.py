@@ -119,7 +119,7 @@ def write_solution(
 def write_fitting_solution(form: Form, problem: Problem) -> str:
     """Write a correct response in which every part is solved by its fitting strategy.
 
-    From the second part on, a link carries the previous answer over.
+    A link carries the answer of a part over to the next.
     """
     field, value, lines = problem.field, problem.known, []
     for index, part in enumerate(problem.parts):

@@ -1,0 +1,82 @@
+"""What the cluster profile knows without a cluster; test_slurm.py has the rest."""
+
+import pytest
+
+from workflow_scripts import cluster
+from workflow_scripts.cluster import read_site, tell_endings
+from workflow_scripts.files import StudyError
+from workflow_scripts.jobs import measured_needs
+
+PLANS = {
+    "laptop": ([], ("laptop", 0)),
+    "a tier": (["--configfile", "config/paper.yaml"], ("paper", 1)),
+    "a name of its own": (["all", "--config", "tier=mine", "seeds=[1]"], ("mine", 0)),
+    "other GPUs": (
+        ["--configfile", "config/smoke.yaml", "--config", "jobs={gpus: 2}", "--jobs", "3"],
+        ("smoke", 2),
+    ),
+}
+
+
+@pytest.mark.parametrize(("arguments", "plan"), PLANS.values(), ids=PLANS)
+def test_the_command_line_tells_the_tier_and_its_gpus(arguments, plan, monkeypatch, pytestconfig):
+    monkeypatch.chdir(pytestconfig.rootpath)
+    assert cluster._plan(arguments) == plan
+
+
+def test_a_site_is_read_from_its_file_and_the_environment(tmp_path, monkeypatch):
+    site = tmp_path / "site.yaml"
+    site.write_text("account: lab\ngpu_partition: a100\nqos: null\n")
+    monkeypatch.setenv("STUDY_GPU_PARTITION", "h100")
+    assert read_site(site) == {
+        "account": "lab",
+        "cpu_partition": None,
+        "gpu_partition": "h100",
+        "qos": None,
+        "constraint": None,
+    }
+
+
+def test_a_command_that_is_missing_or_silent_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(StudyError, match="no squeue on PATH"):
+        cluster.queued_jobs("smoke")
+
+
+ENDINGS = {
+    "error: StepId=1.0 exceeded memory limit (4 > 3), being killed": "asked for too little memory",
+    "error: Detected 1 oom-kill event(s) in StepId=7.batch": "was killed for want of memory",
+    "error: Detected 1 oom_kill event in StepId=7.batch": "was killed for want of memory",
+    "*** JOB 7 ON n1 CANCELLED AT 2026-01-01T00:00:00 DUE TO TIME LIMIT ***": "to its time limit",
+    "*** JOB 7 ON n1 CANCELLED AT 2026-01-01T00:00:00 DUE TO PREEMPTION ***": "was preempted",
+    "*** JOB 7 ON n1 CANCELLED AT 2026-01-01 DUE TO NODE FAILURE ***": "lost its node",
+}
+
+
+@pytest.mark.parametrize(("line", "reason"), ENDINGS.items())
+def test_why_slurm_ended_a_job_is_told(tmp_path, capsys, line, reason):
+    log = tmp_path / "rule_grpo/F-s0/7.log"
+    log.parent.mkdir(parents=True)
+    log.write_text(f"slurmstepd: {line}\n")
+    tell_endings(tmp_path)
+    (told,) = capsys.readouterr().err.splitlines()
+    assert told.startswith("slurm: rule_grpo F-s0 as job 7 ")
+    assert reason in told
+
+
+def test_a_job_that_ended_by_itself_is_not_told(tmp_path, capsys):
+    (tmp_path / "7.log").write_text("Error in rule sft\n")
+    tell_endings(tmp_path)
+    assert not capsys.readouterr().err
+
+
+def test_needs_are_those_of_the_dearest_job_that_was_measured(tmp_path):
+    cost = tmp_path / "cost.csv"
+    cost.write_text(
+        "stage,job,wall_seconds,cpu_seconds,peak_mib\n"
+        "rl,a,300,200,900.5\nrl,b,900,800,700\nsft,c,5,4,100\n"
+    )
+    assert measured_needs(cost, "rl") == {"mem_mb": 1801, "runtime": 60}
+    assert measured_needs(cost, "sft") == {"mem_mb": 1000, "runtime": 10}, "never less"
+    assert measured_needs(cost, "rollouts") is None
+    assert measured_needs(tmp_path / "missing.csv", "rl") is None
