@@ -14,7 +14,7 @@ from workflow_scripts.jobs import measured_needs
 from workflow_scripts.lock import explain_leftover, lock_folder, only_reads, refuse_orphans
 from workflow_scripts.provenance import code_hash, pinned_packages, refuse_other_versions
 from workflow_scripts.report import products
-from workflow_scripts.scratch import forget_finished, planned_digest
+from workflow_scripts.scratch import forget_finished, planned_digest, reopen_unrecorded
 from workflow_scripts.sharing import restoring_mark
 from workflow_scripts.study import Study
 
@@ -36,6 +36,7 @@ try:
             refuse_orphans(Path(RESULTS))
             refuse_other_versions()
             explain_leftover((RESULTS, DATA), sys.argv[1:])
+            reopen_unrecorded(Path(RESULTS))
 except (ConfigurationError, StudyError) as error:
     sys.exit(f"error: {error}")
 

@@ -1,10 +1,19 @@
 """Cleaning removes the checkpoints that nothing would continue, and no others."""
 
+from base64 import urlsafe_b64encode
+from pathlib import Path
+
 import pytest
 
 from workflow_scripts.files import sha256, write_json
 from workflow_scripts.lock import lock_folder
-from workflow_scripts.scratch import IDENTITY, clean, planned_digest
+from workflow_scripts.scratch import (
+    IDENTITY,
+    clean,
+    forget_finished,
+    planned_digest,
+    reopen_unrecorded,
+)
 
 KNOWN = {"stage": "train.grpo", "settings": {"rl": {"steps": 3}}, "seed": 0, "code_hash": "ab"}
 
@@ -52,3 +61,20 @@ def test_a_run_at_work_keeps_its_own(make, tmp_path):
     assert clean(tmp_path / "results", {}) == []
     lock.close()
     assert clean(tmp_path / "results", {}) == [scratch]
+
+
+def test_a_finished_run_without_a_record_is_run_again(tmp_path, monkeypatch):
+    """The job on a cluster outlived its snakemake: see tests/workflow/test_slurm.py."""
+    monkeypatch.chdir(tmp_path)
+    for run in ("known", "unknown"):
+        folder = Path("results/smoke/rl", run)
+        (folder / "scratch/0123/finished").mkdir(parents=True)
+        (folder / "run.json").write_text("{}")
+    name = urlsafe_b64encode(b"results/smoke/rl/known/run.json").decode()
+    Path(".snakemake/metadata").mkdir(parents=True)
+    Path(".snakemake/metadata", name).write_text("{}")
+    reopen_unrecorded(Path("results/smoke"))
+    assert Path("results/smoke/rl/known/run.json").is_file()
+    assert not Path("results/smoke/rl/unknown/run.json").exists()
+    forget_finished(Path("results/smoke"))
+    assert not list(Path("results/smoke").glob("rl/*/scratch/*"))

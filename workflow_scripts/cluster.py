@@ -22,6 +22,7 @@ import yaml
 
 from workflow_scripts.files import StudyError, run_stage
 from workflow_scripts.lock import lock_folder, unlock_folder
+from workflow_scripts.records import RECORDS, find_records
 
 SITE_FILE = Path("profiles/slurm/site.yaml")
 _SITE_KEYS = ("account", "cpu_partition", "gpu_partition", "qos", "constraint")
@@ -166,7 +167,8 @@ def refuse_queued(tier: str) -> None:
 def settle(tier: str, cancel: bool) -> None:
     """Wait until none of a tier's jobs is in the queue; cancel them first, where that is asked.
 
-    A job that is cancelled saves its state, and goes on from there when it is submitted again.
+    Training that is cancelled saves its state, and goes on from there when it is submitted again.
+    Rollouts that ended unnoticed are removed: nothing says which settings they are of.
     Raises StudyError if a snakemake is at work on the tier.
     """
     lock = lock_folder(Path("results", tier))
@@ -181,6 +183,11 @@ def settle(tier: str, cancel: bool) -> None:
             jobs = queued_jobs(tier)
         except StudyError as error:  # slurmctld is restarted now and then
             print(error, file=sys.stderr)
+    recorded = find_records(RECORDS)
+    for rollouts in Path("results", tier).glob("rollouts/*/*.parquet"):
+        if str(rollouts) not in recorded:
+            print(f"{rollouts} has no record of its settings: sampled again", file=sys.stderr)
+            rollouts.unlink()
     unlock_folder(lock)
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from workflow_scripts.files import StudyError, read_json, run_stage, sha256
 from workflow_scripts.lock import lock_folder, unlock_folder
+from workflow_scripts.records import RECORDS, find_records
 
 SCRATCH, IDENTITY, FINISHED = "scratch", "identity.json", "finished"
 
@@ -37,6 +38,19 @@ def forget_finished(results: Path) -> None:
     """
     for finished in results.glob(f"*/*/{SCRATCH}/*/{FINISHED}"):
         shutil.rmtree(finished.parents[1], ignore_errors=True)
+
+
+def reopen_unrecorded(results: Path) -> None:
+    """Have finished runs of which snakemake has no record run again, which puts their outputs back.
+
+    A job on a cluster that outlives its snakemake leaves outputs that are taken for whole, but no
+    parameters or inputs with them: later changes of those would go unnoticed.
+    """
+    recorded = find_records(RECORDS)
+    for finished in results.glob(f"*/*/{SCRATCH}/*/{FINISHED}"):
+        record = finished.parents[2] / "run.json"
+        if str(record) not in recorded:
+            record.unlink(missing_ok=True)
 
 
 def _is_needed(scratch: Path, planned: str | None) -> bool:

@@ -14,14 +14,13 @@ import hashlib
 import shutil
 import subprocess
 import sys
-from base64 import urlsafe_b64decode
 from pathlib import Path
 
 from workflow_scripts.files import StudyError, read_json, run_stage, sha256, write_json
 from workflow_scripts.lock import LOCK, lock_folder
+from workflow_scripts.records import INCOMPLETE, RECORDS, find_records
 from workflow_scripts.scratch import SCRATCH
 
-_RECORDS, _INCOMPLETE = Path(".snakemake/metadata"), Path(".snakemake/incomplete")
 _REMOTE = "study"
 
 
@@ -59,13 +58,7 @@ def _dvc(*arguments: str) -> None:
 def _records(folder: Path, tier: str) -> list[Path]:
     """Snakemake's records in a folder that are of files of a tier."""
     prefixes = tuple(f"{shared}/" for shared in _folders(tier))
-    found = []
-    for record in sorted(path for path in folder.rglob("*") if path.is_file()):
-        # A record is named by the file that it is of; a long name is a folder of its pieces.
-        pieces = [piece.removeprefix("@") for piece in record.relative_to(folder).parts]
-        if urlsafe_b64decode("".join(pieces)).decode().startswith(prefixes):
-            found.append(record)
-    return found
+    return [r for file, r in find_records(folder).items() if file.startswith(prefixes)]
 
 
 def _files(tier: str) -> list[Path]:
@@ -85,11 +78,11 @@ def publish(tier: str, remote: str) -> None:
     """Push a finished tier to a remote, and leave what is to be committed in the working tree."""
     records = _records_folder(tier)
     lock = lock_folder(Path("results", tier))
-    if _records(_INCOMPLETE, tier):
+    if _records(INCOMPLETE, tier):
         raise StudyError(f"jobs of results/{tier} were interrupted: make study TIER={tier}")
     shutil.rmtree(records, ignore_errors=True)
-    for record in _records(_RECORDS, tier):
-        target = records / record.relative_to(_RECORDS)
+    for record in _records(RECORDS, tier):
+        target = records / record.relative_to(RECORDS)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(record, target)
     if not records.is_dir():
@@ -147,7 +140,7 @@ def restore(tier: str) -> None:
             raise StudyError(
                 f"{len(wrong)} files from the remote are refused, so nothing was restored: {listed}"
             )
-        shutil.copytree(_records_folder(tier), _RECORDS, dirs_exist_ok=True)
+        shutil.copytree(_records_folder(tier), RECORDS, dirs_exist_ok=True)
     except BaseException:
         _remove(folders)
         _drop_altered_objects()

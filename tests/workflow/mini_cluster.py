@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue")
+# A requeued job waits until its credentials have expired: five seconds here instead of 120.
 # A GPU is a device file; CUDA_VISIBLE_DEVICES of a job is its number on the node.
 FAKE_GPUS = {"n1": "/dev/null,/dev/zero", "n2": "/dev/full,/dev/random"}
 
@@ -24,7 +25,7 @@ SlurmctldPort={port}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket={folder}/run/munge.socket
+AuthInfo=socket={folder}/run/munge.socket,cred_expire=5
 CredType=cred/munge
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool/%n
