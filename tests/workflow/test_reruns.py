@@ -31,6 +31,7 @@ def collected(experiment: str) -> str:
 
 KEYS = {
     "how often a run is saved": ("checkpoint_seconds=5", NOTHING),
+    "what jobs ask a scheduler for": ("jobs={gpus: 2}", NOTHING),
     "confidence of intervals": ("statistics={confidence: 0.9}", REPORT),
     "base training, where the base is shipped": (
         "base={steps: 31}",
