@@ -18,7 +18,6 @@ TINY = {
     "model.device": "cpu",
     "model.threads": 1,
     "model.lora.r": 4,
-    "task.response_words": 81,
     "data.rl_prompts": 8,
     "base.hidden_size": 16,
     "base.layers": 1,
@@ -30,10 +29,11 @@ TINY = {
     "rl.batch_size": 8,
     "rl.micro_batch_size": 4,
     "rl.group_size": 4,
-    "rl.max_new_tokens": 81,
     "sampling.batch_size": 8,
     "sampling.n_samples": 4,
 }
+
+VOCABULARY = 400  # holds that of the stand-in for a tokenizer
 
 
 @pytest.mark.parametrize(("tier", "has_base"), [("paper", False), ("gpu", True)])
@@ -42,7 +42,7 @@ def test_every_stage_is_measured_and_cost_takes_what_comes_out(
 ):
     monkeypatch.setattr(gpu_check, "MEASURED", {"base": 2, "sft": 2, "rl": 1})
     settings = override(load_tier(tier), TINY)
-    shape = Shape(16, 1, 2, 1 if tier == "paper" else 2, 16, 118)
+    shape = Shape(16, 1, 2, 1 if tier == "paper" else 2, 16, VOCABULARY)
     measured = Check(settings, shape, tmp_path).measure()
     stages = {"sft", "rl", "rollouts"} | ({"base"} if has_base else set())
     for stage in stages:
@@ -64,11 +64,11 @@ def test_every_stage_is_measured_and_cost_takes_what_comes_out(
 
 def test_the_share_of_the_peak_is_that_of_the_chip(monkeypatch, tmp_path):
     monkeypatch.setattr(gpu_check, "device_name", lambda device: "NVIDIA A100-SXM4-80GB")
-    check = Check(override(load_tier("paper"), TINY), Shape(16, 1, 2, 1, 16, 118), tmp_path)
+    check = Check(override(load_tier("paper"), TINY), Shape(16, 1, 2, 1, 16, VOCABULARY), tmp_path)
     check._save_base()
     per_layer = 2 * 16 * (16 + 2 * 8) + 2 * 16 * 16 + 4 * 16 * 100 + 6 * 16 * 16
     share = check._rates(1e12, 2, 100)["share_of_peak"]
-    assert share == pytest.approx(2 * (per_layer + 2 * 118 * 16) * 1e12 / 312e12, rel=1e-3)
+    assert share == pytest.approx(2 * (per_layer + 2 * VOCABULARY * 16) * 1e12 / 312e12, rel=1e-3)
 
 
 @pytest.mark.parametrize(
