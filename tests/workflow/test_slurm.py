@@ -236,10 +236,15 @@ def test_resume_cancels_where_that_is_asked(cluster, project):
 
 
 def test_short_rollouts_share_a_job(cluster, project):
-    samples = [f"results/smoke/rollouts/F-s0/{name}.parquet" for name in ("steps", "pass_at_k")]
+    """And ask for no more cores than a node of this cluster has."""
+    samples = [
+        f"results/smoke/rollouts/{run}/{name}.parquet"
+        for run in ("F-s0", "FB-s0")
+        for name in ("steps", "pass_at_k")
+    ]
     process = start(project, samples, ["jobs={gpus: 0}"], *PROFILE)
     end(process, project)
-    assert said(project).count("has been submitted") == 2, "SFT, and both rollouts"
+    assert said(project).count("has been submitted") == 3, "two of SFT, one of rollouts"
 
 
 def test_what_the_site_asks_for_reaches_sbatch(cluster, project, monkeypatch):
