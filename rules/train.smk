@@ -88,6 +88,7 @@ rule grpo:
 rule rl_benchmark:
     input:
         sft=lambda w: f"{study.run_folder(study.hardest_run.sft)}/model/manifest.json",
+        rl=lambda w: f"{study.run_folder(study.hardest_run)}/model/manifest.json",
         prompts=lambda w: study.prompts_file(study.hardest_run),
     output:
         f"{RESULTS}/rl_benchmark.md",
@@ -103,13 +104,14 @@ rule rl_benchmark:
     params:
         settings=lambda w: as_json(study.training_settings(study.hardest_run)),
         sft=subpath(input.sft, parent=True),
+        rl=subpath(input.rl, parent=True),
         code=code("train.benchmark"),
     message:
         "Time rollouts and RL steps against TRL's"
     shell:
         python("train.benchmark")
-        + " --settings {params.settings:q} --sft {params.sft:q} --prompts {input.prompts:q}"
-        " --output {output:q} 2> {log:q}"
+        + " --settings {params.settings:q} --sft {params.sft:q} --rl {params.rl:q}"
+        " --prompts {input.prompts:q} --output {output:q} 2> {log:q}"
 
 
 rule clean_scratch:

@@ -2,8 +2,9 @@
 
     python -m workflow_scripts.train.benchmark --help
 
-Both start from the same SFT model with the same prompts and settings, in one process. TRL as it
-comes samples with transformers' generate and updates on every completion of a step.
+Both start from the same model with the same prompts and settings, in one process: once from the SFT
+model, as training begins, and once from the RL model, as it ends. TRL as it comes samples with
+transformers' generate and updates on every completion of a step.
 """
 
 import argparse
@@ -39,7 +40,7 @@ def time_trainer(
     trainer_class: type[GRPOTrainer],
     own_rollouts: bool,
     settings: dict,
-    sft: Path,
+    model: Path,
     prompts: Path,
     output: Path,
 ) -> tuple[float, float]:
@@ -47,7 +48,7 @@ def time_trainer(
     settings = {**settings, "rl": {**settings["rl"], "steps": WARM_UP + MEASURED}}
     steps, rollouts = StepTimes(), []
     trainer = make_trainer(
-        settings, 0, sft, prompts, RolloutLog(), output, trainer_class, own_rollouts
+        settings, 0, model, prompts, RolloutLog(), output, trainer_class, own_rollouts
     )
     trainer.add_callback(steps)
     generate = trainer._generate
@@ -63,22 +64,23 @@ def time_trainer(
     return median(rollouts[WARM_UP:]), median(steps.seconds[WARM_UP:])
 
 
-def compare(settings: dict, sft: Path, prompts: Path, output: Path) -> str:
+def compare(settings: dict, sft: Path, rl: Path, prompts: Path, output: Path) -> str:
     """A Markdown table of seconds and of their ratios."""
     prepare_torch(settings["model"]["device"], settings["model"]["threads"])
-    folder = output.parent
-    plain = time_trainer(GRPOTrainer, False, settings, sft, prompts, folder)
-    ours = time_trainer(LeanGRPOTrainer, True, settings, sft, prompts, folder)
-    rl = settings["rl"]
+    recipe = settings["rl"]
     lines = [
-        f"{rl['batch_size']} completions of up to {rl['max_new_tokens']} tokens, "
-        f"{settings['model']['threads']} thread(s), seconds, median of {MEASURED} steps",
+        f"{rl.parent.name}: {recipe['batch_size']} completions of up to {recipe['max_new_tokens']} "
+        f"tokens, {settings['model']['threads']} thread(s), seconds, median of {MEASURED} steps",
         "",
         "| | TRL as it comes | here | ratio |",
         "|---|--:|--:|--:|",
     ]
-    for name, theirs, mine in zip(("rollouts", "whole RL step"), plain, ours, strict=True):
-        lines.append(f"| {name} | {theirs:.2f} | {mine:.2f} | {theirs / mine:.1f} |")
+    for stage, model in (("SFT", sft), ("RL", rl)):
+        plain = time_trainer(GRPOTrainer, False, settings, model, prompts, output.parent)
+        ours = time_trainer(LeanGRPOTrainer, True, settings, model, prompts, output.parent)
+        for name, theirs, mine in zip(("rollouts", "whole RL step"), plain, ours, strict=True):
+            ratio = f"{theirs / mine:.1f}"
+            lines.append(f"| {name}, after {stage} | {theirs:.2f} | {mine:.2f} | {ratio} |")
     return "\n".join(lines) + "\n"
 
 
@@ -86,6 +88,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--settings", type=json.loads, required=True, help="model and rl, as JSON")
     parser.add_argument("--sft", type=Path, required=True, help="folder of the SFT model")
+    parser.add_argument("--rl", type=Path, required=True, help="folder of the RL model")
     parser.add_argument("--prompts", type=Path, required=True, help="RL prompt set")
     parser.add_argument("--output", type=Path, required=True, help="Markdown page")
     arguments = vars(parser.parse_args())
