@@ -14,6 +14,16 @@ from workflow_scripts.settings import Settings
 ROOT = Path(__file__).parents[1]
 # What run.json says of a run's speed and memory; two runs that are alike may differ in it.
 MEASURED = ("wall_seconds", "peak_memory_mib", "tokens_per_second")
+TASK = {
+    "field_size": 11,
+    "n_variables": 18,
+    "field_map": "hidden",
+    "text": "compact",
+    "response_words": 81,
+    "asks": "last",
+}
+# The experiments beside the main one.
+OTHERS = ("amplification", "composition", "diversity", "robustness", "field13", "longer")
 
 
 def pytest_addoption(parser):
@@ -31,6 +41,13 @@ def merge(config: dict, changes: dict) -> dict:
 
 def load_tier(tier: str) -> Settings:
     return read_tier(tier, ROOT / "config")
+
+
+def only_main(models: str) -> str:
+    """A value of --config: RL on 6-9 steps for some models, and no other experiment."""
+    others = ", ".join(f"{name}: {{enabled: false}}" for name in OTHERS)
+    main = f"main: {{models: [{models}], rl_steps: [{{low: 6, high: 9}}]}}"
+    return f"experiments={{{main}, {others}}}"
 
 
 def copy_project(target: Path) -> Path:

@@ -2,16 +2,14 @@
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 import yaml
 
-from workflow_scripts.configuration import validate
+from tests.conftest import ROOT, load_tier
 from workflow_scripts.settings import Settings, override
 from workflow_scripts.study import RlRun, SftRun, Study
 
-DEFAULT = Path(__file__).parents[1] / "config" / "default.yaml"
 # The tests below name runs by these values, whatever the recipe of the laptop tier.
 PINNED = {
     "seeds": [0, 1, 2],
@@ -35,9 +33,9 @@ PINNED = {
         "rl.group_size": [4, 16],
     },
 }
-SETTINGS = override(validate(yaml.safe_load(DEFAULT.read_text()), [DEFAULT]), PINNED)
+SETTINGS = override(load_tier("default"), PINNED)
 EXPERIMENTS = [name for name, _ in SETTINGS.experiments]
-TIERS = sorted(DEFAULT.parent.glob("*.yaml"))
+TIERS = sorted(file.stem for file in (ROOT / "config").glob("*.yaml"))
 
 
 def study_of(changes: dict | None = None, *, only: str | None = None) -> Study:
@@ -46,17 +44,6 @@ def study_of(changes: dict | None = None, *, only: str | None = None) -> Study:
     if only:
         changes |= {f"experiments.{name}.enabled": name in only.split() for name in EXPERIMENTS}
     return Study(override(SETTINGS, changes))
-
-
-def tier_study(tier: Path) -> Study:
-    def merge(config, changes):
-        for key, value in changes.items():
-            both = isinstance(value, dict) and isinstance(config.get(key), dict)
-            config[key] = merge(config[key], value) if both else value
-        return config
-
-    config = merge(yaml.safe_load(DEFAULT.read_text()), yaml.safe_load(tier.read_text()))
-    return Study(validate(config, [DEFAULT, tier]))
 
 
 def runs_of(study: Study) -> dict[str, SftRun | RlRun]:
@@ -90,24 +77,24 @@ def roles(members) -> list[tuple]:
 # ---- names ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("tier", TIERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("tier", TIERS)
 def test_names_of_runs_are_unique_and_runs_that_are_alike_are_one(tier):
-    study = tier_study(tier)
+    study = Study(load_tier(tier))
     runs = runs_of(study)
     assert len(runs) == len(study.sft_runs) + len(study.rl_runs)
     assert {name: run.name for name, run in runs.items()} == {name: name for name in runs}
     assert len({identity(run) for run in runs.values()}) == len(runs)
 
 
-@pytest.mark.parametrize("tier", TIERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("tier", TIERS)
 def test_names_of_runs_are_fit_for_paths_and_shells(tier):
-    for name in runs_of(tier_study(tier)):
+    for name in runs_of(Study(load_tier(tier))):
         assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.=+-]*", name), name
 
 
-@pytest.mark.parametrize("tier", TIERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("tier", TIERS)
 def test_members_are_runs_of_the_grid_and_every_run_has_a_use(tier):
-    study = tier_study(tier)
+    study = Study(load_tier(tier))
     runs = runs_of(study)
     members = [member for some in study.members.values() for member in some]
     assert all(runs[member.run.name] is member.run for member in members)
@@ -116,9 +103,9 @@ def test_members_are_runs_of_the_grid_and_every_run_has_a_use(tier):
     assert used == set(runs)
 
 
-@pytest.mark.parametrize("tier", TIERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("tier", TIERS)
 def test_every_evaluation_has_a_validation_set(tier):
-    study = tier_study(tier)
+    study = Study(load_tier(tier))
     for name, members in study.members.items():
         for member in members:
             assert member.evaluations, name
@@ -220,6 +207,18 @@ def test_a_change_to_what_already_holds_is_no_difference():
     assert set(runs_of(same)) == set(runs_of(plain))
 
 
+def test_a_longer_response_with_the_tokens_that_it_needs_is_a_change_of_sft():
+    """Either alone is refused; the rollouts of the SFT model have the same limit as those of RL."""
+    longer = {"task.response_words": 100, "rl.max_new_tokens": 100}
+    study = study_of({"experiments.longer.overrides": longer}, only="longer")
+    suffix = "-max_new_tokens=100-response_words=100"
+    assert set(study.sft_runs) == {f"FB-s{seed}{suffix}" for seed in (0, 1, 2)}
+    assert {run.settings.rl.max_new_tokens for run in runs_of(study).values()} == {100}
+    assert set(study.rl_runs) == {
+        f"{sft}-rl{rl}" for sft in study.sft_runs for rl in ("6-9", "6-15")
+    }
+
+
 def test_an_axis_with_the_study_s_own_value_is_the_default_run():
     axes = {"rl.group_size": [8], "sft.learning_rate": [SETTINGS.sft.learning_rate]}
     study = study_of({"experiments.robustness.axes": axes}, only="robustness")
@@ -310,9 +309,9 @@ def test_a_study_without_experiments_has_no_runs():
 # ---- data -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("tier", TIERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("tier", TIERS)
 def test_every_name_of_the_grid_has_its_data_mix(tier):
-    study = tier_study(tier)
+    study = Study(load_tier(tier))
     for run in study.sft_runs.values():
         mix = study.sft_mix(run.data_mix)
         assert ("parts" in mix) != ("backward_share" in mix)

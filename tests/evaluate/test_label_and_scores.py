@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.train.conftest import TASK
+from tests.conftest import TASK
 from workflow_scripts.evaluate.collect import (
     collect_provenance,
     collect_scores,

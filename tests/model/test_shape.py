@@ -1,11 +1,11 @@
 """Parameters are counted as torch counts them."""
 
 import pytest
-from transformers import Qwen2Config, Qwen2ForCausalLM
+from transformers import Qwen2ForCausalLM
 
 from tests.conftest import ROOT, load_tier
 from workflow_scripts.model.shape import HUB, Shape, read_shape
-from workflow_scripts.model.store import add_lora, create_base_model
+from workflow_scripts.model.store import add_lora, create_base_model, make_config
 from workflow_scripts.model.tokenizer import make_tokenizer
 from workflow_scripts.study import Study
 
@@ -24,16 +24,7 @@ def test_a_shipped_model_has_the_parameters_that_its_shape_tells():
 
 @pytest.mark.parametrize("modules", ["all-linear", ["q_proj", "down_proj"]])
 def test_an_adapter_has_the_parameters_that_the_shape_tells(modules):
-    config = Qwen2Config(
-        hidden_size=TINY.hidden_size,
-        num_hidden_layers=TINY.layers,
-        num_attention_heads=TINY.heads,
-        num_key_value_heads=TINY.kv_heads,
-        intermediate_size=TINY.mlp_size,
-        vocab_size=TINY.vocabulary,
-        tie_word_embeddings=True,
-    )
-    model = Qwen2ForCausalLM(config)
+    model = Qwen2ForCausalLM(make_config(TINY, make_tokenizer(11, 18)))
     assert TINY.parameters == n_trainable(model)
     lora = {"r": 3, "alpha": 6, "dropout": 0.0, "target_modules": modules}
     assert TINY.adapter_parameters(3, modules) == n_trainable(add_lora(model, lora))

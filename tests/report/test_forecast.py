@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.conftest import ROOT, load_tier
+from tests.conftest import OTHERS, ROOT, load_tier
 from workflow_scripts.report import products
 from workflow_scripts.report.forecast import (
     count_jobs,
@@ -20,7 +20,6 @@ from workflow_scripts.settings import override
 from workflow_scripts.study import Study
 
 TIERS = ["smoke", "laptop", "gpu", "paper"]
-OTHERS = ("amplification", "composition", "diversity", "robustness", "field13", "longer")
 REFERENCE = ROOT / "results/reference"
 
 

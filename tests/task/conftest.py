@@ -5,17 +5,11 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.conftest import TASK
 from workflow_scripts.task.datasets import draw_sft
 from workflow_scripts.task.problems import Problem
 from workflow_scripts.task.text import COMPACT, FORMS, NATURAL, Form
 
-TASK = {
-    "field_size": 11,
-    "n_variables": 18,
-    "field_map": "hidden",
-    "text": "compact",
-    "asks": "last",
-}
 # Those of the tiers: as many guesses fit into one as into the other.
 WORD_LIMIT = {COMPACT: 81, NATURAL: 120}
 MIX = {"steps": [2, 3, 4, 5], "backward_share": 0.5}

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from scipy.stats import chisquare
 
+from tests.conftest import ROOT, TASK
 from workflow_scripts.files import StudyError
 from workflow_scripts.task.datasets import (
     canonical_forms,
@@ -25,15 +26,6 @@ from workflow_scripts.task.problems import Problem
 from workflow_scripts.task.text import FORMS
 from workflow_scripts.task.verify import outcome_reward
 
-ROOT = Path(__file__).parents[2]
-TASK = {
-    "field_size": 11,
-    "n_variables": 18,
-    "field_map": "hidden",
-    "text": "compact",
-    "response_words": 80,
-    "asks": "last",
-}
 STEPS = {"steps": [2, 3, 4, 5], "backward_share": 0.5}
 PARTS = {"parts": [1, 2], "part_steps": [1, 2]}
 # One step in GF(5): 45 problems of each type, so that chance alone would repeat some.

@@ -6,19 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.conftest import TASK
 from tests.model.conftest import BASE
 from workflow_scripts.model.store import create_base_model, save_model
 from workflow_scripts.model.tokenizer import make_tokenizer
 from workflow_scripts.task.datasets import draw_prompts, draw_sft, write_dataset
 
-TASK = {
-    "field_size": 11,
-    "n_variables": 18,
-    "field_map": "hidden",
-    "text": "compact",
-    "response_words": 80,
-    "asks": "last",
-}
 LORA = {"r": 4, "alpha": 8, "dropout": 0.05, "target_modules": "all-linear"}
 OPTIMIZATION = {
     "batch_size": 8,

@@ -6,8 +6,9 @@ import sys
 import pytest
 import torch
 
+from tests.conftest import TASK
 from tests.model.conftest import BASE
-from tests.train.conftest import TASK, model_settings
+from tests.train.conftest import model_settings
 from workflow_scripts.files import StudyError, read_json
 from workflow_scripts.model.store import create_base_model, load_model, save_model
 from workflow_scripts.model.tokenizer import make_tokenizer

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.conftest import load_tier
+from tests.conftest import TASK, load_tier
 from workflow_scripts.report import products
 
 
@@ -109,16 +109,6 @@ def test_every_stage_is_a_program_that_explains_itself(project, module):
     result = project.python(module, "--help")
     assert result.returncode == 0, result.stderr
     assert "--settings" in result.stdout or "--output" in result.stdout
-
-
-TASK = {
-    "field_size": 11,
-    "n_variables": 18,
-    "field_map": "hidden",
-    "text": "compact",
-    "response_words": 80,
-    "asks": "last",
-}
 
 
 @pytest.mark.parametrize("damage", ["cut short", "altered", "missing"])

@@ -14,17 +14,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.conftest import MEASURED, Project, copy_project
+from tests.conftest import MEASURED, Project, copy_project, only_main
 from workflow_scripts.lock import LOCK
 
-_OTHERS = ("amplification", "composition", "diversity", "robustness", "field13", "longer")
 STUDY = [
     "checkpoint_seconds=0",
     "sft={epochs: 20}",
     "rl={steps: 60, scored_steps: [20]}",
-    "experiments={main: {models: [FB], rl_steps: [{low: 6, high: 9}]}, "
-    + ", ".join(f"{name}: {{enabled: false}}" for name in _OTHERS)
-    + "}",
+    only_main("FB"),
 ]
 
 

@@ -9,12 +9,11 @@ import pandas as pd
 import pytest
 from safetensors.torch import load_file
 
-from tests.conftest import Project, copy_project, load_tier
+from tests.conftest import OTHERS, Project, copy_project, load_tier
 from tests.standin import make_standin
 from workflow_scripts.files import read_json, sha256
 from workflow_scripts.task.datasets import read_dataset
 
-OTHERS = ("amplification", "composition", "diversity", "robustness", "field13", "longer")
 SCALED = {
     "seeds": [0],
     "model": {"device": "cpu", "dtype": "float32", "threads": 1},

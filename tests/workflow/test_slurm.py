@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from tests.conftest import Project, copy_project
+from tests.conftest import Project, copy_project, only_main
 from tests.workflow.mini_cluster import MiniCluster, why_not
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=f"no SLURM here: {why_not()}")
@@ -23,15 +23,12 @@ PROFILE = [
     "--latency-wait",
     "10",
 ]
-_OTHERS = ("amplification", "composition", "diversity", "robustness", "field13", "longer")
 # One SFT and one RL run for each of two models; RL takes half a minute and is saved all the time.
 SMALL = [
     "checkpoint_seconds=0",
     "jobs={gpus: 1}",
     "rl={steps: 250, scored_steps: []}",
-    "experiments={main: {models: [F, FB], rl_steps: [{low: 6, high: 9}]}, "
-    + ", ".join(f"{name}: {{enabled: false}}" for name in _OTHERS)
-    + "}",
+    only_main("F, FB"),
 ]
 RUNS = ["F-s0-rl6-9", "FB-s0-rl6-9"]
 MODELS = [f"results/smoke/rl/{run}/run.json" for run in RUNS]
