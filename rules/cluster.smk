@@ -1,7 +1,5 @@
 # Before a study is sent to a cluster: a short job in the partition that it would use.
-from workflow_scripts.cluster import read_site
 
-PARTITION = "gpu" if study.settings.jobs.gpus else "cpu"  # of site.yaml; all jobs go there
 # Those that no job trains.
 GIVEN_MODELS = sorted(
     folder

@@ -7,9 +7,9 @@ from pathlib import Path
 
 sys.path.insert(0, workflow.basedir)
 
+from workflow_scripts.cluster import refuse_queued, tell_endings
 from workflow_scripts.configuration import ConfigurationError, refuse, validate
 from workflow_scripts.files import StudyError
-from workflow_scripts.cluster import refuse_queued, tell_endings
 from workflow_scripts.jobs import measured_needs
 from workflow_scripts.lock import explain_leftover, lock_folder, only_reads, refuse_orphans
 from workflow_scripts.provenance import code_hash, pinned_packages, refuse_other_versions

@@ -19,6 +19,8 @@ from pathlib import Path
 
 import psutil
 import yaml
+from snakemake.cli import parse_config
+from snakemake.utils import update_config
 
 from workflow_scripts.files import StudyError, run_stage
 from workflow_scripts.lock import lock_folder, unlock_folder
@@ -112,17 +114,11 @@ def _plan(arguments: list[str]) -> tuple[str, int]:
     parser.add_argument("--configfile", "--configfiles", nargs="+", default=[])
     parser.add_argument("--config", "-C", nargs="+", default=[])
     named, _ = parser.parse_known_args(arguments)
-    tier, gpus = "", 0
-    files = [
-        Path(file).read_text(encoding="utf-8")
-        for file in ("config/default.yaml", *named.configfile)
-    ]
-    changes = [dict([setting.split("=", 1)]) for setting in named.config]
-    for config in [*map(yaml.safe_load, files), *changes]:
-        tier = config.get("tier", tier)
-        jobs = config.get("jobs", {})
-        gpus = (yaml.safe_load(jobs) if isinstance(jobs, str) else jobs).get("gpus", gpus)
-    return tier, gpus
+    config: dict = {}
+    for file in ("config/default.yaml", *named.configfile):
+        update_config(config, yaml.safe_load(Path(file).read_text(encoding="utf-8")))
+    update_config(config, parse_config(named.config))
+    return config["tier"], int(config["jobs"]["gpus"])  # of --config, numbers may be strings
 
 
 def find_site(arguments: list[str]) -> Site:

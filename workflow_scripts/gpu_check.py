@@ -24,7 +24,6 @@ from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 from transformers import (
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
-    Qwen2Config,
     Qwen2ForCausalLM,
     Trainer,
     TrainerCallback,
@@ -42,6 +41,7 @@ from workflow_scripts.model.store import (
     add_lora,
     create_base_model,
     load_model,
+    make_config,
     prepare_torch,
     save_model,
 )
@@ -174,22 +174,9 @@ class Check:
             ) from None
 
     def _save_base(self) -> None:
-        shape = self.shape
-        config = Qwen2Config(
-            vocab_size=shape.vocabulary,
-            hidden_size=shape.hidden_size,
-            num_hidden_layers=shape.layers,
-            num_attention_heads=shape.heads,
-            num_key_value_heads=shape.kv_heads,
-            intermediate_size=shape.mlp_size,
-            tie_word_embeddings=True,
-            bos_token_id=None,
-            eos_token_id=self.tokenizer.eos_token_id,
-            pad_token_id=self.tokenizer.pad_token_id,
-        )
-        self.config = config
+        self.config = make_config(self.shape, self.tokenizer)
         with torch.device(self.device):
-            model = Qwen2ForCausalLM(config)
+            model = Qwen2ForCausalLM(self.config)
         save_model(model.to(getattr(torch, self.dtype)), self.tokenizer, self.folder / "base")
 
     # ---- stages -------------------------------------------------------------------------------

@@ -46,11 +46,11 @@ def reopen_unrecorded(results: Path) -> None:
     A job on a cluster that outlives its snakemake leaves outputs that are taken for whole, but no
     parameters or inputs with them: later changes of those would go unnoticed.
     """
-    recorded = find_records(RECORDS)
-    for finished in results.glob(f"*/*/{SCRATCH}/*/{FINISHED}"):
-        record = finished.parents[2] / "run.json"
-        if str(record) not in recorded:
-            record.unlink(missing_ok=True)
+    runs = [finished.parents[2] for finished in results.glob(f"*/*/{SCRATCH}/*/{FINISHED}")]
+    recorded = find_records(RECORDS) if runs else {}
+    for run in runs:
+        if str(run / "run.json") not in recorded:
+            (run / "run.json").unlink(missing_ok=True)
 
 
 def _is_needed(scratch: Path, planned: str | None) -> bool:

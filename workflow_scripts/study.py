@@ -5,6 +5,7 @@ the study's settings, so that experiments share the runs that are alike.
 """
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property, reduce
 from pathlib import Path
@@ -21,8 +22,8 @@ from workflow_scripts.settings import (
 )
 from workflow_scripts.task.datasets import SPLITS
 
-# The sections of the configuration that define an SFT run; an RL run adds its own.
-_SFT_SECTIONS = ("task", "model", "sft")
+# What defines an SFT run, and its rollouts; an RL run adds what is left.
+_SFT_KEYS = ("task.", "model.", "sft.", "rl.max_new_tokens")
 
 
 def _suffix(changes: dict[str, Any]) -> str:
@@ -33,8 +34,8 @@ def _suffix(changes: dict[str, Any]) -> str:
     )
 
 
-def _of_sections(changes: dict[str, Any], sections: tuple[str, ...]) -> dict[str, Any]:
-    return {key: value for key, value in changes.items() if key.split(".")[0] in sections}
+def _of_sft(changes: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in changes.items() if key.startswith(_SFT_KEYS)}
 
 
 @dataclass(frozen=True)
@@ -216,20 +217,20 @@ class Study:
         """The enabled experiments, the most telling first, and the runs of each."""
         return self._grid.members
 
-    def _differing(self, settings: Settings, changes: dict[str, Any]) -> dict[str, Any]:
-        """The changes that change something, with the values that they come to."""
+    def _differing(self, settings: Settings, keys: Collection[str]) -> dict[str, Any]:
+        """Those of the keys whose values are not the study's own, with their values."""
 
         def value(of: Settings, key: str) -> Any:
             return reduce(getattr, key.split("."), of)
 
         return {
             key: value(settings, key)
-            for key in changes
+            for key in keys
             if value(settings, key) != value(self.settings, key)
         }
 
     def _add_sft(self, grid: _Grid, data_mix: str, seed: int, changes: dict) -> SftRun:
-        mine = _of_sections(changes, _SFT_SECTIONS)
+        mine = _of_sft(changes)
         settings = override(self.settings, mine)
         prefix = ""
         if settings.task.field_size != self.settings.task.field_size:
@@ -247,7 +248,7 @@ class Study:
         is_main = data_mix in main.models and prompts in map(str, main.rl_steps)
         if not (is_main and settings == override(self.settings, main.overrides)):
             settings = override(settings, {"rl.scored_steps": changes.get("rl.scored_steps", [])})
-        mine = self._differing(settings, _of_sections(changes, ("rl",)))
+        mine = self._differing(settings, changes.keys() - _of_sft(changes))
         name = f"{sft.name}-rl{prompts}{_suffix(mine)}"
         return grid.rl.setdefault(name, RlRun(name, sft, prompts, settings))
 
@@ -426,8 +427,7 @@ class Study:
             return read_shape(config)
         base, task = run.settings.base, run.settings.task
         vocabulary = 16 + 2 * task.n_variables + 6 * task.field_size  # see model.tokenizer
-        heads = base.heads
-        return Shape(base.hidden_size, base.layers, heads, heads, base.mlp_size, vocabulary)
+        return Shape.of_base(base.model_dump(), vocabulary)
 
     def missing_base_model(self) -> tuple[str, str, str] | None:
         """Key, value and what is allowed, of a base model neither there nor made by a rule."""

@@ -20,6 +20,12 @@ class Shape:
     mlp_size: int
     vocabulary: int
 
+    @classmethod
+    def of_base(cls, base: dict, vocabulary: int) -> "Shape":
+        """That of a base model trained from scratch; base is the configuration's section."""
+        heads = base["heads"]
+        return cls(base["hidden_size"], base["layers"], heads, heads, base["mlp_size"], vocabulary)
+
     @property
     def _linear_layers(self) -> dict[str, tuple[int, int]]:
         """Inputs and outputs of the linear layers of one block."""

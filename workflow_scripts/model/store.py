@@ -23,6 +23,7 @@ from workflow_scripts.files import (
     write_json,
 )
 from workflow_scripts.model.gpus import claim_gpu
+from workflow_scripts.model.shape import Shape
 
 # The hashes of a model folder's files. Written last: a folder without one is not whole.
 MANIFEST = "manifest.json"
@@ -42,22 +43,27 @@ def prepare_torch(device: str, threads: int) -> None:
         torch.set_float32_matmul_precision("high")
 
 
-def create_base_model(base: dict, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
-    """A Qwen2 model of the given size with random weights, drawn from torch's global seed."""
-    config = Qwen2Config(
-        vocab_size=len(tokenizer),
-        hidden_size=base["hidden_size"],
-        num_hidden_layers=base["layers"],
-        num_attention_heads=base["heads"],
-        num_key_value_heads=base["heads"],
-        intermediate_size=base["mlp_size"],
-        initializer_range=base["initializer_range"],
-        max_position_embeddings=512,
+def make_config(shape: Shape, tokenizer: PreTrainedTokenizerBase, **options) -> Qwen2Config:
+    """The configuration of a Qwen2 of a shape; options are those of Qwen2Config."""
+    return Qwen2Config(
+        vocab_size=shape.vocabulary,
+        hidden_size=shape.hidden_size,
+        num_hidden_layers=shape.layers,
+        num_attention_heads=shape.heads,
+        num_key_value_heads=shape.kv_heads,
+        intermediate_size=shape.mlp_size,
         tie_word_embeddings=True,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
+        **options,
     )
+
+
+def create_base_model(base: dict, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+    """A Qwen2 model of the given size with random weights, drawn from torch's global seed."""
+    shape, spread = Shape.of_base(base, len(tokenizer)), base["initializer_range"]
+    config = make_config(shape, tokenizer, initializer_range=spread, max_position_embeddings=512)
     return Qwen2ForCausalLM(config)
 
 

@@ -25,6 +25,7 @@ from workflow_scripts.train.supervised import (
     Example,
     cross_entropy,
     make_example,
+    make_supervised_trainer,
     order_batches,
     train_supervised,
 )
@@ -98,7 +99,7 @@ def run_base(settings: dict, output: Path, checkpoint_seconds: float) -> None:
     examples = draw_examples(rng, n_documents, task, base["corpus"], tokenizer)
     lengths = [len(example["input_ids"]) for example in examples]
     order = order_batches(lengths, base["batch_size"], rng)
-    tokens_per_second = train_supervised(
+    trainer = make_supervised_trainer(
         model,
         tokenizer,
         [examples[i] for i in order],
@@ -106,9 +107,9 @@ def run_base(settings: dict, output: Path, checkpoint_seconds: float) -> None:
         device,
         settings["model"]["dtype"],
         seed,
-        checkpoints,
-        output,
+        checkpoints.incoming,
     )
+    tokens_per_second = train_supervised(trainer, checkpoints, output)
     guard.check()
 
     held_out = evaluate_base(model, tokenizer, task, base)

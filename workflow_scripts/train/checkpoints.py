@@ -55,6 +55,7 @@ class Checkpoints(TrainerCallback):
     """
 
     def __init__(self, folder: Path, record: RunRecord, seconds: float, log: Log | None = None):
+        self.run = folder
         self.folder = folder / SCRATCH / record.identity
         self.incoming = self.folder / "incoming"
         self.record, self.seconds, self.log = record, seconds, log
@@ -94,12 +95,11 @@ class Checkpoints(TrainerCallback):
         Snakemake deletes outputs of which it never learnt that they were finished, because it was
         killed before; the weights, which it does not know, stay.
         """
-        run, finished = self.folder.parent.parent, self.incoming
         for name in _OUTPUTS:
-            if (run / name).is_file():
-                (finished / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(run / name, finished / name)
-        finished.replace(self.folder / FINISHED)
+            if (self.run / name).is_file():
+                (self.incoming / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(self.run / name, self.incoming / name)
+        self.incoming.replace(self.folder / FINISHED)
         others = (path for path in self.folder.parent.iterdir() if path != self.folder)
         for unneeded in (*self._steps(), *others):
             shutil.rmtree(unneeded)
@@ -107,7 +107,7 @@ class Checkpoints(TrainerCallback):
 
     def restore_finished(self) -> bool:
         """Whether this very run was finished before; then its outputs are put back."""
-        run, finished = self.folder.parent.parent, self.folder / FINISHED
+        run, finished = self.run, self.folder / FINISHED
         if not finished.is_dir():
             return False
         for path in (path for path in finished.rglob("*") if path.is_file()):

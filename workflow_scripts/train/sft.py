@@ -31,6 +31,7 @@ from workflow_scripts.train.supervised import (
     Example,
     cross_entropy,
     make_example,
+    make_supervised_trainer,
     order_batches,
     train_supervised,
 )
@@ -81,7 +82,7 @@ def run_sft(
     order = [
         i for _ in range(sft["epochs"]) for i in order_batches(lengths, sft["batch_size"], rng)
     ]
-    tokens_per_second = train_supervised(
+    trainer = make_supervised_trainer(
         model,
         tokenizer,
         [examples[i] for i in order],
@@ -89,9 +90,9 @@ def run_sft(
         device,
         dtype,
         seed,
-        checkpoints,
-        output,
+        checkpoints.incoming,
     )
+    tokens_per_second = train_supervised(trainer, checkpoints, output)
     guard.check()
 
     measured = {}

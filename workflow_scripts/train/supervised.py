@@ -80,24 +80,11 @@ def make_supervised_trainer(
     return trainer
 
 
-def train_supervised(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    examples: list[Example],
-    optimization: dict,
-    device: str,
-    dtype: str,
-    seed: int,
-    checkpoints: Checkpoints,
-    output: Path,
-) -> float:
-    """Train on examples in the order given; write log.csv below output.
+def train_supervised(trainer: SFTTrainer, checkpoints: Checkpoints, output: Path) -> float:
+    """Train to the end; write log.csv below output.
 
     Returns the tokens trained on per second.
     """
-    trainer = make_supervised_trainer(
-        model, tokenizer, examples, optimization, device, dtype, seed, checkpoints.incoming
-    )
     progress = Progress(output.name, ("loss", "learning_rate"))
     trainer.add_callback(progress)
     checkpoints.train(trainer)
