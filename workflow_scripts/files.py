@@ -1,6 +1,7 @@
 """Files that are whole or not there: atomic writes, hashes, and one-line errors."""
 
 import faulthandler
+import glob
 import hashlib
 import json
 import os
@@ -18,8 +19,13 @@ class StudyError(Exception):
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside path, which replaces it if the block ends without an error."""
+    """Yield a temporary path beside path, which replaces it if the block ends without an error.
+
+    What processes that were killed left of earlier attempts at the same file is removed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.[0-9]*.tmp"):
+        leftover.unlink(missing_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
