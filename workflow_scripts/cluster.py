@@ -28,7 +28,7 @@ from workflow_scripts.records import RECORDS, find_records
 
 SITE_FILE = Path("profiles/slurm/site.yaml")
 _SITE_KEYS = ("account", "cpu_partition", "gpu_partition", "qos", "constraint")
-_POLL_SECONDS = 20  # between looks at the queue while waiting
+_POLL_SECONDS = 10  # between looks at the queue while waiting
 _LOGS = Path(".snakemake/slurm_logs")  # of the executor: <rule>/<wildcards>/<job>.log
 _ENDINGS = {  # and what SLURM writes into them
     "asked for too little memory": "memory limit",

@@ -1,19 +1,31 @@
 """A real SLURM on one machine: munged, slurmctld and two slurmd with two fake GPUs each.
 
-It needs Debian's slurmctld, slurmd, slurm-client and munge, and starts within seconds. Everything
-it writes lies in its folder. Ports are its own, so that it disturbs no other cluster.
+It needs Debian's slurmctld, slurmd, slurm-client and munge, and starts within seconds; with
+accounting also slurmdbd and mariadb-server, and a little longer. Everything it writes lies in its
+folder. Ports are its own, so that it disturbs no other cluster.
 """
 
 import os
 import secrets
 import shutil
+import signal
 import socket
 import stat
 import subprocess
 import time
+from contextlib import suppress
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue")
+ACCOUNTING_PROGRAMS = (
+    "slurmdbd",
+    "mariadbd",
+    "mariadb-install-db",
+    "mariadb-admin",
+    "sacct",
+    "sacctmgr",
+)
+_SRUN = shutil.which("srun")
 # A requeued job waits until its credentials have expired: five seconds here instead of 120.
 # A GPU is a device file; CUDA_VISIBLE_DEVICES of a job is its number on the node.
 FAKE_GPUS = {"n1": "/dev/null,/dev/zero", "n2": "/dev/full,/dev/random"}
@@ -40,7 +52,7 @@ SwitchType=switch/none
 JobAcctGatherType=jobacct_gather/linux
 JobAcctGatherFrequency=task=1
 JobAcctGatherParams=OverMemoryKill
-AccountingStorageType=accounting_storage/none
+AccountingStorageType=accounting_storage/{accounting}
 JobCompType=jobcomp/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
@@ -54,6 +66,26 @@ SlurmdTimeout=30
 KillWait=15
 GresTypes=gpu
 """
+_ACCOUNTING = """
+AccountingStorageHost=127.0.0.1
+AccountingStoragePort={port}
+AccountingStoragePass={folder}/run/munge.socket
+AccountingStorageTRES=gres/gpu
+"""
+_DBD_CONF = """
+AuthType=auth/munge
+AuthInfo=socket={folder}/run/munge.socket
+DbdHost={host}
+DbdAddr=127.0.0.1
+DbdPort={port}
+SlurmUser=root
+PidFile={folder}/run/slurmdbd.pid
+LogFile={folder}/log/slurmdbd.log
+StorageType=accounting_storage/mysql
+StorageHost=127.0.0.1
+StoragePort={database_port}
+StorageUser=root
+"""
 _PARTITIONS = """\
 PartitionName=cpu Nodes=n1,n2 Default=YES MaxTime=60 State=UP
 PartitionName=gpu Nodes=n1,n2 MaxTime=60 State=UP
@@ -64,11 +96,13 @@ _NODE = (
 )
 
 
-def why_not() -> str | None:
+def why_not(*, accounting: bool = False) -> str | None:
     """Why no cluster can be started here, None if one can."""
-    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    packages = "slurmctld slurmd slurm-client munge" + " slurmdbd mariadb-server" * accounting
+    programs = (*PROGRAMS, *ACCOUNTING_PROGRAMS * accounting)
+    missing = [name for name in programs if shutil.which(name) is None]
     if missing:
-        return f"no {missing[0]}: apt-get install slurmctld slurmd slurm-client munge"
+        return f"no {missing[0]}: apt-get install {packages}"
     if os.geteuid() != 0:
         return "SLURM's daemons are started as root here"
     return None
@@ -85,16 +119,27 @@ def _free_ports(n: int) -> list[int]:
 
 
 class MiniCluster:
-    def __init__(self, folder: Path):
-        self.folder = folder
+    def __init__(self, folder: Path, *, accounting: bool = False):
+        self.folder, self.accounting = folder, accounting
         for name in ("run", "state", "spool/n1", "spool/n2", "log", "bin"):
             (folder / name).mkdir(parents=True)
-        host, (port, *node_ports) = socket.gethostname(), _free_ports(1 + len(FAKE_GPUS))
+        host = socket.gethostname()
+        port, dbd_port, self.database_port, *node_ports = _free_ports(3 + len(FAKE_GPUS))
         nodes = "".join(
             _NODE.format(name=name, host=host, port=node_port)
             for name, node_port in zip(FAKE_GPUS, node_ports, strict=True)
         )
-        general = _CONF.format(host=host, folder=folder, port=port)
+        storage = "slurmdbd" if accounting else "none"
+        general = _CONF.format(host=host, folder=folder, port=port, accounting=storage)
+        if accounting:
+            general += _ACCOUNTING.format(folder=folder, port=dbd_port)
+            dbd_conf = folder / "slurmdbd.conf"
+            dbd_conf.write_text(
+                _DBD_CONF.format(
+                    host=host, folder=folder, port=dbd_port, database_port=self.database_port
+                )
+            )
+            dbd_conf.chmod(0o600)
         self.conf = folder / "slurm.conf"
         self.conf.write_text(general + nodes + _PARTITIONS)
         (folder / "gres.conf").write_text(
@@ -105,7 +150,7 @@ class MiniCluster:
         )
         # Snakemake's jobs lose SLURM_CONF before their inner srun; a site has /etc/slurm instead.
         srun = folder / "bin/srun"
-        srun.write_text(f'#!/bin/sh\nSLURM_CONF={self.conf} exec {shutil.which("srun")} "$@"\n')
+        srun.write_text(f'#!/bin/sh\nSLURM_CONF={self.conf} exec {_SRUN} "$@"\n')
         srun.chmod(srun.stat().st_mode | stat.S_IXUSR)
         self.environment = {
             "SLURM_CONF": str(self.conf),
@@ -126,12 +171,37 @@ class MiniCluster:
             f"--seed-file={run}/munged.seed",
             "--force",
         )
+        if self.accounting:
+            self._start_accounting()
         self.start_controller()
         for node in FAKE_GPUS:
             self._daemon("slurmd", "-N", node)
         self.wait_until(
             lambda: self.ask("sinfo", "-h", "-p", "cpu", "-o", "%T %D").split() == ["idle", "2"]
         )
+
+    def _start_accounting(self) -> None:
+        data = f"--datadir={self.folder}/database"
+        normal = "--auth-root-authentication-method=normal"
+        self._daemon("mariadb-install-db", "--no-defaults", data, "--user=root", normal)
+        self._database = subprocess.Popen(
+            [
+                "mariadbd",
+                "--no-defaults",
+                data,
+                "--user=root",
+                "--skip-grant-tables",
+                "--bind-address=127.0.0.1",
+                f"--port={self.database_port}",
+                f"--socket={self.folder}/run/database.socket",
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=(self.folder / "log/database.log").open("w"),
+        )
+        ready = ("mariadb-admin", f"--socket={self.folder}/run/database.socket", "ping")
+        self.wait_until(lambda: "is alive" in self.ask(*ready))
+        self._daemon("slurmdbd")
+        self.wait_until(lambda: "mini" in self.ask("sacctmgr", "-i", "add", "cluster", "mini"))
 
     def start_controller(self) -> None:
         self._daemon("slurmctld")
@@ -144,8 +214,11 @@ class MiniCluster:
     def stop(self) -> None:
         self.ask("scancel", "--user=root")
         self.wait_until(lambda: not self.jobs(format="%i"), seconds=60)
-        for name in ("slurmd-n1", "slurmd-n2", "slurmctld", "munged"):
-            self._end(name)
+        self._end("slurmd-n1", "slurmd-n2", "slurmctld")
+        self._end("slurmdbd", "munged")
+        if self.accounting:
+            self._database.terminate()
+            self._database.wait(timeout=30)
 
     def ask(self, *command: str) -> str:
         environment = {**os.environ, **self.environment}
@@ -168,13 +241,12 @@ class MiniCluster:
         environment = {**os.environ, **self.environment}
         subprocess.run(command, env=environment, check=True, capture_output=True, timeout=60)
 
-    def _end(self, name: str) -> None:
-        file = self.folder / f"run/{name}.pid"
-        try:
-            pid = int(file.read_text())
-            os.kill(pid, 15)
-        except (OSError, ValueError):
-            return
+    def _end(self, *names: str) -> None:
+        pids = []
+        for name in names:
+            with suppress(OSError, ValueError):
+                pids.append(int((self.folder / f"run/{name}.pid").read_text()))
+                os.kill(pids[-1], signal.SIGTERM)
         end = time.monotonic() + 20
-        while Path(f"/proc/{pid}").exists() and time.monotonic() < end:
+        while any(Path(f"/proc/{pid}").exists() for pid in pids) and time.monotonic() < end:
             time.sleep(0.1)

@@ -2,52 +2,61 @@
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.conftest import Project, copy_project, only_main
 from tests.workflow.mini_cluster import MiniCluster, why_not
 
 pytestmark = pytest.mark.skipif(why_not() is not None, reason=f"no SLURM here: {why_not()}")
+NO_ACCOUNTING = why_not(accounting=True)
 
-# Polls as often as SLURM's own scheduler looks at the queue; everything else is the profile's.
-PROFILE = [
-    "--workflow-profile",
-    "profiles/slurm",
-    "--slurm-init-seconds-before-status-checks",
-    "3",
-    "--latency-wait",
-    "10",
-]
-# One SFT and one RL run for each of two models; RL takes half a minute and is saved all the time.
+# One machine shows a file at once; everything else is the profile's.
+PROFILE = ["--workflow-profile", "profiles/slurm", "--latency-wait", "10"]
+# One SFT and one RL run for each of two models, whose RL is saved after every step.
 SMALL = [
     "checkpoint_seconds=0",
     "jobs={gpus: 1}",
-    "rl={steps: 250, scored_steps: []}",
+    "rl={steps: 150, scored_steps: []}",
     only_main("F, FB"),
 ]
+RARELY_SAVED = ["checkpoint_seconds=100000", *SMALL[1:]]
 RUNS = ["F-s0-rl6-9", "FB-s0-rl6-9"]
 MODELS = [f"results/smoke/rl/{run}/run.json" for run in RUNS]
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    cluster = MiniCluster(tmp_path_factory.mktemp("slurm"))
+@contextmanager
+def running(folder: Path, *, accounting: bool = False) -> Iterator[MiniCluster]:
+    """A cluster, which is the one that all commands meet."""
+    cluster = MiniCluster(folder, accounting=accounting)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in cluster.environment.items():
             patch.setenv(name, value)
-        cluster.start()
+        try:
+            cluster.start()
+            yield cluster
+        finally:
+            cluster.stop()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    with running(tmp_path_factory.mktemp("slurm")) as cluster:
         yield cluster
-        cluster.stop()
 
 
 def arguments(targets: list[str], config: list[str], *options: str) -> list[str]:
     configuration = ["--configfile", "config/smoke.yaml", "--config", *config]
-    return [sys.executable, "-m", "snakemake", *targets, *options, *configuration]
+    return [sys.executable, "-m", "tests.workflow.impatient", *targets, *options, *configuration]
 
 
 _started: list[subprocess.Popen] = []
@@ -79,19 +88,17 @@ def end(process: subprocess.Popen, project: Project) -> None:
     assert process.wait(timeout=600) == 0, said(project)[-4000:]
 
 
-def weights(project: Project) -> dict[str, str]:
+def record(project: Project, run: str) -> dict:
+    return json.loads((project.folder / f"results/smoke/rl/{run}/run.json").read_text())
+
+
+def weights(project: Project, runs: list[str] = RUNS) -> dict[str, str]:
     """The hash of the weights of each RL run."""
-    records = {
-        run: json.loads((project.folder / file).read_text())
-        for run, file in zip(RUNS, MODELS, strict=True)
-    }
-    return {run: record["files"]["model.safetensors"] for run, record in records.items()}
+    return {run: record(project, run)["files"]["model.safetensors"] for run in runs}
 
 
 def resumed_at(project: Project, run: str) -> list[int]:
-    return json.loads((project.folder / f"results/smoke/rl/{run}/run.json").read_text())[
-        "resumed_at"
-    ]
+    return record(project, run)["resumed_at"]
 
 
 def job_of(cluster: MiniCluster, run: str) -> str | None:
@@ -106,9 +113,42 @@ def job_of(cluster: MiniCluster, run: str) -> str | None:
 def wait_for_checkpoint(cluster: MiniCluster, project: Project, run: str) -> str:
     """Wait until an RL run has saved a new checkpoint in a job; its id."""
     saved = lambda: set(project.folder.glob(f"results/smoke/rl/{run}/scratch/*/step-*"))  # noqa: E731
-    before = saved()
-    cluster.wait_until(lambda: job_of(cluster, run) and saved() - before, seconds=180)
+    cluster.wait_until(lambda: job_of(cluster, run), seconds=180)
+    before = saved()  # the job before this one may have saved as it ended
+    cluster.wait_until(lambda: saved() - before, seconds=60)
     return job_of(cluster, run)
+
+
+def interrupt(cluster: MiniCluster, project: Project, run: str, *command: str) -> None:
+    """Give SLURM a command about the job of an RL run that has saved a checkpoint."""
+    cluster.ask(*command, wait_for_checkpoint(cluster, project, run))
+    cluster.wait_until(lambda: job_of(cluster, run) is None)
+
+
+def wait_for_training(cluster: MiniCluster, project: Project, run: str) -> str:
+    """Wait until an RL run that saves nothing trains in a job; its id."""
+    scratch = project.folder / f"results/smoke/rl/{run}/scratch"
+    cluster.wait_until(lambda: job_of(cluster, run) and any(scratch.glob("*")), seconds=180)
+    time.sleep(1)  # that it listens to signals
+    return job_of(cluster, run)
+
+
+@contextmanager
+def standing_still(project: Project, run: str) -> Iterator[None]:
+    """Let an RL run's training stand still: at any speed of it, SLURM has the time it takes."""
+    command = ["workflow_scripts.train.grpo", f"results/smoke/rl/{run}"]
+    (training,) = (
+        process
+        for process in psutil.process_iter(["cmdline", "cwd"])
+        if process.info["cwd"] == str(project.folder)
+        and all(word in (process.info["cmdline"] or ()) for word in command)
+    )
+    training.suspend()
+    try:
+        yield
+    finally:
+        with suppress(psutil.NoSuchProcess):
+            training.resume()
 
 
 def gpus_in_use(cluster: MiniCluster) -> list[tuple[str, str]]:
@@ -120,10 +160,42 @@ def gpus_in_use(cluster: MiniCluster) -> list[tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory) -> Project:
+def sft(tmp_path_factory) -> Path:
+    """Folder of a project in which the models of the small study are ready for RL."""
+    project = Project(copy_project(tmp_path_factory.mktemp("sft") / "project"))
+    models = [f"results/smoke/sft/{model}-s0/run.json" for model in ("F", "FB")]
+    end(start(project, models, SMALL, "--cores", "2"), project)
+    return project.folder
+
+
+@pytest.fixture(scope="module")
+def alone(sft, tmp_path_factory) -> Project:
     """The small study on one machine, without a cluster."""
-    project = Project(copy_project(tmp_path_factory.mktemp("alone") / "project"))
-    end(start(project, MODELS, SMALL, "--cores", "2"), project)
+    project = Project(shutil.copytree(sft, tmp_path_factory.mktemp("alone") / "project"))
+    end(start(project, MODELS, RARELY_SAVED, "--cores", "2"), project)
+    return project
+
+
+@pytest.fixture
+def after_sft(sft, tmp_path) -> Project:
+    return Project(shutil.copytree(sft, tmp_path / "project"))
+
+
+@pytest.fixture(scope="module")
+def frugal(tmp_path_factory) -> Project:
+    """Rollouts of two SFT models, whose training asked for too little memory at first.
+
+    On a cluster with accounting, where that can be started.
+    """
+    project = Project(copy_project(tmp_path_factory.mktemp("frugal") / "project"))
+    rollouts = [
+        f"results/smoke/rollouts/{run}/{name}.parquet"
+        for run in ("F-s0", "FB-s0")
+        for name in ("steps", "pass_at_k")
+    ]
+    scarce = ["--set-resources", "sft:mem_mb=300 * attempt * attempt"]
+    with running(tmp_path_factory.mktemp("slurm"), accounting=NO_ACCOUNTING is None):
+        end(start(project, rollouts, ["jobs={gpus: 0}"], *PROFILE, *scarce), project)
     return project
 
 
@@ -144,104 +216,86 @@ def test_tables_of_a_cluster_are_those_of_one_machine(cluster, smoke, project):
         assert table.read_bytes() == same.read_bytes()
 
 
-def test_a_job_at_its_time_limit_goes_on_in_the_next(cluster, project):
-    """SLURM counts in minutes: each job has one, and part of it goes by before training begins.
-
-    Nothing is saved but on the signal that announces the end.
-    """
-    short = ["--set-resources", "grpo:runtime=1", "--retries", "9"]
-    longer = [
-        "checkpoint_seconds=100000",
-        SMALL[1],
-        "rl={steps: 450, scored_steps: []}",
-        *SMALL[3:],
-    ]
-    whole = Project(copy_project(project.folder.parent / "whole"))
-    processes = {
-        project: start(project, MODELS[:1], longer, *PROFILE, *short),
-        whole: start(whole, MODELS[:1], longer, "--cores", "1"),
-    }
-    for each, process in processes.items():
-        end(process, each)
-    assert "slurm: rule_grpo F-s0-rl6-9 as job" in said(project)
-    assert "came to its time limit" in said(project)
-    assert resumed_at(project, RUNS[0])
-    records = [json.loads((each.folder / MODELS[0]).read_text()) for each in processes]
-    assert records[0]["files"] == records[1]["files"]
+def test_a_job_at_its_time_limit_goes_on_in_the_next(cluster, alone, after_sft):
+    """Nothing is saved but on the signal that announces the end."""
+    process = start(after_sft, MODELS[:1], RARELY_SAVED, *PROFILE)
+    job = wait_for_training(cluster, after_sft, RUNS[0])
+    with standing_still(after_sft, RUNS[0]):
+        # Limits are minutes, and SLURM looks at them twice a minute.
+        cluster.ask("scontrol", "update", f"jobid={job}", "endtime=now")
+        cluster.wait_until(lambda: job_of(cluster, RUNS[0]) != job, seconds=60)
+    end(process, after_sft)
+    assert f"slurm: rule_grpo F-s0-rl6-9 as job {job} came to its time limit" in said(after_sft)
+    assert resumed_at(after_sft, RUNS[0])
+    assert weights(after_sft, RUNS[:1]) == weights(alone, RUNS[:1])
 
 
 def test_cancelled_requeued_lost_and_orphaned_jobs_end_with_the_same_weights(
-    cluster, alone, project
+    cluster, alone, after_sft
 ):
-    process = start(project, MODELS, SMALL, *PROFILE)
-    cluster.ask("scancel", wait_for_checkpoint(cluster, project, RUNS[0]))
-    cluster.ask("scontrol", "requeue", wait_for_checkpoint(cluster, project, RUNS[1]))
+    process = start(after_sft, MODELS, SMALL, *PROFILE)
+    interrupt(cluster, after_sft, RUNS[0], "scancel")
+    interrupt(cluster, after_sft, RUNS[1], "scontrol", "requeue")
 
-    job = wait_for_checkpoint(cluster, project, RUNS[0])
-    cluster.stop_controller()
-    time.sleep(5)
-    cluster.start_controller()
+    wait_for_checkpoint(cluster, after_sft, RUNS[1])
+    with standing_still(after_sft, RUNS[1]):
+        job = wait_for_checkpoint(cluster, after_sft, RUNS[0])
+        with standing_still(after_sft, RUNS[0]):
+            cluster.stop_controller()
+            time.sleep(5)
+            cluster.start_controller()
+            node = cluster.jobs(f"-j{job}", format="%N")[0]
+            cluster.ask("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+            cluster.wait_until(lambda: job_of(cluster, RUNS[0]) is None)
+            cluster.ask("scontrol", "update", f"nodename={node}", "state=resume")
 
-    node = cluster.jobs(f"-j{job}", format="%N")[0]
-    cluster.ask("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
-    time.sleep(2)
-    cluster.ask("scontrol", "update", f"nodename={node}", "state=resume")
-
-    wait_for_checkpoint(cluster, project, RUNS[1])
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    refused = project.run(*arguments(MODELS, SMALL, *PROFILE))
+        wait_for_checkpoint(cluster, after_sft, RUNS[0])
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        refused = after_sft.run(*arguments(MODELS, SMALL, *PROFILE))
     assert refused.returncode == 1
     assert "are in SLURM's queue" in refused.stderr
     assert "make resume TIER=smoke" in refused.stderr
 
     settle = [sys.executable, "-m", "workflow_scripts.cluster", "--tier", "smoke"]
-    waited = project.run(*settle)
+    waited = after_sft.run(*settle)
     assert waited.returncode == 0, waited.stderr
     assert "waiting for" in waited.stderr
-    assert project.run(*arguments(MODELS, SMALL, "--unlock")).returncode == 0
-    end(start(project, MODELS, SMALL, *PROFILE), project)
-    assert weights(project) == weights(alone)
-    assert resumed_at(project, RUNS[0])
-    assert resumed_at(project, RUNS[1])
-    logs = [(project.folder / f"results/smoke/logs/rl/{run}.log").read_text() for run in RUNS]
+    assert after_sft.run(*arguments(MODELS, SMALL, "--unlock")).returncode == 0
+    end(start(after_sft, MODELS, SMALL, *PROFILE), after_sft)
+    assert weights(after_sft) == weights(alone)
+    assert resumed_at(after_sft, RUNS[0])
+    assert resumed_at(after_sft, RUNS[1])
+    logs = [(after_sft.folder / f"results/smoke/logs/rl/{run}.log").read_text() for run in RUNS]
     assert any("was finished before" in log for log in logs), "the orphans' work was kept"
 
 
-def test_a_job_without_memory_is_reported_and_tried_again_with_more(cluster, project):
-    target = ["results/smoke/sft/F-s0/run.json"]
-    scarce = ["--set-resources", "sft:mem_mb=300 * attempt * attempt"]
-    process = start(project, target, SMALL, *PROFILE, *scarce)
-    end(process, project)
-    assert "slurm: rule_sft F-s0 as job" in said(project)
-    assert "asked for too little memory" in said(project)
-
-
-def test_resume_cancels_where_that_is_asked(cluster, project):
-    rarely = ["checkpoint_seconds=100000", *SMALL[1:]]
-    process = start(project, MODELS, rarely, *PROFILE)
-    training = lambda: list(project.folder.glob(f"results/smoke/rl/{RUNS[0]}/scratch/*"))  # noqa: E731
-    cluster.wait_until(training, seconds=180)
-    time.sleep(3)
+def test_resume_cancels_where_that_is_asked(cluster, after_sft):
+    process = start(after_sft, MODELS, RARELY_SAVED, *PROFILE)
+    wait_for_training(cluster, after_sft, RUNS[0])
     process.send_signal(signal.SIGKILL)
     process.wait()
     settle = [sys.executable, "-m", "workflow_scripts.cluster", "--tier", "smoke", "--cancel"]
-    assert project.run(*settle).returncode == 0
+    assert after_sft.run(*settle).returncode == 0
     assert not cluster.jobs(format="%i")
-    saved = project.folder.glob(f"results/smoke/rl/{RUNS[0]}/scratch/*/step-*")
+    saved = after_sft.folder.glob(f"results/smoke/rl/{RUNS[0]}/scratch/*/step-*")
     assert list(saved), "it saved its state when it was told to end"
 
 
-def test_short_rollouts_share_a_job(cluster, project):
+@pytest.mark.skipif(NO_ACCOUNTING is not None, reason=f"no accounting here: {NO_ACCOUNTING}")
+def test_where_there_is_accounting_it_tells_the_states_of_jobs(frugal):
+    assert "slurm: states of jobs by sacct" in said(frugal)
+
+
+def test_a_job_without_memory_is_reported_and_tried_again_with_more(frugal):
+    assert re.search("slurm: rule_sft F-s0 as job .* asked for too little memory", said(frugal))
+
+
+def test_short_rollouts_share_a_job(frugal):
     """And ask for no more cores than a node of this cluster has."""
-    samples = [
-        f"results/smoke/rollouts/{run}/{name}.parquet"
-        for run in ("F-s0", "FB-s0")
-        for name in ("steps", "pass_at_k")
-    ]
-    process = start(project, samples, ["jobs={gpus: 0}"], *PROFILE)
-    end(process, project)
-    assert said(project).count("has been submitted") == 3, "two of SFT, one of rollouts"
+    tried_again = said(frugal).count("Trying to restart")
+    submitted = said(frugal).count("has been submitted") - tried_again
+    assert submitted == 3, "two of SFT, one of rollouts"
 
 
 def test_what_the_site_asks_for_reaches_sbatch(cluster, project, monkeypatch):
