@@ -48,7 +48,7 @@ def checkpoints(project: Project) -> set[Path]:
 
 def wait_for_a_moment(process: subprocess.Popen, project: Project, rng: random.Random) -> None:
     """Wait for some seconds, or until a run has saved a checkpoint and a little longer."""
-    before, end = checkpoints(project), time.monotonic() + rng.uniform(4, 14)
+    before, end = checkpoints(project), time.monotonic() + rng.uniform(3, 10)
     for_training = rng.random() < 0.5
     while process.poll() is None:
         if checkpoints(project) - before if for_training else time.monotonic() > end:
