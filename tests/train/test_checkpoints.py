@@ -119,10 +119,14 @@ def test_a_second_signal_ends_a_run_at_once(tiny, interrupt, some_rewards):
         signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGINT)
 
-    train_rl(tiny, "full", "whole")
+    # In the background of a shell, where these tests may run, Python ignores SIGINT.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     undo = interrupt(2, twice)
-    with pytest.raises(KeyboardInterrupt):
-        train_rl(tiny, "full", "stopped")
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train_rl(tiny, "full", "stopped")
+    finally:
+        signal.signal(signal.SIGINT, before)
     undo()
 
 

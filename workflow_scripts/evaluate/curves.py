@@ -144,7 +144,10 @@ def risen_at(steps: np.ndarray, fraction: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class TimeScales:
-    """RL steps at which selection and improvement have made 90 % of their rise; n: rollouts."""
+    """RL steps at which selection and improvement have made 90 % of their rise.
+
+    n_samples counts the rollouts of a seed.
+    """
 
     selection: Estimate
     improvement: Estimate
@@ -158,8 +161,9 @@ def measure_time_scales(curves: Curves) -> TimeScales:
     """
     selection = risen_at(curves.steps, fraction_of_rise(*curves.fitting))
     improvement = risen_at(curves.steps, fraction_of_rise(*curves.accuracy_given_fitting))
+    per_seed = curves.n_rollouts // curves.n_seeds
     estimates = [
-        Estimate(*interval(vector, curves.confidence), 0, curves.n_seeds, curves.n_rollouts)
+        Estimate(*interval(vector, curves.confidence), 0, curves.n_seeds, per_seed)
         for vector in (selection, improvement, ratio(improvement, selection))
     ]
     return TimeScales(*estimates)

@@ -46,8 +46,9 @@ def to_markdown(claims: list[dict], settings: Settings, made_by: dict[str, dict[
         f"# The paper's claims ({page.note})",
         "",
         f"Verdicts are from {page.interval_note} (over seeds and problems; of one "
-        "seed, over problems) against rules that were fixed before the run: reproduced if the "
-        "interval lies wholly within the rule's bounds, not reproduced if wholly outside, else "
+        "seed, over problems; in C4 and for cross-entropy over seeds alone, which is rough with "
+        "few of them) against rules that were fixed before the run: reproduced if the interval "
+        "lies wholly within the rule's bounds, not reproduced if wholly outside, else "
         "inconclusive. A claim has the worst verdict of its quantities. n counts problems, RL "
         "rollouts in C4, tokens for cross-entropy.",
         "",

@@ -99,6 +99,12 @@ class Inputs:
             value = value[name]
         return overrides.get(axis, value)
 
+    def multiple_of_default(self, axis: str, value: Any) -> float | None:
+        """How many times the default a value of an axis of robustness is; None if not a number."""
+        default = self.default_of(axis)
+        numeric = all(isinstance(number, int | float) for number in (value, default))
+        return round(value / default, 6) if numeric and default else None
+
     def conditions(self, axis: str) -> list[tuple[Any, str]]:
         """(value, condition) along an axis of the robustness experiment, by value."""
         values = self.settings.experiments.robustness.axes[axis]

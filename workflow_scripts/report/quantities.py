@@ -19,7 +19,6 @@ from workflow_scripts.report import rules
 from workflow_scripts.report.inputs import FITTING_TYPE, OTHER_TYPE, SFT, Inputs, rl_stage
 from workflow_scripts.report.paper import (
     CROSS_ENTROPY,
-    DEFAULT_CROSS_ENTROPY,
     ROBUSTNESS,
     SELECTION_STEPS,
     TABLE1,
@@ -427,10 +426,10 @@ def _same_loss(inputs: Inputs, axis: str, value, condition: str) -> Quantity:
     name = f"{condition}: FB's cross-entropy after SFT / that of the default"
     changed = inputs.cross_entropy("FB", condition)
     default = inputs.cross_entropy("FB", "default")
-    reported = CROSS_ENTROPY.get(("FB", condition))
+    reported = CROSS_ENTROPY.get(("FB", inputs.multiple_of_default(axis, value)))
     known = None
     if reported:
-        known = round(reported.value / DEFAULT_CROSS_ENTROPY["FB"].value, 3)
+        known = round(reported.value / CROSS_ENTROPY["FB", 1.0].value, 3)
     if changed is None or default is None:
         return Quantity(name, rules.SAME_LOSS, paper=known)
     (changed_vector, estimate), (default_vector, _) = changed, default

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from workflow_scripts.evaluate.statistics import Estimate
-from workflow_scripts.report.inputs import SFT, Inputs
+from workflow_scripts.report.inputs import SFT, Inputs, rl_stage
 
 WIDTH = 6.3  # inches, the text width of a page
 FOOTER = 0.42  # inches, two lines
@@ -73,25 +73,26 @@ STRATEGIES = {
     "mixed": (PURPLE, "...."),
     "none": (GREY, "xxxx"),
 }
-_SFT, _HARDEST = (GREY, "o", ":"), (RED, "D", "-")
-_EASIER = [(BLUE, "s", "--"), (PURPLE, "^", "-.")]
+_SFT = (GREY, "o", ":")
+# RL as hard as the study is about, one harder, two harder; from the end: one easier.
+_RL = [(RED, "D", "-"), (PURPLE, "^", "-."), (SKY, "v", "-."), (BLUE, "s", "--")]
 
 FAST, SLOW = (BLUE, "o", "-"), (RED, "s", "--")
 ACCURACY = "accuracy (pass@1, fraction)"
-PAPER_MARKER = {"marker": "*", "mfc": "white", "linestyle": "none", "markersize": 7.5, "zorder": 5}
+PAPER_MARKER = {"marker": "*", "mfc": "none", "linestyle": "none", "markersize": 7.5, "zorder": 5}
 
 
 def line_style(style: tuple[str, str, str]) -> dict:
     return dict(zip(("color", "marker", "linestyle"), style, strict=True))
 
 
-def stage_style(stages: list[str], stage: str) -> dict:
-    """SFT looks the same everywhere; the hardest RL is the last, in red."""
+def stage_style(inputs: Inputs, stage: str) -> dict:
+    """A stage looks the same in all figures: SFT grey, the study's hardest main RL red."""
     if stage == SFT:
         return line_style(_SFT)
-    if stage == stages[-1]:
-        return line_style(_HARDEST)
-    return line_style(_EASIER[(stages.index(stage) - 1) % len(_EASIER)])
+    stages = inputs.stages()
+    harder = stages.index(stage) - stages.index(rl_stage(inputs.hardest))
+    return line_style(_RL[harder % len(_RL)])
 
 
 def new_figure(height: float, rows: int, columns: int, **options) -> tuple[Figure, np.ndarray]:

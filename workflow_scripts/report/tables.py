@@ -61,8 +61,10 @@ def _by_type(inputs: Inputs, reference: dict) -> Table:
                 estimate = group.estimate("pass@1", type, inputs.hardest)
                 rows.append(_row(keys, estimate, reference.get((model, stage, type))))
     frame = pd.DataFrame(rows).rename(columns={"value": "pass1"})
-    notes = (f"pass@1 as a fraction, on validation problems of {inputs.hardest} steps. {_MIX}",)
-    return Table(frame, ["model", "stage"], "type", notes, "pass1")
+    notes = [f"pass@1 as a fraction, on validation problems of {inputs.hardest} steps. {_MIX}"]
+    if reference:
+        notes.append("The paper's all-type values are at its own mix of types.")
+    return Table(frame, ["model", "stage"], "type", tuple(notes), "pass1")
 
 
 def table1(inputs: Inputs) -> Table:
@@ -95,7 +97,7 @@ def sft(inputs: Inputs) -> Table:
         measured = inputs.cross_entropy(model)
         if measured:
             keys = {"model": model, "measure": CROSS_ENTROPY}
-            rows.append(_row(keys, measured[1], paper.DEFAULT_CROSS_ENTROPY.get(model)))
+            rows.append(_row(keys, measured[1], paper.CROSS_ENTROPY.get((model, 1.0))))
     any_group = next(iter(groups.values()))
     for measure, vectors in accuracies.items():
         estimate = any_group.summarize(largest_difference(vectors), steps=steps)
@@ -172,6 +174,12 @@ def robustness_stage(inputs: Inputs, axis: str) -> str:
     return SFT if axis.startswith("sft.") else rl_stage(inputs.hardest)
 
 
+def robustness_seeds(inputs: Inputs) -> str:
+    """Which seeds F and B have, where FB has all."""
+    seeds = inputs.settings.experiments.robustness.single_strategy_seeds
+    return f"F and B: seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))} alone"
+
+
 def robustness(inputs: Inputs, axis: str) -> Table:
     stage, rows = robustness_stage(inputs, axis), []
     steps = inputs.settings.data.sft_steps if stage == SFT else inputs.hardest
@@ -188,12 +196,14 @@ def robustness(inputs: Inputs, axis: str) -> Table:
                 rows.append(_row({**keys, "measure": measure}, estimate, known))
             measured = inputs.cross_entropy(model, condition) if stage == SFT else None
             if measured:
-                known = paper.CROSS_ENTROPY.get((model, f"{axis}={value}"))
+                known = paper.CROSS_ENTROPY.get((model, inputs.multiple_of_default(axis, value)))
                 measure = {"measure": CROSS_ENTROPY}
                 rows.append(_row({**keys, **measure}, measured[1], known))
     notes = (
         f"{axis} varies; after {stage}, validation problems of {steps} steps, fractions. {_MIX}",
-        "The paper's value is that of its own default, or of the same value of this setting.",
+        "The paper's value is that of its own default, or of the same value of this setting; for "
+        "cross-entropy, of the same multiple of the default.",
+        f"{robustness_seeds(inputs)}.",
     )
     return Table(pd.DataFrame(rows), ["model", "setting"], "measure", notes)
 

@@ -24,11 +24,11 @@ def _by_type(inputs: Inputs, field_size: int, reference: dict) -> Figure:
                 inputs.scores.group(model, stage).estimate("pass@1", type, inputs.hardest)
                 for model in present
             ]
-            look = style.stage_style(stages, stage) | {"linestyle": "none"}
+            look = style.stage_style(inputs, stage) | {"linestyle": "none"}
             style.draw_estimates(panel, x, estimates, **look)
             known = [reference.get((model, stage, type)) for model in present]
             values = [each.value if each else np.nan for each in known]
-            panel.plot(x, values, **style.PAPER_MARKER, mec=look["color"])
+            panel.plot(x + 0.08, values, **style.PAPER_MARKER, mec=look["color"])
             drawn += estimates
         panel.set_title("all (both types equally)" if type == "all" else type)
         panel.set_xticks(range(len(models)), models)
@@ -37,7 +37,7 @@ def _by_type(inputs: Inputs, field_size: int, reference: dict) -> Figure:
         style.fraction_axis(panel)
     axes[0, 0].set_ylabel(style.ACCURACY)
     handles = [
-        style.handle(stage, **style.stage_style(stages, stage) | {"linestyle": "none"})
+        style.handle(stage, **style.stage_style(inputs, stage) | {"linestyle": "none"})
         for stage in stages
     ]
     if reference:
@@ -45,6 +45,8 @@ def _by_type(inputs: Inputs, field_size: int, reference: dict) -> Figure:
         handles.append(style.handle("the paper (1.5 B parameters)", **paper_look))
     style.legend_above(figure, handles)
     problems = f"GF({field_size}), validation, {inputs.hardest} steps: {style.describe(drawn)}"
+    if reference:
+        problems += "; the paper's “all” has its own mix of types"
     style.add_footer(figure, inputs, problems)
     return figure
 
@@ -74,7 +76,7 @@ def _by_steps(inputs: Inputs, evaluations: tuple[str, ...]) -> Figure:
                 ]
                 if points:
                     steps, estimates = zip(*points, strict=True)
-                    look = style.stage_style(stages, stage)
+                    look = style.stage_style(inputs, stage)
                     style.draw_estimates(panel, steps, list(estimates), **look)
                     drawn += estimates
                     all_steps.update(steps)
@@ -88,7 +90,7 @@ def _by_steps(inputs: Inputs, evaluations: tuple[str, ...]) -> Figure:
         panel.set_xlabel("steps of the problem")
     for panel in axes[:, 0]:
         panel.set_ylabel(style.ACCURACY)
-    handles = [style.handle(stage, **style.stage_style(stages, stage)) for stage in stages]
+    handles = [style.handle(stage, **style.stage_style(inputs, stage)) for stage in stages]
     handles.append(
         style.handle(f"SFT's lengths ({trained})", color="0.88", linewidth=7, linestyle="-")
     )

@@ -28,11 +28,16 @@ def _measured_on(curves: list[Curves]) -> str:
     rollouts = sum(each.n_rollouts for each in curves)
     seeds = max((each.n_seeds for each in curves), default=0)
     plural = "" if seeds == 1 else "s"
-    return f"{WINDOW}-step moving means of {rollouts:,} rollouts, {seeds} seed{plural}"
+    return f"{WINDOW}-step moving means of {rollouts:,} training rollouts, {seeds} seed{plural}"
 
 
-def _draw_scored(panel: Axes, inputs: Inputs, model: str, steps: Range, measure: str) -> None:
-    """The scored checkpoints of a model, on validation problems as long as its prompts."""
+def _draw_scored(
+    panel: Axes, inputs: Inputs, model: str, steps: Range, measure: str, shift: float
+) -> None:
+    """The scored checkpoints of a model, on validation problems as long as its prompts.
+
+    Points are shifted by some RL steps: those of models at one level would hide each other.
+    """
     stage = rl_stage(steps)
     where = {"model": model, "stage": stage, "evaluation": "checkpoints"}
     checkpoints = sorted(inputs.scores.unique("checkpoint", **where))
@@ -43,7 +48,7 @@ def _draw_scored(panel: Axes, inputs: Inputs, model: str, steps: Range, measure:
     estimates = [group.estimate(measure, steps=steps) for group in groups]
     color, marker, _ = style.MODELS[model]
     look = {"color": color, "marker": marker, "mfc": "white", "linestyle": "none"}
-    style.draw_estimates(panel, checkpoints, estimates, **look)
+    style.draw_estimates(panel, np.array(checkpoints) + shift, estimates, **look)
 
 
 def _label_steps(panel: Axes) -> None:
@@ -89,7 +94,7 @@ def dynamics(inputs: Inputs) -> Figure:
     figure, axes = style.new_figure(4.2, len(_MEASURES), len(spans), sharex=True, sharey=True)
     drawn = []
     for column, steps in zip(axes.T, spans, strict=True):
-        for model in models:
+        for index, model in enumerate(models):
             curves = inputs.curves(model, rl_stage(steps))
             if curves is None:
                 continue
@@ -99,8 +104,9 @@ def dynamics(inputs: Inputs) -> Figure:
                 band = curves.band(moving_mean(*getattr(curves, attribute)))
                 style.draw_band(panel, curves.steps, band, color=color, linestyle=line)
                 if inputs.scores:
-                    _draw_scored(panel, inputs, model, steps, measure)
-        column[0].set_title(rl_stage(steps))
+                    shift = 0.01 * curves.steps[-1] * (index - (len(models) - 1) / 2)
+                    _draw_scored(panel, inputs, model, steps, measure, shift)
+        column[0].set_title(f"{rl_stage(steps)}, on {steps} steps")
         _label_steps(column[-1])
     for row, (_, _, label) in zip(axes, _MEASURES, strict=True):
         row[0].set_ylabel(label)
@@ -110,7 +116,9 @@ def dynamics(inputs: Inputs) -> Figure:
     for each in handles:
         each.set_markerfacecolor("white")
     style.legend_above(figure, handles)
-    footer = f"lines: {_measured_on(drawn)}" + ("; points: validation" if inputs.scores else "")
+    footer = f"lines: {_measured_on(drawn)}"
+    if inputs.scores:
+        footer += "; points: validation, same lengths"
     style.add_footer(figure, inputs, footer)
     return figure
 

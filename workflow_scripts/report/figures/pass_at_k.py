@@ -23,7 +23,7 @@ def pass_at_k(inputs: Inputs) -> Figure:
                     continue
                 estimates = group.estimates(group.pass_measures, type, steps)
                 ks = [int(measure.removeprefix("pass@")) for measure in group.pass_measures]
-                look = style.stage_style(stages, stage)
+                look = style.stage_style(inputs, stage)
                 style.draw_band(panel, ks, style.band_of(estimates), **look)
                 drawn += estimates
             if OTHER_TYPE.get(model) == type:
@@ -42,7 +42,7 @@ def pass_at_k(inputs: Inputs) -> Figure:
         panel.set_xlabel("k (samples)")
     for panel in axes[:, 0]:
         panel.set_ylabel("pass@k (fraction)")
-    handles = [style.handle(stage, **style.stage_style(stages, stage)) for stage in stages]
+    handles = [style.handle(stage, **style.stage_style(inputs, stage)) for stage in stages]
     handles.append(
         style.handle("guess and check (derived)", color="black", linewidth=1, linestyle=(0, (1, 1)))
     )

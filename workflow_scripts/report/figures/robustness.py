@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 
 from workflow_scripts.report import style
 from workflow_scripts.report.inputs import SFT, Inputs
-from workflow_scripts.report.tables import robustness_stage
+from workflow_scripts.report.tables import robustness_seeds, robustness_stage
 
 
 def robustness(inputs: Inputs) -> Figure:
@@ -28,9 +28,8 @@ def robustness(inputs: Inputs) -> Figure:
         style.handle(model, **style.line_style(style.MODELS[model])) for model in inputs.models
     ]
     style.legend_above(figure, handles)
-    style.add_footer(
-        figure, inputs, f"bold: the study's own value; validation: {style.describe(drawn)}"
-    )
+    measured_on = f"validation: {style.describe(drawn)} ({robustness_seeds(inputs)})"
+    style.add_footer(figure, inputs, f"bold: the study's own value; {measured_on}")
     return figure
 
 
