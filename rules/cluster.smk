@@ -26,6 +26,7 @@ rule cluster_token:
 rule cluster_probe:
     input:
         token=rules.cluster_token.output,
+        models=[f"{folder}/manifest.json" for folder in GIVEN_MODELS],
     output:
         temp(f"{RESULTS}/cluster/probe.json"),
     log:

@@ -14,7 +14,12 @@ from workflow_scripts.jobs import measured_needs
 from workflow_scripts.lock import explain_leftover, lock_folder, only_reads, refuse_orphans
 from workflow_scripts.provenance import code_hash, pinned_packages, refuse_other_versions
 from workflow_scripts.report import products
-from workflow_scripts.scratch import forget_finished, planned_digest, reopen_unrecorded
+from workflow_scripts.scratch import (
+    forget_finished,
+    planned_digest,
+    remove_unrecorded_rollouts,
+    reopen_unrecorded,
+)
 from workflow_scripts.sharing import restoring_mark
 from workflow_scripts.study import Study
 
@@ -29,11 +34,13 @@ try:
     DATA, RESULTS = f"data/{study.tier}", f"results/{study.tier}"
     if workflow.is_main_process and not only_reads(sys.argv[1:]):
         lock = lock_folder(Path(RESULTS))
-        if "--unlock" not in sys.argv:
+        refuse_queued(study.tier)
+        refuse_orphans(Path(RESULTS))
+        if "--unlock" in sys.argv:
+            remove_unrecorded_rollouts(Path(RESULTS))
+        else:
             if restoring_mark(study.tier).exists():
                 raise StudyError(f"{RESULTS} is restored in part: make restore TIER={study.tier}")
-            refuse_queued(study.tier)
-            refuse_orphans(Path(RESULTS))
             refuse_other_versions()
             explain_leftover((RESULTS, DATA), sys.argv[1:])
             reopen_unrecorded(Path(RESULTS))

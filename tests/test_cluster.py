@@ -2,8 +2,8 @@
 
 import pytest
 
-from workflow_scripts import cluster
-from workflow_scripts.cluster import read_site, tell_endings
+from workflow_scripts import cluster, probe
+from workflow_scripts.cluster import read_site, status_command, tell_endings
 from workflow_scripts.files import StudyError
 from workflow_scripts.jobs import measured_needs
 
@@ -41,6 +41,36 @@ def test_a_command_that_is_missing_or_silent_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(StudyError, match="no squeue on PATH"):
         cluster.queued_jobs("smoke")
+
+
+@pytest.mark.parametrize(("age", "warned"), [(60, True), (300, False)])
+def test_a_slurm_that_soon_forgets_its_jobs_is_told(tmp_path, monkeypatch, capsys, age, warned):
+    scontrol = tmp_path / "scontrol"
+    scontrol.write_text(f"#!/bin/sh\necho 'MinJobAge               = {age} sec'\n")
+    scontrol.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    status_command.cache_clear()
+    assert status_command() == "squeue"
+    told = capsys.readouterr().err
+    assert "no sacct on PATH" in told
+    assert ("MinJobAge of slurm.conf is 60 seconds" in told) == warned
+
+
+def test_a_job_whose_packages_differ_says_so_and_looks_no_further(tmp_path, monkeypatch, capsys):
+    def other_versions():
+        raise StudyError("torch 1.0 is installed, 2.0 is pinned")
+
+    monkeypatch.setattr(probe, "refuse_other_versions", other_versions)
+    report = tmp_path / "probe.json"
+    probe.check(tmp_path / "token", 0, "cpu", [tmp_path / "no model"], report)
+    monkeypatch.setattr("sys.argv", ["probe", "show", str(report)])
+    with pytest.raises(StudyError, match="the cluster is not ready"):
+        probe.main()
+    told = capsys.readouterr().out
+    assert "environment: FAILED: torch 1.0 is installed" in told
+    assert "remedy: make install" in told
+    assert "model" not in told
+    assert not report.exists(), "the next one looks again"
 
 
 ENDINGS = {

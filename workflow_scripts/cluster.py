@@ -24,10 +24,10 @@ from snakemake.utils import update_config
 
 from workflow_scripts.files import StudyError, run_stage
 from workflow_scripts.lock import lock_folder, unlock_folder
-from workflow_scripts.records import RECORDS, find_records
 
 SITE_FILE = Path("profiles/slurm/site.yaml")
 _SITE_KEYS = ("account", "cpu_partition", "gpu_partition", "qos", "constraint")
+_LEAST_JOB_AGE = 240  # seconds: snakemake's executor looks at the queue every 180 at the rarest
 _POLL_SECONDS = 10  # between looks at the queue while waiting
 _LOGS = Path(".snakemake/slurm_logs")  # of the executor: <rule>/<wildcards>/<job>.log
 _ENDINGS = {  # and what SLURM writes into them
@@ -66,6 +66,20 @@ def _ask(*command: str) -> str:
     return run.stdout
 
 
+def _warn_of_short_memory() -> None:
+    """Say on stderr if slurmctld forgets ended jobs before squeue is asked for them."""
+    try:
+        age = re.search(r"MinJobAge\s*=\s*(\d+)", _ask("scontrol", "show", "config"))
+    except StudyError:
+        return
+    if age and int(age[1]) < _LEAST_JOB_AGE:
+        print(
+            f"slurm: MinJobAge of slurm.conf is {age[1]} seconds: snakemake may wait for ever for "
+            f"a job that SLURM has forgotten; ask for {_LEAST_JOB_AGE} or more, or for accounting",
+            file=sys.stderr,
+        )
+
+
 @cache
 def status_command() -> str:
     """sacct where there is accounting, else squeue; says on stderr what was found."""
@@ -73,6 +87,7 @@ def status_command() -> str:
         _ask("sacct", "--noheader", "--parsable2", "--starttime=now")
     except StudyError as error:
         print(f"slurm: states of jobs by squeue, there is no accounting ({error})", file=sys.stderr)
+        _warn_of_short_memory()
         return "squeue"
     print("slurm: states of jobs by sacct", file=sys.stderr)
     return "sacct"
@@ -164,7 +179,6 @@ def settle(tier: str, cancel: bool) -> None:
     """Wait until none of a tier's jobs is in the queue; cancel them first, where that is asked.
 
     Training that is cancelled saves its state, and goes on from there when it is submitted again.
-    Rollouts that ended unnoticed are removed: nothing says which settings they are of.
     Raises StudyError if a snakemake is at work on the tier.
     """
     lock = lock_folder(Path("results", tier))
@@ -179,11 +193,6 @@ def settle(tier: str, cancel: bool) -> None:
             jobs = queued_jobs(tier)
         except StudyError as error:  # slurmctld is restarted now and then
             print(error, file=sys.stderr)
-    recorded = find_records(RECORDS)
-    for rollouts in Path("results", tier).glob("rollouts/*/*.parquet"):
-        if str(rollouts) not in recorded:
-            print(f"{rollouts} has no record of its settings: sampled again", file=sys.stderr)
-            rollouts.unlink()
     unlock_folder(lock)
 
 

@@ -30,7 +30,8 @@ def lock_folder(folder: Path) -> IO[str]:
     Raises StudyError, naming the process that has it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    file = (folder / LOCK).open("a+")
+    path = folder / LOCK
+    file = path.open("a+")
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -46,6 +47,9 @@ def lock_folder(folder: Path) -> IO[str]:
             f"{folder} cannot be locked ({error.strerror}): put the project on a file system that "
             "has file locks (NFS 4, Lustre mounted with flock)"
         ) from None
+    if not path.exists() or not os.path.samestat(path.stat(), os.fstat(file.fileno())):
+        file.close()  # who had it removed it after this process had opened it
+        return lock_folder(folder)
     file.truncate(0)
     file.write(f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%F %T')}")
     file.flush()

@@ -75,7 +75,9 @@ def _models(folders: list[Path]) -> Iterator[Check]:
 
 def check(token: Path, gpus: int, device: str, models: list[Path], output: Path) -> None:
     """Write what a job on this node finds."""
-    checks = [_environment(), _shared_files(token), _gpus(gpus, device), *_models(models)]
+    checks = [_environment()]
+    if checks[0][-1] is None:
+        checks += [_shared_files(token), _gpus(gpus, device), *_models(models)]
     write_json(
         output, {"node": socket.gethostname(), "job": os.getenv("SLURM_JOB_ID"), "checks": checks}
     )
@@ -107,6 +109,7 @@ def main() -> None:
     if args.pop("command") == "check":
         check(**args)
     elif not show(args["report"]):
+        args["report"].unlink()  # snakemake would keep it, and show it again once all is mended
         raise StudyError("the cluster is not ready: see the remedies above")
 
 

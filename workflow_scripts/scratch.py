@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import json
 import shutil
+import sys
 from pathlib import Path
 
 from workflow_scripts.files import StudyError, read_json, run_stage, sha256
@@ -31,26 +32,54 @@ def planned_digest(stage: str, settings: dict, seed: int, code_hash: str) -> str
     return digest({"stage": stage, "settings": settings, "seed": seed, "code_hash": code_hash})
 
 
-def forget_finished(results: Path) -> None:
-    """Remove the scratch folders of finished runs, once snakemake has recorded all of them.
-
-    Call it when snakemake ends well: on Ctrl-C it may not know yet of runs that ended on a cluster.
-    """
-    for finished in results.glob(f"*/*/{SCRATCH}/*/{FINISHED}"):
-        shutil.rmtree(finished.parents[1], ignore_errors=True)
-
-
-def reopen_unrecorded(results: Path) -> None:
-    """Have finished runs of which snakemake has no record run again, which puts their outputs back.
+def _unrecorded(files: list[Path]) -> list[Path]:
+    """Those of which snakemake has no record, or one of an earlier file in their place.
 
     A job on a cluster that outlives its snakemake leaves outputs that are taken for whole, but no
     parameters or inputs with them: later changes of those would go unnoticed.
     """
-    runs = [finished.parents[2] for finished in results.glob(f"*/*/{SCRATCH}/*/{FINISHED}")]
-    recorded = find_records(RECORDS) if runs else {}
+    records = find_records(RECORDS) if files else {}
+
+    def is_recorded(file: Path) -> bool:
+        record = records.get(str(file))
+        return record is not None and record.stat().st_mtime >= file.stat().st_mtime
+
+    return [file for file in files if file.is_file() and not is_recorded(file)]
+
+
+def _finished_runs(results: Path) -> list[Path]:
+    """The records of the runs that keep copies of their outputs, there or not."""
+    return [
+        finished.parents[2] / "run.json" for finished in results.glob(f"*/*/{SCRATCH}/*/{FINISHED}")
+    ]
+
+
+def forget_finished(results: Path) -> None:
+    """Remove the scratch folders of the finished runs that snakemake has recorded."""
+    runs = _finished_runs(results)
+    unrecorded = _unrecorded(runs)
     for run in runs:
-        if str(run / "run.json") not in recorded:
-            (run / "run.json").unlink(missing_ok=True)
+        if run.is_file() and run not in unrecorded:
+            shutil.rmtree(run.parent / SCRATCH, ignore_errors=True)
+
+
+def reopen_unrecorded(results: Path) -> None:
+    """Have finished runs that are not recorded run again, which puts their outputs back."""
+    for run in _unrecorded(_finished_runs(results)):
+        run.unlink()
+
+
+def remove_unrecorded_rollouts(results: Path) -> None:
+    """Remove the rollouts that jobs of a killed snakemake left, if snakemake never learnt of them.
+
+    Call it before its lock is removed: what is older than that is none of their work.
+    """
+    locks = [lock.stat().st_mtime for lock in Path(".snakemake/locks").glob("*.lock")]
+    rollouts = list(results.glob("rollouts/*/*.parquet"))
+    for file in _unrecorded(rollouts):
+        if locks and file.stat().st_mtime >= min(locks):
+            print(f"{file} has no record of its settings: sampled again", file=sys.stderr)
+            file.unlink()
 
 
 def _is_needed(scratch: Path, planned: str | None) -> bool:

@@ -41,9 +41,10 @@ def restoring_mark(tier: str) -> Path:
     return Path("results", f"{tier}.restoring")
 
 
-def _remove(folders: list[Path]) -> None:
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
+def _empty(folders: list[Path]) -> None:
+    """Remove all that folders hold but the lock, which is this process's own."""
+    for path in (path for folder in folders for path in folder.glob("*") if path.name != LOCK):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _dvc(*arguments: str) -> None:
@@ -127,7 +128,7 @@ def restore(tier: str) -> None:
     folders, mark = _folders(tier), restoring_mark(tier)
     lock = lock_folder(Path("results", tier))
     if mark.exists():
-        _remove(folders)  # what an interrupted restore has left
+        _empty(folders)  # what an interrupted restore has left
     for folder in folders:
         if any(path.name != LOCK for path in folder.glob("*")):
             raise StudyError(f"{folder} holds something already: move it away and restore again")
@@ -142,7 +143,7 @@ def restore(tier: str) -> None:
             )
         shutil.copytree(_records_folder(tier), RECORDS, dirs_exist_ok=True)
     except BaseException:
-        _remove(folders)
+        _empty(folders)
         _drop_altered_objects()
         mark.unlink()
         raise

@@ -15,6 +15,7 @@ from tests.train.conftest import OPTIMIZATION, RL, model_settings
 from workflow_scripts.files import StudyError, read_json
 from workflow_scripts.scratch import SCRATCH
 from workflow_scripts.train import checkpoints, grpo
+from workflow_scripts.train.run import RunRecord
 from workflow_scripts.train.sft import run_sft
 
 STEPS = 6
@@ -112,6 +113,19 @@ def test_a_killed_run_goes_on_to_the_same_bits(
     last = step // 10 * 10 if train is train_sft else step  # SFT logs, and saves, every 10 steps
     assert read_json(resumed / "run.json")["resumed_at"] == [last]
     assert read_json(whole / "run.json")["resumed_at"] == []
+
+
+def test_a_run_killed_as_it_writes_its_results_trains_its_last_steps_again(
+    tiny, some_rewards, monkeypatch
+):
+    whole = train_rl(tiny, "full", "whole")
+    with monkeypatch.context() as patch:
+        patch.setattr(RunRecord, "write", lambda *_, **__: kill())
+        with pytest.raises(Killed):
+            train_rl(tiny, "full", "killed")
+    resumed = train_rl(tiny, "full", "killed")
+    assert outputs(resumed) == outputs(whole)
+    assert read_json(resumed / "run.json")["resumed_at"] == [STEPS - 1]
 
 
 def test_a_second_signal_ends_a_run_at_once(tiny, interrupt, some_rewards):

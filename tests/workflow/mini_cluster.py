@@ -121,6 +121,7 @@ def _free_ports(n: int) -> list[int]:
 class MiniCluster:
     def __init__(self, folder: Path, *, accounting: bool = False):
         self.folder, self.accounting = folder, accounting
+        self._database: subprocess.Popen | None = None
         for name in ("run", "state", "spool/n1", "spool/n2", "log", "bin"):
             (folder / name).mkdir(parents=True)
         host = socket.gethostname()
@@ -212,13 +213,15 @@ class MiniCluster:
         self._end("slurmctld")
 
     def stop(self) -> None:
-        self.ask("scancel", "--user=root")
-        self.wait_until(lambda: not self.jobs(format="%i"), seconds=60)
-        self._end("slurmd-n1", "slurmd-n2", "slurmctld")
-        self._end("slurmdbd", "munged")
-        if self.accounting:
-            self._database.terminate()
-            self._database.wait(timeout=30)
+        try:
+            self.ask("scancel", "--user=root")
+            self.wait_until(lambda: not self.jobs(format="%i"), seconds=60)
+        finally:
+            self._end("slurmd-n1", "slurmd-n2", "slurmctld")
+            self._end("slurmdbd", "munged")
+            if self._database:
+                self._database.terminate()
+                self._database.wait(timeout=30)
 
     def ask(self, *command: str) -> str:
         environment = {**os.environ, **self.environment}

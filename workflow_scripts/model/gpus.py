@@ -26,10 +26,11 @@ def visible_gpus() -> list[str]:
 def claim_gpu() -> None:
     """Take a free GPU for this process, for as long as it runs; wait until there is one.
 
-    Call it before CUDA starts. Where one GPU is visible, or none, there is nothing to choose.
+    Call it before CUDA starts. A single one that SLURM gave is nobody else's, whatever its name.
     """
     gpus = visible_gpus()
-    if len(gpus) < 2 or _claimed:
+    given = len(gpus) == 1 and "SLURM_JOB_ID" in os.environ
+    if not gpus or given or _claimed:
         return
     folder = Path(tempfile.gettempdir(), f"select-and-improve-gpus-{os.getuid()}")
     told = False

@@ -100,8 +100,9 @@ class Checkpoints(TrainerCallback):
                 (self.incoming / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(self.run / name, self.incoming / name)
         self.incoming.replace(self.folder / FINISHED)
+        mine = (path for path in self.folder.iterdir() if path.name not in (IDENTITY, FINISHED))
         others = (path for path in self.folder.parent.iterdir() if path != self.folder)
-        for unneeded in (*self._steps(), *others):
+        for unneeded in (*mine, *others):
             shutil.rmtree(unneeded)
         unlock_folder(self.lock)
 

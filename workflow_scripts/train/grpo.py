@@ -144,11 +144,14 @@ class ScoredModels(TrainerCallback):
             return False
         return True
 
-    def move_to(self, folder: Path) -> None:
-        """Put the models in their place, and remove those of an earlier run from there."""
+    def copy_to(self, folder: Path) -> None:
+        """Put the models in their place, and remove those of an earlier run from there.
+
+        A run that is stopped before its results are complete goes on only where they still are.
+        """
         shutil.rmtree(folder, ignore_errors=True)
         if self.folder.is_dir():
-            self.folder.replace(folder)
+            shutil.copytree(self.folder, folder)
 
 
 def grpo_config(rl: dict, model: dict, seed: int, output: Path) -> GRPOConfig:
@@ -235,7 +238,7 @@ def run_grpo(
 
     write_step_table(output / "log.csv", history, LOGGED)
     log.write(output / "rollouts.csv")
-    scored.move_to(output / "checkpoints")
+    scored.copy_to(output / "checkpoints")
     files = save_model(trainer.model, tokenizer, output / "model")
     record.write(
         output / "run.json",
