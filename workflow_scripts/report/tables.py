@@ -199,10 +199,10 @@ def robustness(inputs: Inputs, axis: str) -> Table:
                 known = paper.CROSS_ENTROPY.get((model, inputs.multiple_of_default(axis, value)))
                 measure = {"measure": CROSS_ENTROPY}
                 rows.append(_row({**keys, **measure}, measured[1], known))
+    same = "multiple of the default" if stage == SFT else "value of this setting"
     notes = (
         f"{axis} varies; after {stage}, validation problems of {steps} steps, fractions. {_MIX}",
-        "The paper's value is that of its own default, or of the same value of this setting; for "
-        "cross-entropy, of the same multiple of the default.",
+        f"The paper's value is that of its own default, or of the same {same}.",
         f"{robustness_seeds(inputs)}.",
     )
     return Table(pd.DataFrame(rows), ["model", "setting"], "measure", notes)
