@@ -46,7 +46,7 @@ def _by_type(inputs: Inputs, field_size: int, reference: dict) -> Figure:
     style.legend_above(figure, handles)
     problems = f"GF({field_size}), validation, {inputs.hardest} steps: {style.describe(drawn)}"
     if reference:
-        problems += "; the paper's “all” has its own mix of types"
+        problems += "; the paper's “all”: at its own mix"
     style.add_footer(figure, inputs, problems)
     return figure
 

@@ -104,7 +104,7 @@ def dynamics(inputs: Inputs) -> Figure:
                 band = curves.band(moving_mean(*getattr(curves, attribute)))
                 style.draw_band(panel, curves.steps, band, color=color, linestyle=line)
                 if inputs.scores:
-                    shift = 0.01 * curves.steps[-1] * (index - (len(models) - 1) / 2)
+                    shift = 0.02 * curves.steps[-1] * (index - (len(models) - 1) / 2)
                     _draw_scored(panel, inputs, model, steps, measure, shift)
         column[0].set_title(f"{rl_stage(steps)}, on {steps} steps")
         _label_steps(column[-1])
