@@ -115,7 +115,7 @@ def wait_for_checkpoint(cluster: MiniCluster, project: Project, run: str) -> str
     saved = lambda: set(project.folder.glob(f"results/smoke/rl/{run}/scratch/*/step-*"))  # noqa: E731
     cluster.wait_until(lambda: job_of(cluster, run), seconds=180)
     before = saved()  # the job before this one may have saved as it ended
-    cluster.wait_until(lambda: saved() - before, seconds=60)
+    cluster.wait_until(lambda: saved() - before, seconds=120)
     return job_of(cluster, run)
 
 
