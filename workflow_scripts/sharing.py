@@ -143,7 +143,8 @@ def restore(tier: str) -> None:
             )
         shutil.copytree(_records_folder(tier), RECORDS, dirs_exist_ok=True)
     except BaseException:
-        _empty(folders)
+        for folder in folders:
+            shutil.rmtree(folder, ignore_errors=True)
         _drop_altered_objects()
         mark.unlink()
         raise
