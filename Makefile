@@ -3,16 +3,31 @@ SHELL := /bin/bash
 PYTHON ?= python3
 TIER ?= laptop
 TARGETS ?= all
+CONFIG = config/$(TIER).yaml
 SNAKEMAKE = .venv/bin/snakemake
-FINISHED = @plan="$$($(SNAKEMAKE) $(TARGETS) --dry-run --configfile config/$(TIER).yaml 2>&1)" \
-	|| { tail -n 1 <<< "$$plan"; exit 1; }; \
-	grep -q "Nothing to be done" <<< "$$plan" \
-	|| { echo "not finished: make study TIER=$(TIER) TARGETS='$(TARGETS)'"; exit 1; }
+VERIFY = .venv/bin/python -m workflow_scripts.operate.verify $(TARGETS) --configfile $(CONFIG)
+export STUDY_COMMAND = make $@ TIER=$(TIER) TARGETS='$(TARGETS)'
 
 .DEFAULT_GOAL := help
-.PHONY: help install study resume test benchmark torture cost gpu-check why record publish restore clean
+COMMANDS := help install study resume verify why record publish restore cost gpu-check benchmark test torture clean
+.PHONY: $(COMMANDS)
 
-help: ## Show the targets.
+# A mistyped word must not run something else: make ignores variables that it does not know.
+UNKNOWN := $(filter-out $(COMMANDS) .venv/.installed,$(MAKECMDGOALS))
+ifneq ($(UNKNOWN),)
+    $(error no command $(UNKNOWN); a target of the study is named so: make study TARGETS='$(UNKNOWN)')
+endif
+ifdef tier
+    $(error tier=$(tier): write TIER=$(tier))
+endif
+ifdef targets
+    $(error targets=$(targets): write TARGETS='$(targets)')
+endif
+ifeq ($(wildcard $(CONFIG)),)
+    $(error no tier $(TIER): there is no $(CONFIG); tiers: $(filter-out default,$(patsubst config/%.yaml,%,$(wildcard config/*.yaml))))
+endif
+
+help: ## Show the commands.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 install: .venv/.installed ## Create .venv and install the pinned packages.
@@ -24,16 +39,34 @@ install: .venv/.installed ## Create .venv and install the pinned packages.
 	@touch $@
 
 study: install ## Run every figure, table and claim of a tier (TIER=laptop, smoke, gpu, paper; TARGETS=main).
-	$(SNAKEMAKE) $(TARGETS) --configfile config/$(TIER).yaml
-	@echo "Done: $(TARGETS) in results/$(TIER)"
+	@$(SNAKEMAKE) $(TARGETS) --configfile $(CONFIG)
 
 resume: install ## On SLURM, after a snakemake that was killed: wait for its jobs (CANCEL=yes: cancel), go on.
-	.venv/bin/python -m workflow_scripts.cluster --tier $(TIER) $(if $(CANCEL),--cancel)
-	$(SNAKEMAKE) $(TARGETS) --configfile config/$(TIER).yaml --unlock
-	$(SNAKEMAKE) $(TARGETS) --configfile config/$(TIER).yaml --workflow-profile profiles/slurm
+	@.venv/bin/python -m workflow_scripts.cluster --tier $(TIER) $(if $(CANCEL),--cancel)
+	@$(SNAKEMAKE) $(TARGETS) --configfile $(CONFIG) --workflow-profile profiles/slurm
 
-test: install ## Run the tests, the whole smoke tier among them.
-	.venv/bin/python -m pytest
+verify: install ## Read every file of TARGETS: is each what its job made, from what is there now?
+	@$(VERIFY)
+
+why: install ## Say in one line per job why it would run (TIER=laptop TARGETS=main).
+	@$(VERIFY) --why
+
+record: install ## Keep what is shown of TARGETS, once all of it is good, in results/reference.
+	@.venv/bin/python -m workflow_scripts.operate.record $(TARGETS) --tier $(TIER)
+
+publish: install ## Push a finished tier to a DVC remote (TIER=laptop REMOTE=/a/folder or s3://bucket/prefix).
+	@test -n "$(REMOTE)" || { echo "where to? make publish TIER=$(TIER) REMOTE=/a/folder or s3://bucket/prefix"; exit 1; }
+	@.venv/bin/python -m workflow_scripts.operate.sharing publish --tier $(TIER) --remote '$(REMOTE)'
+
+restore: install ## Pull a published tier into a fresh clone and verify it (TIER=laptop).
+	@.venv/bin/python -m workflow_scripts.operate.sharing restore --tier $(TIER)
+
+cost: install ## Tell what a tier would cost, by stage and target, before anything runs (TIER=paper).
+	@$(SNAKEMAKE) cost --configfile $(CONFIG) --quiet host progress rules
+
+gpu-check: install ## Measure what a step takes on this GPU, for make cost (20 minutes at most).
+	.venv/bin/python -m workflow_scripts.gpu_check --output results/gpu-check
+	@echo "For make cost: mkdir -p results/reference/gpu && cp results/gpu-check/rates.* results/reference/gpu"
 
 benchmark: install ## Time to Table 1 from nothing, by stage, and RL steps against TRL's (about an hour).
 	rm -rf data/benchmark results/benchmark
@@ -43,31 +76,11 @@ benchmark: install ## Time to Table 1 from nothing, by stage, and RL steps again
 		&& .venv/bin/python -m workflow_scripts.report.cost --tier benchmark
 	$(SNAKEMAKE) rl_benchmark --configfile config/laptop.yaml --config tier=benchmark
 
+test: install ## Run the tests, the whole smoke tier among them.
+	.venv/bin/python -m pytest
+
 torture: install ## Kill a small study a hundred times, damage its checkpoints, and compare (half an hour).
 	.venv/bin/python -m pytest -s tests/workflow/test_kills.py --kills 100
 
-cost: install ## Tell what a tier would cost, by stage and target, before anything runs (TIER=paper).
-	@$(SNAKEMAKE) cost --configfile config/$(TIER).yaml --quiet host progress rules
-
-gpu-check: install ## Measure what a step takes on this GPU, for make cost (20 minutes at most).
-	.venv/bin/python -m workflow_scripts.gpu_check --output results/gpu-check
-	@echo "For make cost: mkdir -p results/reference/gpu && cp results/gpu-check/rates.* results/reference/gpu"
-
-why: install ## Say in one line per job why it would run (TIER=laptop TARGETS=main).
-	@.venv/bin/python -m workflow_scripts.why $(TARGETS) --configfile config/$(TIER).yaml
-
-record: install ## Keep what is shown of TARGETS, once it is up to date, in results/reference.
-	$(FINISHED)
-	.venv/bin/python -m workflow_scripts.report.record --tier $(TIER)
-
-publish: install ## Push a finished tier to a DVC remote (TIER=laptop REMOTE=/a/folder or s3://bucket/prefix).
-	@test -n "$(REMOTE)" || { echo "where to? make publish TIER=$(TIER) REMOTE=/a/folder or s3://bucket/prefix"; exit 1; }
-	$(FINISHED)
-	.venv/bin/python -m workflow_scripts.sharing publish --tier $(TIER) --remote '$(REMOTE)'
-
-restore: install ## Pull a published tier into a fresh clone and verify it (TIER=laptop).
-	.venv/bin/python -m workflow_scripts.sharing restore --tier $(TIER)
-
 clean: ## Remove everything that the workflow made for a tier.
-	@test -f config/$(TIER).yaml || { echo "no tier $(TIER) in config/"; exit 1; }
 	rm -rf data/$(TIER) results/$(TIER)

@@ -40,19 +40,22 @@ localrules:
 rule all:
     default_target: True
     input:
-        FIGURE_FILES,
-        TABLE_FILES,
-        expand(rules.metrics.output, experiment=study.members),
-        expand(rules.provenance.output, experiment=study.members),
-        rules.claims.output,
+        plan.outputs("all"),
     message:
         f"{study.tier}: every figure, table and claim is in {RESULTS}"
 
 
+if workflow.is_main_process:
+    refuse_unknown_targets()
+
+
+onstart:
+    begin()
+
+
 onsuccess:
-    forget_finished(Path(RESULTS))
-    tell_endings()
+    end()
 
 
 onerror:
-    tell_endings()
+    end()

@@ -2,6 +2,8 @@
 
 
 rule base_model:
+    input:
+        unpack(inputs("base/{base}")),
     output:
         manifest=f"{RESULTS}/base/{{base}}/model/manifest.json",
         log=f"{RESULTS}/base/{{base}}/log.csv",
@@ -16,23 +18,17 @@ rule base_model:
         mem_mb=need("base", "mem_mb"),
         runtime=need("base", "runtime"),
         gpu=study.settings.jobs.gpus,
-    params:
-        settings=lambda w: as_json(study.base_settings(w.base)),
-        folder=subpath(output.record, parent=True),
-        code=code("train.base"),
     message:
         "Train the base model {wildcards.base} from scratch"
     shell:
-        training("train.base")
-        + " --settings {params.settings:q} --output {params.folder:q} 2> {log:q}"
+        run_job("base/{base}")
 
 
 rule compare_base:
     input:
-        trained=[f"{RESULTS}/base/{name}/model/manifest.json" for name in study.base_tasks],
-        shipped=[f"data/base/{name}/model/manifest.json" for name in study.base_tasks],
+        unpack(inputs("base/comparison")),
     output:
-        f"{RESULTS}/base/comparison.md",
+        page=f"{RESULTS}/base/comparison.md",
     log:
         f"{RESULTS}/logs/base/comparison.log",
     benchmark:
@@ -42,38 +38,25 @@ rule compare_base:
         mem_mb=2000,
         runtime=10,
         gpu=study.settings.jobs.gpus,
-    params:
-        settings=lambda w: [as_json(study.base_settings(name)) for name in study.base_tasks],
-        code=code("train.compare_base"),
     message:
         "Compare the base models trained here with the shipped ones"
     shell:
-        python("train.compare_base")
-        + " --settings {params.settings:q} --trained {input.trained:q} --shipped {input.shipped:q}"
-        " --output {output:q} 2> {log:q}"
+        run_job("base/comparison")
 
 
-rule rebuild_base:
+rule hub_model:
     input:
-        rules.compare_base.output,
-    localrule: True
-    message:
-        "The base models were trained anew: {input}"
-
-
-rule fetch_model:
+        unpack(inputs("hub")),
     output:
         manifest=f"{RESULTS}/hub/model/manifest.json",
     log:
-        f"{RESULTS}/logs/base/fetch.log",
+        f"{RESULTS}/logs/base/hub.log",
     benchmark:
-        f"{RESULTS}/benchmarks/base/fetch.tsv"
+        f"{RESULTS}/benchmarks/base/hub.tsv"
     localrule: True
+    retries: 0
     threads: 1
-    params:
-        hub=lambda w: as_json(study.settings.model.hub and study.settings.model.hub.model_dump()),
-        code=code("model.fetch"),
     message:
-        "Fetch the pre-trained model {params.hub}"
+        "Fetch the pre-trained model"
     shell:
-        python("model.fetch") + " --hub {params.hub:q} --output {output.manifest:q} 2> {log:q}"
+        run_job("hub")

@@ -8,9 +8,26 @@ GIVEN_MODELS = sorted(
 )
 
 
+TOKEN, REPORT = f"{RESULTS}/cluster/token", f"{RESULTS}/cluster/probe.json"
+PROBE = f"{shlex.quote(sys.executable)} -m workflow_scripts.probe"
+
+
+def anew(*files):
+    """An input function that has a job run whatever is there: an old report says nothing."""
+
+    def no_file(wildcards):
+        if workflow.is_main_process:
+            workflow.dag.forcefiles.update(files)
+        return []
+
+    return no_file
+
+
 rule cluster_token:
+    input:
+        anew(TOKEN),
     output:
-        temp(f"{RESULTS}/cluster/token"),
+        token=temp(TOKEN),
     log:
         f"{RESULTS}/logs/cluster/token.log",
     benchmark:
@@ -25,10 +42,11 @@ rule cluster_token:
 
 rule cluster_probe:
     input:
+        nothing=anew(REPORT),
         token=rules.cluster_token.output,
         models=[f"{folder}/manifest.json" for folder in GIVEN_MODELS],
     output:
-        temp(f"{RESULTS}/cluster/probe.json"),
+        report=temp(REPORT),
     log:
         f"{RESULTS}/logs/cluster/probe.log",
     benchmark:
@@ -44,7 +62,7 @@ rule cluster_probe:
     message:
         "Look around from within a job"
     shell:
-        python("probe") + " check --token {input.token:q} --gpus {resources.gpu}"
+        PROBE + " check --token {input.token:q} --gpus {resources.gpu}"
         " --device {params.device:q} --models {params.models:q} --output {output:q} 2> {log:q}"
 
 
@@ -55,4 +73,4 @@ rule cluster_check:
     message:
         "What the cluster lacks"
     shell:
-        python("probe") + " show {input:q}"
+        PROBE + " show {input:q}"

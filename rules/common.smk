@@ -1,26 +1,17 @@
-# Named helpers of the rules; no rules stand here.
-import json
-import os
+# What the rules share: the study and its plan, and how a job is run. No rules stand here.
 import shlex
 import sys
 from pathlib import Path
 
 sys.path.insert(0, workflow.basedir)
 
-from workflow_scripts.cluster import refuse_queued, tell_endings
-from workflow_scripts.configuration import ConfigurationError, refuse, validate
+from workflow_scripts.cluster import tell_endings
+from workflow_scripts.configuration import refuse, refuse_unnamed, validate
 from workflow_scripts.files import StudyError
-from workflow_scripts.jobs import measured_needs
-from workflow_scripts.lock import explain_leftover, lock_folder, only_reads, refuse_orphans
-from workflow_scripts.provenance import code_hash, pinned_packages, refuse_other_versions
-from workflow_scripts.report import products
-from workflow_scripts.scratch import (
-    forget_finished,
-    planned_digest,
-    remove_unrecorded_rollouts,
-    reopen_unrecorded,
-)
-from workflow_scripts.sharing import restoring_mark
+from workflow_scripts.needs import measured_needs
+from workflow_scripts.operate.command_line import read_command_line, refuse_missing_profiles
+from workflow_scripts.operate.session import Session
+from workflow_scripts.plan import Plan, find_jobs
 from workflow_scripts.study import Study
 
 # The order in which they win: what the command line names stands over the defaults.
@@ -28,25 +19,16 @@ CONFIG_FILES = [
     Path(os.path.relpath(file)) for file in (workflow.configfiles[-1], *workflow.configfiles[:-1])
 ]
 try:
+    refuse_missing_profiles()
+    refuse_unnamed(config, CONFIG_FILES)
     study = Study(validate(config, CONFIG_FILES))
     if missing := study.missing_base_model():
         raise refuse(*missing, config, CONFIG_FILES)
-    DATA, RESULTS = f"data/{study.tier}", f"results/{study.tier}"
-    if workflow.is_main_process and not only_reads(sys.argv[1:]):
-        lock = lock_folder(Path(RESULTS))
-        refuse_queued(study.tier)
-        refuse_orphans(Path(RESULTS))
-        if "--unlock" in sys.argv:
-            remove_unrecorded_rollouts(Path(RESULTS))
-        else:
-            if restoring_mark(study.tier).exists():
-                raise StudyError(f"{RESULTS} is restored in part: make restore TIER={study.tier}")
-            refuse_other_versions()
-            explain_leftover((RESULTS, DATA), sys.argv[1:])
-            reopen_unrecorded(Path(RESULTS))
-except (ConfigurationError, StudyError) as error:
+except StudyError as error:
     sys.exit(f"error: {error}")
-
+DATA, RESULTS = f"data/{study.tier}", f"results/{study.tier}"
+plan = Plan(study)
+session = Session(plan)
 
 # Above those of runs: what is ready to be shown is shown, and data come first of all.
 COLLECT_PRIORITY, SHOW_PRIORITY, DATA_PRIORITY = 1500, 2000, 3000
@@ -61,39 +43,29 @@ wildcard_constraints:
     run=r"[^/]+",
 
 
-def as_json(value):
-    """A parameter of a command line, and of what decides whether a job runs again."""
-    return json.dumps(value, sort_keys=True)
+def inputs(name):
+    """An input function: the inputs of the plan's job of a name, which may hold wildcards.
+
+    Receipts decide whether the job runs, and not the time stamps of its inputs, which are therefore
+    ancient to Snakemake. A job that is not good is forced, as the option --forcerun would.
+    """
+
+    def of_job(wildcards):
+        job = plan.jobs.get(name.format_map(dict(wildcards.items())))
+        if job is None:  # no run of this configuration is called so
+            return {}
+        if workflow.is_main_process and job.outputs and not session.verdicts[job.name].good:
+            workflow.dag.forcefiles.update(job.outputs.values())
+        return {kind: [ancient(file) for file in files] for kind, files in job.inputs.items()}
+
+    return of_job
 
 
-def python(module):
-    """The command that runs a stage program."""
-    return f"{shlex.quote(sys.executable)} -m workflow_scripts.{module}"
-
-
-def training(module):
-    """The command of a training program. What no result depends on is not among the parameters."""
-    return f"{python(module)} --checkpoint-seconds {study.settings.checkpoint_seconds}"
-
-
-def reporting(module):
-    """The command of a program that reads the study's settings; `reported` says which count."""
-    settings = shlex.quote(study.settings.model_dump_json())
-    return f"{python(module)} --settings {settings}".replace("{", "{{").replace("}", "}}")
-
-
-def reported(*experiments):
-    """The settings on which what is reported of some experiments depends."""
-    settings = study.settings.model_dump(exclude={"base", "checkpoint_seconds", "jobs"})
-    named = ("main", *experiments)  # main's runs are those that the others vary
-    settings["experiments"] = {name: settings["experiments"][name] for name in named}
-    return as_json(settings)
-
-
-def code(module):
-    """The content of a stage program and of all that it imports: what reruns it if it changes."""
-    name = f"workflow_scripts.{module}"
-    return as_json({"code": code_hash(name), **pinned_packages(name)})
+def run_job(name, log=" 2> {log:q}"):
+    """The command that runs the plan's job of a name, which may hold wildcards."""
+    place = name.replace("{", "{wildcards.")
+    program = f"{shlex.quote(sys.executable)} -m workflow_scripts.operate.job"
+    return f"{program} '{RESULTS}/plan/{place}.json'{log}"
 
 
 def need(stage, resource):
@@ -108,13 +80,45 @@ def need(stage, resource):
     return lambda wildcards, attempt: first * attempt if grows else first
 
 
-def find_run(wildcards):
-    return study.runs[wildcards.run]
-
-
 def priority_of_run(wildcards, **_):
     return study.priorities[wildcards.run]
 
 
 def priority_of_sampling(wildcards, **_):
     return study.sampling_priority(wildcards.run, wildcards.evaluation)
+
+
+def planned(jobs):
+    """The plan's names of Snakemake's jobs; what only shows something is called as its rule is."""
+    jobs = list(jobs)
+    tools = [job.rule.name for job in jobs if not job.output and job.rule.name in plan.jobs]
+    return [*session.names(str(file) for job in jobs for file in job.output), *tools]
+
+
+def refuse_unknown_targets():
+    """Call it when all rules are known."""
+    known = {rule.name for rule in workflow.rules if not rule.has_wildcards()}
+    try:
+        for target in set(read_command_line().targets) - known:
+            find_jobs(plan, target)
+    except StudyError as error:
+        sys.exit(f"error: {error}")
+
+
+def begin():
+    """Before the first job: what `onstart` calls."""
+    try:
+        session.begin(planned(workflow.dag.needrun_jobs()), workflow.local_exec, workflow.touch)
+    except StudyError as error:
+        sys.exit(f"error: {error}")
+
+
+def end():
+    """After the last job: what `onsuccess` and `onerror` call."""
+    tell_endings()
+    jobs = list(workflow.dag.jobs)
+    logs = {name: str(log) for job in jobs for log in job.log for name in planned([job])}
+    try:
+        session.end(planned(jobs), logs)
+    except StudyError as error:
+        sys.exit(f"error: {error}")

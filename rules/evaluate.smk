@@ -3,8 +3,7 @@
 
 rule rollouts:
     input:
-        model=lambda w: f"{study.run_folder(find_run(w))}/model/manifest.json",
-        problems=lambda w: study.problems_file(find_run(w), w.evaluation),
+        unpack(inputs("rollouts/{run}/{evaluation}")),
     output:
         rollouts=f"{RESULTS}/rollouts/{{run}}/{{evaluation}}.parquet",
         record=f"{RESULTS}/rollouts/{{run}}/{{evaluation}}.json",
@@ -18,25 +17,17 @@ rule rollouts:
         mem_mb=need("rollouts", "mem_mb"),
         runtime=need("rollouts", "runtime"),
         gpu=study.settings.jobs.gpus,
-    params:
-        settings=lambda w: as_json(study.sampling_settings(find_run(w))),
-        models=lambda w: study.sampled_models(find_run(w), w.evaluation),
-        size=lambda w: study.evaluations[w.evaluation].arguments,
-        code=code("evaluate.sample"),
     message:
         "Sample {wildcards.run} on the problems {wildcards.evaluation}"
     shell:
-        python("evaluate.sample")
-        + " --settings {params.settings:q} --run {wildcards.run:q} --models {params.models:q}"
-        " --problems {input.problems:q} {params.size} --output {output.rollouts:q} --record {output.record:q} 2> {log:q}"
+        run_job("rollouts/{run}/{evaluation}")
 
 
 rule labels:
     input:
-        rollouts=rules.rollouts.output.rollouts,
-        problems=lambda w: study.problems_file(find_run(w), w.evaluation),
+        unpack(inputs("labels/{run}/{evaluation}")),
     output:
-        f"{RESULTS}/labels/{{run}}/{{evaluation}}.parquet",
+        labels=f"{RESULTS}/labels/{{run}}/{{evaluation}}.parquet",
     log:
         f"{RESULTS}/logs/labels/{{run}}-{{evaluation}}.log",
     benchmark:
@@ -46,10 +37,7 @@ rule labels:
     resources:
         mem_mb=2000,
         runtime=15,
-    params:
-        code=code("evaluate.label"),
     message:
         "Label the strategies of {wildcards.run} on the problems {wildcards.evaluation}"
     shell:
-        python("evaluate.label")
-        + " --rollouts {input.rollouts:q} --problems {input.problems:q} --output {output:q} 2> {log:q}"
+        run_job("labels/{run}/{evaluation}")

@@ -18,12 +18,11 @@ from functools import cache
 from pathlib import Path
 
 import psutil
-import yaml
-from snakemake.cli import parse_config
-from snakemake.utils import update_config
 
-from workflow_scripts.files import StudyError, run_stage
+from workflow_scripts.configuration import read_yaml
+from workflow_scripts.files import StudyError, run_program
 from workflow_scripts.lock import lock_folder, unlock_folder
+from workflow_scripts.operate.command_line import read_command_line
 
 SITE_FILE = Path("profiles/slurm/site.yaml")
 _SITE_KEYS = ("account", "cpu_partition", "gpu_partition", "qos", "constraint")
@@ -98,10 +97,12 @@ def read_site(path: Path = SITE_FILE) -> dict[str, str | None]:
 
     Raises StudyError if the file names something else.
     """
-    values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    unknown = sorted(set(values) - set(_SITE_KEYS))
-    if unknown:
-        raise StudyError(f"{path}: {unknown[0]}: not one of {', '.join(_SITE_KEYS)}")
+    values = read_yaml(path)
+    for key, value in values.items():
+        if key not in _SITE_KEYS:
+            raise StudyError(f"{path}: {key}: not one of {', '.join(_SITE_KEYS)}")
+        if value is not None and not re.fullmatch(r"[^\s'\"]+", str(value)):
+            raise StudyError(f"{path}: {key}: {value}: one word, or null")
     return {key: os.environ.get(f"STUDY_{key.upper()}") or values.get(key) for key in _SITE_KEYS}
 
 
@@ -123,22 +124,10 @@ def tell_endings(logs: Path = _LOGS) -> None:
                 print(f"slurm: {job} {reason}; see {log}", file=sys.stderr)
 
 
-def _plan(arguments: list[str]) -> tuple[str, int]:
-    """The tier and the GPUs of a job that a command line of snakemake comes to."""
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    parser.add_argument("--configfile", "--configfiles", nargs="+", default=[])
-    parser.add_argument("--config", "-C", nargs="+", default=[])
-    named, _ = parser.parse_known_args(arguments)
-    config: dict = {}
-    for file in ("config/default.yaml", *named.configfile):
-        update_config(config, yaml.safe_load(Path(file).read_text(encoding="utf-8")))
-    update_config(config, parse_config(named.config))
-    return config["tier"], int(config["jobs"]["gpus"])  # of --config, numbers may be strings
-
-
-def find_site(arguments: list[str]) -> Site:
-    """The site as the study of a command line of snakemake needs it."""
-    tier, gpus = _plan(arguments)
+def find_site() -> Site:
+    """The site as the study of this snakemake's command line needs it. Raises StudyError."""
+    config = read_command_line().config
+    tier, gpus = config["tier"], int(config["jobs"]["gpus"])  # of --config, numbers may be strings
     values = read_site()
     return Site(
         account=values["account"],
@@ -149,6 +138,14 @@ def find_site(arguments: list[str]) -> Site:
         job_prefix=job_prefix(tier),
         grouped_rollouts=1 if gpus else 8,
     )
+
+
+def site_or_exit() -> Site:
+    """As find_site, for a profile: Snakemake would show an error of a profile as a traceback."""
+    try:
+        return find_site()
+    except StudyError as error:
+        sys.exit(f"error: {error}")
 
 
 def queued_jobs(tier: str) -> dict[str, str]:
@@ -204,4 +201,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_program(main)

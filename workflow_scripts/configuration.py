@@ -1,19 +1,22 @@
 """Reading a configuration: validated before any job starts, and refused in one line."""
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
 
 import yaml
 from pydantic import ValidationError
+from snakemake.cli import parse_config
 from snakemake.utils import update_config
 
+from workflow_scripts.files import StudyError
 from workflow_scripts.settings import SEPARATOR, OtherField, Section, Settings, override
 
 _NOT_SET = object()
 
 
-class ConfigurationError(Exception):
+class ConfigurationError(StudyError):
     """One line: file, key, value and what is allowed."""
 
 
@@ -37,14 +40,18 @@ def _describe(error: ValidationError | ValueError) -> tuple[str, Any, str]:
     first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
     keys = [str(key) for key in first["loc"] if "[" not in str(key)]  # [: the name of a type
     if first["type"] == "extra_forbidden":
-        known = ", ".join(_section_at(keys[:-1]).model_fields)
-        return ".".join(keys), first["input"], f"no such key; known here: {known}"
+        known = list(_section_at(keys[:-1]).model_fields)
+        alike = get_close_matches(keys[-1], known, n=1)
+        hint = f"did you mean {alike[0]}? " if alike else ""
+        allowed = f"no such key; {hint}known here: {', '.join(known)}"
+        return ".".join(keys), first["input"], allowed
     message = first["msg"]
     if SEPARATOR in message:
         key, value, allowed = message.removeprefix("Value error, ").split(SEPARATOR)
         return ".".join([*keys, key]), value, allowed
     if first["type"] == "missing":
         return ".".join(keys), "(missing)", "a value is required"
+    message = message.removeprefix("Value error, ")
     return ".".join(keys), first["input"], message[0].lower() + message[1:]
 
 
@@ -64,7 +71,7 @@ def _value_at(section: Any, key: str) -> Any:
 def _file_of(key: str, config: dict, files: list[Path]) -> str:
     """The last file that sets a key, or the command line where that set it."""
     for file in reversed(files):
-        value = _value_at(yaml.safe_load(file.read_text()), key)
+        value = _value_at(read_yaml(file), key)
         if value is not _NOT_SET:
             is_section = isinstance(value, dict)  # a merged one differs without being overruled
             overruled = not is_section and repr(value) != repr(_value_at(config, key))
@@ -124,10 +131,72 @@ def validate(config: dict, files: list[Path]) -> Settings:
     return settings
 
 
+def refuse_unnamed(config: dict, files: list[Path]) -> None:
+    """Raise ConfigurationError if files beside the defaults name no tier.
+
+    The results of another study would else be taken for those of the default tier.
+    """
+    default, *others = files
+    named = any("tier" in read_yaml(file) for file in others)
+    if others and not named and config.get("tier") == read_yaml(default).get("tier"):
+        allowed = "a name of its own, for results/<tier>"
+        raise ConfigurationError(f"{others[-1]}: tier: (missing): {allowed}")
+
+
+def read_yaml(path: Path) -> dict:
+    """The content of a configuration file. Raises ConfigurationError if it has none."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path}: {(error.strerror or 'not readable').lower()}: name a configuration file that "
+            f"is there: {', '.join(sorted(map(str, Path('config').glob('*.yaml'))))}"
+        ) from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path}, line {mark.line + 1}" if mark else str(path)
+        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise ConfigurationError(f"{where}: not YAML: {problem}") from None
+    if not isinstance(content or {}, dict):
+        raise ConfigurationError(f"{path}: keys with values are expected, as in config/smoke.yaml")
+    return content or {}
+
+
+def read_changes(changes: list[str]) -> dict:
+    """What --config says, KEY=VALUE each. Raises ConfigurationError."""
+    for change in changes:
+        key, equals, value = change.partition("=")
+        if "." in key:
+            *sections, last = key.split(".")
+            inner = f"{{{last}: {value}}}"
+            for section in reversed(sections[1:]):
+                inner = f"{{{section}: {inner}}}"
+            raise ConfigurationError(
+                f"command line: {change}: write --config {sections[0]}='{inner}'"
+            )
+        if not equals or not key.isidentifier():
+            raise ConfigurationError(f"command line: {change}: write --config KEY=VALUE")
+    return parse_config(changes)
+
+
+def merge(files: list[Path], changes: list[str]) -> dict:
+    """The configuration that snakemake makes of files, the strongest last, and of --config."""
+    config: dict = {}
+    for file in files:
+        update_config(config, read_yaml(file))
+    update_config(config, read_changes(changes))
+    return config
+
+
+def read_configuration(files: list[Path], changes: list[str]) -> Settings:
+    """The settings that --configfile and --config come to. Raises ConfigurationError."""
+    everything = [Path("config/default.yaml"), *files]
+    config = merge(everything, changes)
+    refuse_unnamed(config, everything)
+    return validate(config, everything)
+
+
 def read_tier(tier: str, folder: Path = Path("config")) -> Settings:
     """The settings of a tier as `--configfile` has them. Raises ConfigurationError."""
-    config: dict = {}
     files = [folder / "default.yaml", folder / f"{tier}.yaml"]
-    for file in files:
-        update_config(config, yaml.safe_load(file.read_text()))
-    return validate(config, files)
+    return validate(merge(files, []), files)

@@ -17,6 +17,10 @@ class StudyError(Exception):
     """A fault of input, told in one line that says what, where and how to mend it."""
 
 
+class Temporary(StudyError):
+    """A fault that may be gone at the next try: a full disk, a run that was asked to stop."""
+
+
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside path, which replaces it if the block ends without an error.
@@ -57,7 +61,7 @@ def damaged(path: Path, reason: object) -> StudyError:
 
 @contextmanager
 def full_disk(folder: Path, needed: int) -> Iterator[None]:
-    """Raise StudyError for an error in the block while folder's disk has not the bytes needed.
+    """Raise Temporary for an error in the block while folder's disk has not the bytes needed.
 
     Writers of native code tell a full disk in many ways, or not at all.
     """
@@ -67,7 +71,7 @@ def full_disk(folder: Path, needed: int) -> Iterator[None]:
         free = shutil.disk_usage(folder).free
         if free >= needed:
             raise
-        raise StudyError(
+        raise Temporary(
             f"no space left on the disk of {folder}: {needed / 1e6:.0f} MB are needed and "
             f"{free / 1e6:.0f} MB free ({error}): free some and run again"
         ) from error
@@ -97,8 +101,8 @@ def find_difference(folder: Path, expected: dict[str, str]) -> tuple[str, bool] 
     return None
 
 
-def run_stage(main: Callable[[], None]) -> None:
-    """Run a stage's command line; a StudyError or full disk is one line and status 1."""
+def run_program(main: Callable[[], None]) -> None:
+    """Run a command line; a StudyError or full disk is one line and status 1."""
     faulthandler.enable()  # a crash in native code would leave an empty log
     try:
         main()

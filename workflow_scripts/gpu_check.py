@@ -33,7 +33,7 @@ from trl.trainer.utils import compute_flops_per_token, get_peak_flops
 
 from workflow_scripts.configuration import read_tier
 from workflow_scripts.evaluate.sample import sample_model
-from workflow_scripts.files import StudyError, run_stage, write_json, write_text
+from workflow_scripts.files import StudyError, run_program, write_json, write_text
 from workflow_scripts.model.device import device_name, peak_memory_mib
 from workflow_scripts.model.gpus import claim_gpu
 from workflow_scripts.model.shape import Shape
@@ -350,4 +350,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_program(main)

@@ -5,10 +5,7 @@ The operating system gives a lock back when its process ends, however it ends.
 
 import fcntl
 import os
-import re
-import shlex
 import socket
-import sys
 import time
 from pathlib import Path
 from typing import IO
@@ -18,10 +15,6 @@ import psutil
 from workflow_scripts.files import StudyError
 
 LOCK = ".lock"
-# Options of snakemake with which no job starts; -n also stands among other letters, as in -np.
-_READING = {"--dry-run", "--dryrun", "--list", "--list-target-rules", "--summary", "--lint"}
-_READING |= {"-l", "-S", "-D", "--detailed-summary", "--dag", "--rulegraph", "--filegraph"}
-_DRY_RUN = re.compile("-[npqrF]*n[npqrF]*")
 
 
 def lock_folder(folder: Path) -> IO[str]:
@@ -29,9 +22,15 @@ def lock_folder(folder: Path) -> IO[str]:
 
     Raises StudyError, naming the process that has it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / LOCK
-    file = path.open("a+")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+")
+    except OSError as error:
+        raise StudyError(
+            f"{folder} cannot be written to ({(error.strerror or '').lower()}): make it writable, "
+            "or work in a copy of the project"
+        ) from None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -62,11 +61,6 @@ def unlock_folder(file: IO[str]) -> None:
     file.close()
 
 
-def only_reads(arguments: list[str]) -> bool:
-    """Whether a command line of snakemake starts no job."""
-    return any(word in _READING or _DRY_RUN.fullmatch(word) for word in arguments)
-
-
 def refuse_orphans(folder: Path) -> None:
     """Raise StudyError if jobs on a folder of results outlived the snakemake that started them.
 
@@ -85,23 +79,3 @@ def refuse_orphans(folder: Path) -> None:
             f"jobs on {folder} outlived the snakemake that started them: process {listed}. Wait "
             f"until they have ended, or stop them: kill {' '.join(map(str, orphans))}"
         )
-
-
-def explain_leftover(folders: tuple[str, ...], arguments: list[str]) -> None:
-    """Raise StudyError if a snakemake that was killed left its own lock on files of folders.
-
-    Call it with the folders locked: then no other process is at work on them.
-    """
-    prefixes = tuple(f"{folder}/" for folder in folders)
-    for lock in Path(".snakemake/locks").glob("*.lock"):
-        try:
-            locked = lock.read_text().splitlines()
-        except FileNotFoundError:  # of a snakemake on another tier, which has just ended
-            continue
-        if any(line.startswith(prefixes) for line in locked):
-            program = os.path.relpath(Path(sys.executable).with_name("snakemake"))
-            command = shlex.join([program, *arguments])
-            raise StudyError(
-                f"the last run on {folders[0]} was killed and left its lock; nothing is lost. Go "
-                f"on with: {command} --unlock && {command}"
-            )

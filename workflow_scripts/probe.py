@@ -13,7 +13,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-from workflow_scripts.files import StudyError, read_json, run_stage, write_json
+from workflow_scripts.files import StudyError, read_json, run_program, write_json
 from workflow_scripts.lock import lock_folder, unlock_folder
 from workflow_scripts.model.gpus import visible_gpus
 from workflow_scripts.provenance import refuse_other_versions
@@ -114,4 +114,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_program(main)

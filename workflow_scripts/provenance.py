@@ -11,6 +11,15 @@ from pathlib import Path
 from workflow_scripts.files import StudyError
 
 PACKAGE = Path(__file__).parent
+# Modules of the project that cannot change a result; what they import does not count either. The
+# tests of equal bits would notice if one did.
+_WITHOUT_EFFECT = {
+    "workflow_scripts.files",  # how files are written whole, and hashed
+    "workflow_scripts.jobs",  # how a stage is called
+    "workflow_scripts.lock",  # who may work
+    "workflow_scripts.progress",  # what is shown meanwhile
+    "workflow_scripts.provenance",  # what is noted of it
+}
 # Where one of these is imported, the others are at work behind it.
 _TORCH = {"torch", "transformers", "tokenizers", "trl", "peft", "accelerate", "numpy"}
 
@@ -66,7 +75,11 @@ def _closure(module: str) -> frozenset[str]:
         if name not in seen:
             seen.add(name)
             _, imports = _parsed(name)
-            pending += [n for n in imports if n.split(".")[0] == PACKAGE.name and _module_path(n)]
+            pending += [
+                imported
+                for imported in imports - _WITHOUT_EFFECT
+                if imported.split(".")[0] == PACKAGE.name and _module_path(imported)
+            ]
     return frozenset(seen)
 
 

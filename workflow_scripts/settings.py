@@ -2,7 +2,14 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    model_validator,
+)
 
 from workflow_scripts.task.field import make_field
 from workflow_scripts.task.strategies import guess_and_check_words, solution_words
@@ -19,10 +26,28 @@ _Int = Annotated[int, BeforeValidator(_not_a_bool)]
 _Float = Annotated[float, BeforeValidator(_not_a_bool)]
 Count = Annotated[_Int, Field(ge=1)]
 WholeNumber = Annotated[_Int, Field(ge=0)]
-Seed = WholeNumber
+Seed = Annotated[_Int, Field(ge=0, le=2**32 - 1)]  # as torch and numpy take them
 NonNegative = Annotated[_Float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[_Float, Field(gt=0, allow_inf_nan=False)]
 Share = Annotated[_Float, Field(ge=0, le=1)]
+
+
+def _in_hundredths_of_a_percent(value: float) -> float:
+    if round(value, 4) != value:
+        raise ValueError("at most four decimals, since names of runs and data hold it")
+    return value
+
+
+NamedShare = Annotated[Share, AfterValidator(_in_hundredths_of_a_percent)]
+
+
+def _distinct(values: list) -> list:
+    if any(value in values[:index] for index, value in enumerate(values)):
+        raise ValueError("values that differ from each other")
+    return values
+
+
+Distinct = AfterValidator(_distinct)
 Beta = Annotated[_Float, Field(ge=0, lt=1)]
 Schedule = Literal["constant", "linear", "cosine"]
 ModelName = Literal["F", "B", "FB"]
@@ -158,6 +183,15 @@ class Model(Section):
     dtype: Literal["float32", "bfloat16"]
     threads: Count
 
+    @model_validator(mode="after")
+    def _place(self):
+        try:
+            self.base.format(task="gf11")
+        except (KeyError, IndexError, ValueError):
+            allowed = "a folder's path in which {task} alone may stand in braces"
+            _require(False, "base", self.base, allowed)
+        return self
+
 
 class Optimization(Section):
     batch_size: Count
@@ -264,12 +298,12 @@ class Experiment(Section):
 
 
 class Main(Experiment):
-    models: list[ModelName]
-    rl_steps: Annotated[list[Range], Field(min_length=1)]
+    models: Annotated[list[ModelName], Distinct]
+    rl_steps: Annotated[list[Range], Field(min_length=1), Distinct]
 
 
 class Amplification(Experiment):
-    evaluation_shares: list[Share]
+    evaluation_shares: Annotated[list[NamedShare], Distinct]
 
 
 class Composition(Experiment):
@@ -281,22 +315,24 @@ class Composition(Experiment):
 
 
 class Diversity(Experiment):
-    backward_shares: list[Share]
+    backward_shares: Annotated[list[NamedShare], Distinct]
 
 
 class Robustness(Experiment):
-    axes: dict[str, list[Any]]  # dotted key -> values other than the study's own
-    single_strategy_seeds: list[Seed]
+    axes: dict[
+        str, Annotated[list[Any], Distinct]
+    ]  # dotted key -> values other than the study's own
+    single_strategy_seeds: Annotated[list[Seed], Distinct]
 
 
 class OtherField(Experiment):
     field_size: int
-    models: list[ModelName]
-    rl_steps: list[Range]
+    models: Annotated[list[ModelName], Distinct]
+    rl_steps: Annotated[list[Range], Distinct]
 
 
 class Longer(Experiment):
-    models: list[ModelName]
+    models: Annotated[list[ModelName], Distinct]
     rl_steps: Range
 
 

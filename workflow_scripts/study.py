@@ -11,6 +11,8 @@ from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
 
+from workflow_scripts.files import StudyError
+from workflow_scripts.jobs import flatten
 from workflow_scripts.model.shape import HUB, Shape, read_shape
 from workflow_scripts.settings import (
     BACKWARD_SHARE,
@@ -104,6 +106,19 @@ class _Grid:
     sft: dict[str, SftRun] = field(default_factory=dict)
     rl: dict[str, RlRun] = field(default_factory=dict)
     members: dict[str, list[Member]] = field(default_factory=dict)
+
+
+def _add(runs: dict[str, Any], run: Any) -> Any:
+    """The run of this name, which two different ones must not share. Raises StudyError."""
+    known = runs.setdefault(run.name, run)
+    if known != run:
+        one, other = (flatten(some.settings.model_dump()) for some in (known, run))
+        key = next((key for key in one if one[key] != other.get(key)), "prompts")
+        raise StudyError(
+            f"{key}: {one.get(key)} and {other.get(key)} would give two runs the name {run.name}: "
+            "choose values that differ in letters, digits or one of _.=+-"
+        )
+    return known
 
 
 class Study:
@@ -239,7 +254,7 @@ class Study:
         named.pop("task.field_size", None)
         name = f"{prefix}{data_mix}-s{seed}{_suffix(named)}"
         run = SftRun(name, data_mix, seed, settings, self.data_folder(settings))
-        return grid.sft.setdefault(name, run)
+        return _add(grid.sft, run)
 
     def _add_rl(self, grid: _Grid, data_mix: str, seed: int, prompts: str, changes: dict) -> RlRun:
         """Add an RL run. Those of the main experiment keep checkpoints, which it samples."""
@@ -250,7 +265,7 @@ class Study:
             settings = override(settings, {"rl.scored_steps": changes.get("rl.scored_steps", [])})
         mine = self._differing(settings, changes.keys() - _of_sft(changes))
         name = f"{sft.name}-rl{prompts}{_suffix(mine)}"
-        return grid.rl.setdefault(name, RlRun(name, sft, prompts, settings))
+        return _add(grid.rl, RlRun(name, sft, prompts, settings))
 
     def _pair(
         self,
@@ -425,9 +440,12 @@ class Study:
             if not config.is_file() and model.hub and model.hub.repository in HUB:
                 return HUB[model.hub.repository]
             return read_shape(config)
-        base, task = run.settings.base, run.settings.task
+        return self.trained_shape(run.settings.task)
+
+    def trained_shape(self, task: Task) -> Shape:
+        """The shape of the base model that the rule `base_model` trains for a task."""
         vocabulary = 16 + 2 * task.n_variables + 6 * task.field_size  # see model.tokenizer
-        return Shape.of_base(base.model_dump(), vocabulary)
+        return Shape.of_base(self.settings.base.model_dump(), vocabulary)
 
     def missing_base_model(self) -> tuple[str, str, str] | None:
         """Key, value and what is allowed, of a base model neither there nor made by a rule."""
@@ -470,14 +488,14 @@ class Study:
             "max_new_tokens": settings.rl.max_new_tokens,
         }
 
-    def sampled_models(self, run: SftRun | RlRun, evaluation: str) -> list[str]:
-        """STEP=FOLDER of the checkpoints that an evaluation samples."""
+    def sampled_models(self, run: SftRun | RlRun, evaluation: str) -> dict[str, str]:
+        """The folders of the checkpoints that an evaluation samples, by their step."""
         folder = self.run_folder(run)
         if self.evaluations[evaluation].checkpoints:
             scored = run.settings.rl.scored_steps
-            return [f"{step}={folder}/checkpoints/step-{step}" for step in scored]
+            return {str(step): f"{folder}/checkpoints/step-{step}" for step in scored}
         steps = run.settings.rl.steps if isinstance(run, RlRun) else 0
-        return [f"{steps}={folder}/model"]
+        return {str(steps): f"{folder}/model"}
 
     # ---- collecting ---------------------------------------------------------------------------
 

@@ -1,25 +1,21 @@
 """Collect what an experiment's runs left behind into one file, every row named by its run.
 
-    python -m workflow_scripts.evaluate.collect --help
+    python -m workflow_scripts.evaluate.collect PLAN
 
 - scores: rollouts of one evaluation, counted for each run, checkpoint and problem;
 - training: the rollouts of RL, by step and strategy;
 - sft: the validation cross-entropy after SFT;
-- provenance: which code and which commit made the runs. Runs of one experiment that were made by
-  different code are refused: their numbers must not stand side by side.
+- provenance: which code and which commits made the runs.
 """
 
-import argparse
-import json
-from functools import partial
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.parquet as pq
 
-from workflow_scripts.evaluate.files import read_table, write_whole
+from workflow_scripts.evaluate.files import read_table, write_whole, writer
 from workflow_scripts.evaluate.label import KEYS
-from workflow_scripts.files import StudyError, damaged, read_json, run_stage, write_json
+from workflow_scripts.files import StudyError, read_json, write_json
+from workflow_scripts.jobs import run_stage
 from workflow_scripts.task.classify import LABELS
 from workflow_scripts.task.datasets import read_dataset
 from workflow_scripts.task.strategies import FITTING_STRATEGY
@@ -88,62 +84,37 @@ def collect_sft(members: list[dict], split: str) -> pd.DataFrame:
     return _join(measured)
 
 
-def _sampled_by(path: Path) -> dict:
-    """The code and commit that made a file of rollouts, as run.json has them."""
-    try:
-        metadata = pq.read_schema(path).metadata
-        return {key: metadata[key.encode()].decode() for key in ("stage", "code_hash", "commit")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise damaged(path, f"no provenance, {error}") from None
-
-
-def collect_provenance(records: list[Path], rollouts: list[Path]) -> dict[str, dict]:
-    """Code hash, commits and number of files of each stage: {stage: {code_hash, commits, n}}.
-
-    Raises StudyError naming two files of a stage that were made by different code.
-    """
-    made = [(path, read_json(path)) for path in records]
-    made += [(path, _sampled_by(path)) for path in rollouts]
+def collect_provenance(records: list[Path]) -> dict[str, dict]:
+    """Code hash, commits and number of records of each stage: {stage: {code_hash, commits, n}}."""
     stages: dict[str, dict] = {}
-    first: dict[str, Path] = {}
-    for path, record in made:
-        name, code_hash = record["stage"], record["code_hash"]
-        stage = stages.setdefault(name, {"code_hash": code_hash, "commits": [], "n": 0})
-        if stage["code_hash"] != code_hash:
-            raise StudyError(
-                f"{path} and {first[name]} were made by different code of {name}: delete the older "
-                "one and run snakemake again"
-            )
-        first.setdefault(name, path)
+    for record in map(read_json, records):
+        new = {"code_hash": record["code_hash"], "commits": [], "n": 0}
+        stage = stages.setdefault(record["stage"], new)
         stage["n"] += 1
         if record["commit"] not in stage["commits"]:
             stage["commits"].append(record["commit"])
     return stages
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    kinds = parser.add_subparsers(dest="kind", required=True)
-    for kind in ("scores", "training", "sft"):
-        of_kind = kinds.add_parser(kind)
-        of_kind.add_argument("--members", type=json.loads, required=True, help="runs, as JSON")
-        of_kind.add_argument("--output", type=Path, required=True)
-    kinds.choices["scores"].add_argument("--evaluation", required=True)
-    kinds.choices["sft"].add_argument("--split", required=True, help="of the validation problems")
-    provenance = kinds.add_parser("provenance")
-    provenance.add_argument("--records", type=Path, nargs="+", required=True, help="run.json")
-    provenance.add_argument("--rollouts", type=Path, nargs="+", required=True)
-    provenance.add_argument("--output", type=Path, required=True)
-    arguments = vars(parser.parse_args())
-    kind, output = arguments.pop("kind"), arguments.pop("output")
-    if kind == "provenance":
-        write_json(output, collect_provenance(**arguments))
-        return
-    collect = {"scores": collect_scores, "training": collect_training, "sft": collect_sft}
-    frame = collect[kind](**arguments)
-    to_csv = partial(frame.to_csv, index=False)
-    write_whole({output: frame.to_parquet if output.suffix == ".parquet" else to_csv})
+def make_scores(members: list[dict], evaluation: str, output: Path) -> None:
+    """Write the scores of an evaluation; see collect_scores."""
+    write_whole({output: writer(collect_scores(members, evaluation), output)})
+
+
+def make_training(members: list[dict], output: Path) -> None:
+    """Write the rollouts of RL; see collect_training."""
+    write_whole({output: writer(collect_training(members), output)})
+
+
+def make_sft(members: list[dict], split: str, output: Path) -> None:
+    """Write the cross-entropies after SFT; see collect_sft."""
+    write_whole({output: writer(collect_sft(members, split), output)})
+
+
+def make_provenance(records: list[Path], output: Path) -> None:
+    """Write what made the runs and rollouts that have these records."""
+    write_json(output, collect_provenance(records))
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_stage(__doc__)

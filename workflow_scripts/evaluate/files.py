@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from workflow_scripts.files import atomic_path, damaged
 
@@ -14,7 +16,7 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
 
     Raises StudyError if it is missing or damaged.
     """
-    read = pd.read_parquet if path.suffix == ".parquet" else _read_csv
+    read = _read_parquet if path.suffix == ".parquet" else _read_csv
     try:
         frame = read(path)
     except (OSError, ValueError) as error:  # pyarrow's and pandas' own errors are among these
@@ -27,6 +29,10 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
     return frame
 
 
+def _read_parquet(path: Path) -> pd.DataFrame:
+    return pq.read_table(path, page_checksum_verification=True).to_pandas()
+
+
 def _read_csv(path: Path) -> pd.DataFrame:
     # A condition is a name, also where it is empty or a number.
     return pd.read_csv(path, keep_default_na=False, na_values=["nan"], dtype={"condition": str})
@@ -37,3 +43,10 @@ def write_whole(files: dict[Path, Callable[[Path], object]]) -> None:
     with ExitStack() as stack:
         for path, write in files.items():
             write(stack.enter_context(atomic_path(path)))
+
+
+def writer(frame: pd.DataFrame, path: Path) -> Callable[[Path], object]:
+    """How to write a table as the suffix of its path says: parquet with page checksums, or CSV."""
+    if path.suffix == ".parquet":
+        return partial(frame.to_parquet, index=False, write_page_checksum=True)
+    return partial(frame.to_csv, index=False)

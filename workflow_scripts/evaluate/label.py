@@ -1,48 +1,56 @@
-"""Strategy labels: classify every rollout by the text it holds.
+"""Strategy labels: classify every rollout by the text it holds, and check its reward by that text.
 
-python -m workflow_scripts.evaluate.label --help
+python -m workflow_scripts.evaluate.label PLAN
 """
 
-import argparse
 from functools import cache
 from pathlib import Path
 
 import pandas as pd
 
-from workflow_scripts.evaluate.files import read_table, write_whole
-from workflow_scripts.files import run_stage
+from workflow_scripts.evaluate.files import read_table, write_whole, writer
+from workflow_scripts.files import damaged
+from workflow_scripts.jobs import run_stage
 from workflow_scripts.task.classify import classify
 from workflow_scripts.task.datasets import read_dataset
 from workflow_scripts.task.problems import Problem
 from workflow_scripts.task.text import count_words
+from workflow_scripts.task.verify import outcome_reward
 
 KEYS = ["checkpoint", "problem", "sample"]
 
 
 def label_rollouts(rollouts: pd.DataFrame, problems: dict[int, Problem]) -> pd.DataFrame:
-    """Return the keys of each rollout, its strategy and its length in words."""
+    """Return the keys of each rollout, its strategy and its length in words.
+
+    Raises ValueError for a rollout whose reward is not the one that its text earns.
+    """
 
     @cache  # samples of one problem are often alike
-    def describe(problem: int, text: str) -> tuple[str, int]:
-        return classify(problems[problem], text), count_words(text)
+    def describe(problem: int, text: str, complete: bool) -> tuple[str, int, float]:
+        known = problems[problem]
+        return classify(known, text), count_words(text), outcome_reward(known, text, complete)
 
-    described = [
-        describe(*rollout) for rollout in zip(rollouts["problem"], rollouts["text"], strict=True)
-    ]
-    strategies, words = zip(*described, strict=True)
+    columns = (rollouts[name] for name in ("problem", "text", "complete"))
+    described = [describe(*rollout) for rollout in zip(*columns, strict=True)]
+    strategies, words, rewards = zip(*described, strict=True)
+    wrong = rollouts.loc[rollouts["reward"].to_numpy() != rewards, KEYS]
+    if len(wrong):
+        first = ", ".join(f"{key} {value}" for key, value in wrong.iloc[0].items())
+        raise ValueError(f"the reward of {first} is not what its text earns")
     return rollouts[KEYS].assign(strategy=pd.Categorical(strategies), words=words)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rollouts", type=Path, required=True)
-    parser.add_argument("--problems", type=Path, required=True, help="validation set")
-    parser.add_argument("--output", type=Path, required=True)
-    args = parser.parse_args()
-    problems = {r["id"]: Problem.from_json(r["problem"]) for r in read_dataset(args.problems)}
-    labels = label_rollouts(read_table(args.rollouts, [*KEYS, "text"]), problems)
-    write_whole({args.output: labels.to_parquet})
+def make_labels(rollouts: Path, problems: Path, output: Path) -> None:
+    """Label the rollouts of a validation set. Raises StudyError if they were altered."""
+    known = {r["id"]: Problem.from_json(r["problem"]) for r in read_dataset(problems)}
+    try:
+        columns = [*KEYS, "text", "complete", "reward"]
+        labels = label_rollouts(read_table(rollouts, columns), known)
+    except (KeyError, ValueError) as error:
+        raise damaged(rollouts, error) from None
+    write_whole({output: writer(labels, output)})
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_stage(__doc__)

@@ -1,10 +1,10 @@
 """Scores -> estimates. `Scores` is what tables, figures and claims measure with.
 
-The program writes one experiment's estimates as a tidy CSV, one row per estimate.
+    python -m workflow_scripts.evaluate.metrics PLAN
+
+The stage writes one experiment's estimates as a tidy CSV, one row per estimate.
 """
 
-import argparse
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.evaluate.files import read_table, write_whole
+from workflow_scripts.evaluate.files import read_table, write_whole, writer
 from workflow_scripts.evaluate.statistics import (
     Estimate,
     crossed_weights,
@@ -22,7 +22,8 @@ from workflow_scripts.evaluate.statistics import (
     powers_of_two,
     ratio,
 )
-from workflow_scripts.files import StudyError, run_stage
+from workflow_scripts.files import StudyError
+from workflow_scripts.jobs import run_stage
 from workflow_scripts.settings import Range, Statistics
 from workflow_scripts.task.problems import COMPOSITION, PROBLEM_TYPES
 
@@ -284,17 +285,13 @@ def _rows(group: Group, spans: list[Range]) -> list[dict]:
     return rows
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--statistics", required=True, help="section of the settings, as JSON")
-    parser.add_argument("--spans", type=json.loads, required=True, help="ranges of steps, as JSON")
-    parser.add_argument("--scores", required=True, nargs="+", type=Path, help="of an experiment")
-    parser.add_argument("--output", required=True, type=Path, help="metrics/<experiment>.csv")
-    arguments = parser.parse_args()
-    scores = Scores.read(arguments.scores, Statistics.model_validate_json(arguments.statistics))
-    table = tabulate(scores, [Range.model_validate(span) for span in arguments.spans])
-    write_whole({arguments.output: lambda path: table.to_csv(path, index=False)})
+def make_metrics(
+    statistics: Statistics, spans: list[Range], scores: list[Path], output: Path
+) -> None:
+    """Write all estimates of an experiment from its scores; see tabulate."""
+    table = tabulate(Scores.read(scores, statistics), spans)
+    write_whole({output: writer(table, output)})
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_stage(__doc__)

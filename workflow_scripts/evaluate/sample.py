@@ -1,26 +1,26 @@
 """Rollouts: sample responses of a model to validation problems. The last stage to touch a model.
 
-    python -m workflow_scripts.evaluate.sample --help
+    python -m workflow_scripts.evaluate.sample PLAN
 
 Every batch has a sampling seed of its own, derived from the study's, the run, the evaluation (the
 name of the output) and the checkpoint, and recorded in the file: any batch can be sampled again.
-What it took is written beside it, as JSON: rollouts that are sampled again have the same bits.
+What made it and what it took is written beside it, as JSON: rollouts that are sampled again have
+the same bits.
 """
 
-import argparse
-import json
 import time
 from collections import defaultdict
 from itertools import zip_longest
 from pathlib import Path
 from random import Random
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+import pandas as pd
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from workflow_scripts.files import atomic_path, run_stage, write_json
+from workflow_scripts.evaluate.files import write_whole, writer
+from workflow_scripts.files import write_json
+from workflow_scripts.jobs import run_stage
 from workflow_scripts.model.device import device_name, peak_memory_mib
 from workflow_scripts.model.generate import generate
 from workflow_scripts.model.store import load_model, load_tokenizer, prepare_torch
@@ -89,56 +89,50 @@ def sample_model(
     return rollouts
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--settings", type=json.loads, required=True, help="model, sampling, max_new_tokens as JSON"
-    )
-    parser.add_argument("--run", required=True, help="name of the run, part of the sampling seed")
-    parser.add_argument(
-        "--models", nargs="+", required=True, metavar="STEP=FOLDER", help="checkpoints to sample"
-    )
-    parser.add_argument("--problems", type=Path, required=True, help="validation set")
-    parser.add_argument("--n-samples", type=int, required=True, help="samples of each problem")
-    parser.add_argument("--n-problems", type=int, help="size of a stratified subset")
-    parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--record", type=Path, required=True, help="what it took, as JSON")
-    args = parser.parse_args()
+def sample(
+    settings: dict,
+    run: str,
+    models: dict[int, Path],
+    problems: Path,
+    n_samples: int,
+    n_problems: int | None,
+    output: Path,
+    record: Path,
+) -> None:
+    """Sample the models of a run, each by its RL step, on problems or a subset of n_problems.
 
-    settings, model_settings = args.settings, args.settings["model"]
-    prepare_torch(model_settings["device"], model_settings["threads"])
-    records = read_dataset(args.problems)
-    if args.n_problems:
-        records = stratified_subset(records, args.n_problems)
+    settings holds ``model``, ``sampling`` and ``max_new_tokens``.
+    """
+    model_settings = settings["model"]
+    device, dtype = model_settings["device"], model_settings["dtype"]
+    prepare_torch(device, model_settings["threads"])
+    records = read_dataset(problems)
+    if n_problems:
+        records = stratified_subset(records, n_problems)
     rollouts, seconds = [], 0.0
-    for step, folder in (item.split("=", 1) for item in args.models):
-        model = load_model(Path(folder), model_settings["device"], model_settings["dtype"])
+    for step, folder in models.items():
+        model = load_model(folder, device, dtype)
         started = time.monotonic()
-        rollouts += [
-            {"checkpoint": int(step), **rollout}
-            for rollout in sample_model(
-                model,
-                load_tokenizer(Path(folder)),
-                records,
-                args.n_samples,
-                settings["sampling"],
-                settings["max_new_tokens"],
-                f"{args.run} {args.output.stem} step {step}",
-            )
-        ]
+        sampled = sample_model(
+            model,
+            load_tokenizer(folder),
+            records,
+            n_samples,
+            settings["sampling"],
+            settings["max_new_tokens"],
+            f"{run} {output.stem} step {step}",
+        )
+        rollouts += [{"checkpoint": step, **rollout} for rollout in sampled]
         seconds += time.monotonic() - started
-    table = pa.Table.from_pylist(rollouts)
+    write_whole({output: writer(pd.DataFrame(rollouts), output)})
     module = "workflow_scripts.evaluate.sample"
-    metadata = {"stage": module, "code_hash": code_hash(module), "commit": git_commit()}
-    metadata |= {"settings": json.dumps(settings), "run": args.run}
-    table = table.replace_schema_metadata(metadata)
-    with atomic_path(args.output) as temporary:
-        pq.write_table(table, temporary)
-    device = model_settings["device"]
     tokens = sum(rollout["length"] for rollout in rollouts)
     write_json(
-        args.record,
+        record,
         {
+            "stage": module,
+            "code_hash": code_hash(module),
+            "commit": git_commit(),
             "device": device_name(device),
             "wall_seconds": round(seconds, 2),
             "peak_memory_mib": peak_memory_mib(device),
@@ -148,4 +142,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_stage(__doc__)

@@ -193,5 +193,6 @@ def draw_document(rng: Random, task: dict, max_steps: int, shares: dict[str, flo
 
     task holds ``field_size``, ``n_variables`` and ``asks``.
     """
-    (kind,) = rng.choices(list(shares), list(shares.values()))
+    kinds = sorted(shares)  # the order in which a configuration names them must not count
+    (kind,) = rng.choices(kinds, [shares[kind] for kind in kinds])
     return _WRITERS[kind](rng, make_field(task["field_size"]), task, max_steps)

@@ -1,10 +1,8 @@
 """Fetch a pre-trained model once, at a pinned revision or from a folder; all else works offline.
 
-python -m workflow_scripts.model.fetch --help
+python -m workflow_scripts.model.fetch PLAN
 """
 
-import argparse
-import json
 import os
 import shutil
 from pathlib import Path
@@ -13,11 +11,11 @@ from workflow_scripts.files import (
     StudyError,
     find_difference,
     read_json,
-    run_stage,
     sha256,
     sha256_tree,
     write_json,
 )
+from workflow_scripts.jobs import run_stage
 
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja"]
 _NEEDED = ["config.json", "tokenizer.json", "*.safetensors"]
@@ -72,17 +70,5 @@ def fetch(hub: dict, manifest: Path) -> None:
     write_json(manifest, {"source": source, "files": sha256_tree(target)})
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--hub", type=json.loads, required=True, help="repository, revision, folder, as JSON"
-    )
-    parser.add_argument(
-        "--output", type=Path, required=True, help="manifest, in the model's folder"
-    )
-    args = parser.parse_args()
-    fetch(args.hub, args.output)
-
-
 if __name__ == "__main__":
-    run_stage(main)
+    run_stage(__doc__)

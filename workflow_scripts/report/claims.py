@@ -1,12 +1,15 @@
-"""The verdicts on the paper's claims: claims.json and claims.md."""
+"""The verdicts on the paper's claims: claims.json and claims.md.
 
-import argparse
+python -m workflow_scripts.report.claims PLAN
+"""
+
 import json
 import math
 from pathlib import Path
 
 from workflow_scripts.evaluate.files import write_whole
-from workflow_scripts.files import read_json, run_stage
+from workflow_scripts.files import read_json
+from workflow_scripts.jobs import run_stage
 from workflow_scripts.report import rules
 from workflow_scripts.report.inputs import Inputs
 from workflow_scripts.report.quantities import PARTS, Quantity
@@ -37,6 +40,10 @@ def judge(experiments: dict[str, Inputs], tier: str) -> list[dict]:
             }
         )
     return claims
+
+
+def to_json(claims: list[dict]) -> str:
+    return json.dumps(claims, indent=2, allow_nan=False) + "\n"
 
 
 def to_markdown(claims: list[dict], settings: Settings, made_by: dict[str, dict[str, dict]]) -> str:
@@ -89,38 +96,26 @@ def _markdown_row(quantity: dict) -> str:
     return f"| {' | '.join(cells)} | {quantity['verdict']} |"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--settings", required=True, help="JSON of the validated configuration")
-    parser.add_argument(
-        "--files",
-        type=json.loads,
-        required=True,
-        help="JSON: of each experiment the files named scores, training, sft and provenance",
-    )
-    for output in ("json", "markdown"):
-        parser.add_argument(f"--{output}", required=True, type=Path)
-    arguments = parser.parse_args()
-    settings = Settings.model_validate_json(arguments.settings)
-    made_by = {
-        name: read_json(Path(*files.pop("provenance"))) for name, files in arguments.files.items()
-    }
+def make_claims(
+    settings: Settings, files: dict[str, dict[str, list[Path]]], json: Path, markdown: Path
+) -> None:
+    """Judge the claims from the files of each experiment: scores, training, sft, provenance."""
+    made_by = {name: read_json(*some["provenance"]) for name, some in files.items()}
     experiments = {
         name: Inputs.read(
-            settings, **{kind: list(map(Path, paths)) for kind, paths in files.items()}
+            settings, **{kind: paths for kind, paths in some.items() if kind != "provenance"}
         )
-        for name, files in arguments.files.items()
+        for name, some in files.items()
     }
     claims = judge(experiments, settings.tier)
-    text = json.dumps(claims, indent=2, allow_nan=False) + "\n"
     page = to_markdown(claims, settings, made_by)
     write_whole(
         {
-            arguments.json: lambda path: path.write_text(text),
-            arguments.markdown: lambda path: path.write_text(page),
+            json: lambda path: path.write_text(to_json(claims)),
+            markdown: lambda path: path.write_text(page),
         }
     )
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_stage(__doc__)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from workflow_scripts.files import StudyError, run_stage
+from workflow_scripts.files import StudyError, run_program
 
 
 def cost_table(benchmarks: Path) -> pd.DataFrame:
@@ -53,4 +53,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_program(main)

@@ -7,8 +7,6 @@ as many as `rl.max_new_tokens` allows. Hours are that work at rates that were me
 with where it was measured; without a rate they are "not measured".
 """
 
-import argparse
-import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,7 +14,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from workflow_scripts.files import read_json, run_stage
+from workflow_scripts.files import read_json
+from workflow_scripts.jobs import run_stage
 from workflow_scripts.report import products
 from workflow_scripts.settings import Settings
 from workflow_scripts.study import RlRun, SftRun, Study
@@ -318,11 +317,10 @@ def forecast(settings: Settings, reference: Path = REFERENCE) -> str:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--settings", type=json.loads, required=True, help="of the study, as JSON")
-    print(forecast(Settings.model_validate(parser.parse_args().settings)))
+def show(settings: Settings) -> None:
+    """Print the page of a tier."""
+    print(forecast(settings))
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_stage(__doc__)

@@ -1,8 +1,7 @@
 """What a product is drawn from: the settings, the tables of one experiment, and their names."""
 
-import argparse
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from workflow_scripts.evaluate.curves import TRAINING_COLUMNS, Curves, make_curves
-from workflow_scripts.evaluate.files import read_table, write_whole
+from workflow_scripts.evaluate.files import read_table
 from workflow_scripts.evaluate.metrics import Scores
 from workflow_scripts.evaluate.statistics import Estimate, interval, seed_weights
 from workflow_scripts.settings import BACKWARD_SHARE, Range, Settings
@@ -125,24 +124,3 @@ class Inputs:
     def interval_note(self) -> str:
         percent = f"{100 * self.settings.statistics.confidence:g}"
         return f"{percent} % bootstrap intervals"
-
-
-def command_line(
-    description: str, outputs: tuple[str, ...], make: Callable[[Inputs, str], dict[str, Callable]]
-) -> None:
-    """The program of a kind of product: name, settings and input files -> output files.
-
-    make(inputs, name) returns, for each of outputs, the function that writes the file.
-    """
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("name", help="name of the product, see report.products")
-    parser.add_argument("--settings", required=True, help="JSON of the validated configuration")
-    for kind in ("scores", "training", "sft"):
-        parser.add_argument(f"--{kind}", nargs="*", default=[], type=Path)
-    for output in outputs:
-        parser.add_argument(f"--{output}", required=True, type=Path)
-    arguments = parser.parse_args()
-    settings = Settings.model_validate_json(arguments.settings)
-    inputs = Inputs.read(settings, arguments.scores, arguments.training, arguments.sft)
-    writers = make(inputs, arguments.name)
-    write_whole({getattr(arguments, output): writers[output] for output in outputs})

@@ -1,27 +1,29 @@
-"""The tables: long CSV, one row per estimate, and Markdown that sets ours beside the paper's."""
+"""The tables: long CSV, one row per estimate, and Markdown that sets ours beside the paper's.
+
+python -m workflow_scripts.report.tables PLAN
+"""
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from workflow_scripts.evaluate.files import write_whole
 from workflow_scripts.evaluate.metrics import ALL_TYPES, Group
 from workflow_scripts.evaluate.statistics import Estimate
-from workflow_scripts.files import run_stage
+from workflow_scripts.jobs import run_stage
 from workflow_scripts.report import paper
 from workflow_scripts.report.inputs import (
     FITTING_TYPE,
     SFT,
     Inputs,
-    command_line,
     rl_stage,
 )
 from workflow_scripts.report.paper import Known
 from workflow_scripts.report.products import ROBUSTNESS, tables
-from workflow_scripts.settings import Range
+from workflow_scripts.settings import Range, Settings
 
 TYPES = (ALL_TYPES, "inversion", "evaluation")  # in the paper's order
 STRATEGIES = ("forward", "backward", "mixed", "none")
@@ -275,14 +277,20 @@ def _span(numbers: pd.Series) -> str:
     return str(low) if low == high else f"{low}-{high}"
 
 
-def writers(inputs: Inputs, name: str) -> dict[str, Callable[[Path], object]]:
+def make_table(
+    name: str, settings: Settings, files: dict[str, list[Path]], csv: Path, markdown: Path
+) -> None:
+    """Write a table of report.products from the files of its experiment; see Inputs.read."""
+    inputs = Inputs.read(settings, **files)
     table = make(inputs, name)
-    text = to_markdown(table, tables(inputs.settings)[name].caption, inputs)
-    return {
-        "csv": lambda path: table.frame.to_csv(path, index=False),
-        "markdown": lambda path: path.write_text(text),
-    }
+    text = to_markdown(table, tables(settings)[name].caption, inputs)
+    write_whole(
+        {
+            csv: lambda path: table.frame.to_csv(path, index=False),
+            markdown: lambda path: path.write_text(text),
+        }
+    )
 
 
 if __name__ == "__main__":
-    run_stage(partial(command_line, __doc__, ("csv", "markdown"), writers))
+    run_stage(__doc__)

@@ -1,12 +1,11 @@
 """The data stage: validation sets, SFT sets and RL prompt sets, as JSON lines.
 
-    python -m workflow_scripts.task.datasets sft --help
+    python -m workflow_scripts.task.datasets PLAN
 
 The first line of a file is its header: what was drawn, with which settings and seed, how many
 records follow, and their hash, by which a reader notices a file that is not whole.
 """
 
-import argparse
 import hashlib
 import json
 from collections.abc import Callable, Iterable
@@ -14,7 +13,8 @@ from itertools import product
 from pathlib import Path
 from random import Random
 
-from workflow_scripts.files import StudyError, damaged, run_stage, write_text
+from workflow_scripts.files import StudyError, damaged, write_text
+from workflow_scripts.jobs import run_stage
 from workflow_scripts.task.problems import (
     EVALUATION,
     INVERSION,
@@ -73,7 +73,7 @@ def draw_validation(task: dict, strata: dict, n_problems: int) -> dict[str, list
     strata holds ``steps`` (each number with each type), or ``parts`` and ``part_steps``
     (each number of parts). Strata differ in size by one problem at most.
     """
-    rng = Random(f"validation GF({task['field_size']}) {json.dumps(strata)}")
+    rng = Random(f"validation GF({task['field_size']}) {json.dumps(strata, sort_keys=True)}")
     if "parts" in strata:
         cells = [(_draw_parts, n_parts, strata["part_steps"]) for n_parts in strata["parts"]]
     else:
@@ -105,7 +105,7 @@ def draw_sft(task: dict, mix: dict, n_examples: int, seed: int, taken: set) -> l
     mix holds ``steps`` and ``backward_share``, or ``parts`` and ``part_steps`` (compositions,
     every part solved by its fitting strategy).
     """
-    rng = Random(f"sft GF({task['field_size']}) {json.dumps(mix)} seed {seed}")
+    rng = Random(f"sft GF({task['field_size']}) {json.dumps(mix, sort_keys=True)} seed {seed}")
     records = []
     for index in range(n_examples):
         if "parts" in mix:
@@ -120,7 +120,7 @@ def draw_sft(task: dict, mix: dict, n_examples: int, seed: int, taken: set) -> l
 
 def solve_heldout(task: dict, mix: dict, validation: list[dict]) -> list[dict]:
     """Solve the validation problems of the sizes of a mix as its SFT examples are solved."""
-    rng = Random(f"heldout GF({task['field_size']}) {json.dumps(mix)}")
+    rng = Random(f"heldout GF({task['field_size']}) {json.dumps(mix, sort_keys=True)}")
     size = "parts" if "parts" in mix else "steps"
     problems = [Problem.from_json(r["problem"]) for r in validation if r[size] in mix[size]]
     return [
@@ -131,7 +131,7 @@ def solve_heldout(task: dict, mix: dict, validation: list[dict]) -> list[dict]:
 
 def draw_prompts(task: dict, mix: dict, n_prompts: int, taken: set) -> list[dict]:
     """Draw RL prompts, the same for all seeds: exact shares of types, steps or parts in turn."""
-    rng = Random(f"prompts GF({task['field_size']}) {json.dumps(mix)}")
+    rng = Random(f"prompts GF({task['field_size']}) {json.dumps(mix, sort_keys=True)}")
     records = []
     for index in range(n_prompts):
         if "parts" in mix:
@@ -196,39 +196,35 @@ def _write_training_set(path: Path, settings: dict, records: list[dict], taken: 
     write_dataset(path, settings, records)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("kind", choices=["validation", "sft", "heldout", "prompts"])
-    parser.add_argument("--task", type=json.loads, required=True, help="section task, as JSON")
-    parser.add_argument("--mix", type=json.loads, required=True, help="what to draw, as JSON")
-    parser.add_argument("--n", type=int, help="number of records")
-    parser.add_argument("--seed", type=int, help="seed of the draw (sft)")
-    parser.add_argument(
-        "--validation", type=Path, nargs="*", help="sets to keep out, or (heldout) to solve"
-    )
-    parser.add_argument("--output", type=Path, nargs="+", required=True, help="validation: 2 files")
-    args = parser.parse_args()
-    settings = {"kind": args.kind, "task": args.task, "mix": args.mix}
-    if args.kind == "validation":
-        splits = draw_validation(args.task, args.mix, args.n)
-        for split, path in zip(SPLITS, args.output, strict=True):
-            write_dataset(path, {**settings, "split": split}, splits[split])
-        return
-    (output,) = args.output
-    if args.kind == "heldout":
-        (validation,) = args.validation
-        write_dataset(
-            output, settings, solve_heldout(args.task, args.mix, read_dataset(validation))
-        )
-        return
-    taken = canonical_forms(args.validation)
-    if args.kind == "sft":
-        settings["seed"] = args.seed
-        records = draw_sft(args.task, args.mix, args.n, args.seed, taken)
-    else:
-        records = draw_prompts(args.task, args.mix, args.n, taken)
-    _write_training_set(output, settings, records, taken)
+def make_validation(task: dict, mix: dict, n: int, dev: Path, final: Path) -> None:
+    """Write both splits of one kind of validation set, n problems each; see draw_validation."""
+    settings = {"kind": "validation", "task": task, "mix": mix}
+    splits = draw_validation(task, mix, n)
+    for split, path in zip(SPLITS, (dev, final), strict=True):
+        write_dataset(path, {**settings, "split": split}, splits[split])
+
+
+def make_sft(
+    task: dict, mix: dict, n: int, seed: int, validation: list[Path], output: Path
+) -> None:
+    """Write an SFT set without the problems of the validation sets; see draw_sft."""
+    taken = canonical_forms(validation)
+    settings = {"kind": "sft", "task": task, "mix": mix, "seed": seed}
+    _write_training_set(output, settings, draw_sft(task, mix, n, seed, taken), taken)
+
+
+def make_heldout(task: dict, mix: dict, validation: Path, output: Path) -> None:
+    """Write the solutions of a validation set; see solve_heldout."""
+    settings = {"kind": "heldout", "task": task, "mix": mix}
+    write_dataset(output, settings, solve_heldout(task, mix, read_dataset(validation)))
+
+
+def make_prompts(task: dict, mix: dict, n: int, validation: list[Path], output: Path) -> None:
+    """Write an RL prompt set without the problems of the validation sets; see draw_prompts."""
+    taken = canonical_forms(validation)
+    settings = {"kind": "prompts", "task": task, "mix": mix}
+    _write_training_set(output, settings, draw_prompts(task, mix, n, taken), taken)
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_stage(__doc__)

@@ -1,25 +1,23 @@
 """The base model of the offline tiers: a small Qwen2 trained from scratch on the base corpus.
 
-    python -m workflow_scripts.train.base --help
+    python -m workflow_scripts.train.base PLAN
 
 It stands in for a pre-trained model: it knows the field's facts, single lines and lists, and
 was shown no chain of lines, no guess and no strategy (see model.corpus).
 Writes model/, log.csv and run.json into the output folder.
 """
 
-import argparse
-import json
 from pathlib import Path
 from random import Random
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
-from workflow_scripts.files import run_stage
+from workflow_scripts.jobs import run_stage
 from workflow_scripts.model.corpus import draw_document
 from workflow_scripts.model.store import create_base_model, prepare_torch, save_model
 from workflow_scripts.model.tokenizer import encode, make_tokenizer
-from workflow_scripts.train.checkpoints import Checkpoints, add_checkpoint_option
+from workflow_scripts.train.checkpoints import Checkpoints
 from workflow_scripts.train.run import RunRecord, WeightGuard
 from workflow_scripts.train.supervised import (
     Example,
@@ -86,8 +84,6 @@ def run_base(settings: dict, output: Path, checkpoint_seconds: float) -> None:
     seed = base["seed"]
     record = RunRecord("workflow_scripts.train.base", settings, seed, inputs=[])
     checkpoints = Checkpoints(output, record, checkpoint_seconds)
-    if checkpoints.restore_finished():
-        return
     prepare_torch(device, settings["model"]["threads"])
     set_seed(seed)
     tokenizer = make_tokenizer(task["field_size"], task["n_variables"])
@@ -125,15 +121,5 @@ def run_base(settings: dict, output: Path, checkpoint_seconds: float) -> None:
     checkpoints.finish()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument(
-        "--settings", type=json.loads, required=True, help="task, model and base, as JSON"
-    )
-    parser.add_argument("--output", type=Path, required=True, help="folder of the run")
-    add_checkpoint_option(parser)
-    run_base(**vars(parser.parse_args()))
-
-
 if __name__ == "__main__":
-    run_stage(main)
+    run_stage(__doc__)

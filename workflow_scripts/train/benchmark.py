@@ -1,14 +1,12 @@
 """Time rollouts and RL steps of this project against those of TRL as it comes.
 
-    python -m workflow_scripts.train.benchmark --help
+    python -m workflow_scripts.train.benchmark PLAN
 
 Both start from the same model with the same prompts and settings, in one process: once from the SFT
 model, as training begins, and once from the RL model, as it ends. TRL as it comes samples with
 transformers' generate and updates on every completion of a step.
 """
 
-import argparse
-import json
 import time
 from pathlib import Path
 from statistics import median
@@ -16,7 +14,8 @@ from statistics import median
 from transformers import TrainerCallback
 from trl import GRPOTrainer
 
-from workflow_scripts.files import run_stage, write_text
+from workflow_scripts.files import write_text
+from workflow_scripts.jobs import run_stage
 from workflow_scripts.model.store import prepare_torch
 from workflow_scripts.train.grpo import make_trainer
 from workflow_scripts.train.lean_grpo import LeanGRPOTrainer
@@ -84,18 +83,12 @@ def compare(settings: dict, sft: Path, rl: Path, prompts: Path, output: Path) ->
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--settings", type=json.loads, required=True, help="model and rl, as JSON")
-    parser.add_argument("--sft", type=Path, required=True, help="folder of the SFT model")
-    parser.add_argument("--rl", type=Path, required=True, help="folder of the RL model")
-    parser.add_argument("--prompts", type=Path, required=True, help="RL prompt set")
-    parser.add_argument("--output", type=Path, required=True, help="Markdown page")
-    arguments = vars(parser.parse_args())
-    text = compare(**arguments)
-    write_text(arguments["output"], text)
+def write_benchmark(settings: dict, sft: Path, rl: Path, prompts: Path, output: Path) -> None:
+    """Write and show the comparison; settings holds the sections ``model`` and ``rl``."""
+    text = compare(settings, sft, rl, prompts, output)
+    write_text(output, text)
     print(text)
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_stage(__doc__)

@@ -6,7 +6,6 @@ is saved by the trainer, hashed, and moved into place: what is there is whole, w
 its hashes is passed over for the one before it.
 """
 
-import argparse
 import json
 import shutil
 import signal
@@ -21,7 +20,7 @@ from transformers import Trainer, TrainerCallback
 
 from workflow_scripts.files import (
     StudyError,
-    atomic_path,
+    Temporary,
     find_difference,
     full_disk,
     read_json,
@@ -29,11 +28,9 @@ from workflow_scripts.files import (
     write_json,
 )
 from workflow_scripts.lock import lock_folder, unlock_folder
-from workflow_scripts.model.store import MANIFEST, verify_model
-from workflow_scripts.scratch import FINISHED, IDENTITY, SCRATCH
+from workflow_scripts.scratch import IDENTITY, SCRATCH
 from workflow_scripts.train.run import RunRecord
 
-_OUTPUTS = ("log.csv", "rollouts.csv", f"model/{MANIFEST}", "run.json")
 _MANIFEST, _ROLLOUTS = "checkpoint.json", "rollouts.csv"
 _KEPT = 2  # the newest, and the one before it
 # A scheduler's time limit, preemption, a person at the terminal, a terminal that was closed.
@@ -67,7 +64,7 @@ class Checkpoints(TrainerCallback):
     def train(self, trainer: Trainer, can_resume: Callable[[int], bool] = lambda _: True) -> None:
         """Train to the end, from the newest whole checkpoint whose step can_resume accepts.
 
-        Raises StudyError if a signal ended training, or the disk is full.
+        Raises Temporary if a signal ended training, or the disk is full.
         """
         newest = self._newest(can_resume)
         if newest:
@@ -79,7 +76,7 @@ class Checkpoints(TrainerCallback):
             with self._listening(), full_disk(self.folder, self._size(trainer)):
                 trainer.train(resume_from_checkpoint=str(newest) if newest else None)
             if self.signal and trainer.state.global_step < trainer.state.max_steps:
-                raise StudyError(
+                raise Temporary(
                     f"stopped by {self.signal.name} at step {trainer.state.global_step} of "
                     f"{trainer.state.max_steps}, which is saved: run snakemake again to go on"
                 )
@@ -90,40 +87,8 @@ class Checkpoints(TrainerCallback):
             shutil.rmtree(self.incoming, ignore_errors=True)
 
     def finish(self) -> None:
-        """Keep what the run declares as outputs, and nothing else, once they are complete.
-
-        Snakemake deletes outputs of which it never learnt that they were finished, because it was
-        killed before; the weights, which it does not know, stay.
-        """
-        for name in _OUTPUTS:
-            if (self.run / name).is_file():
-                (self.incoming / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(self.run / name, self.incoming / name)
-        self.incoming.replace(self.folder / FINISHED)
-        mine = (path for path in self.folder.iterdir() if path.name not in (IDENTITY, FINISHED))
-        others = (path for path in self.folder.parent.iterdir() if path != self.folder)
-        for unneeded in (*mine, *others):
-            shutil.rmtree(unneeded)
+        """Let another process work on the run; its scratch folder is removed with its receipt."""
         unlock_folder(self.lock)
-
-    def restore_finished(self) -> bool:
-        """Whether this very run was finished before; then its outputs are put back."""
-        run, finished = self.run, self.folder / FINISHED
-        if not finished.is_dir():
-            return False
-        for path in (path for path in finished.rglob("*") if path.is_file()):
-            with atomic_path(run / path.relative_to(finished)) as temporary:
-                shutil.copyfile(path, temporary)
-        try:
-            for manifest in (run / "model" / MANIFEST, *run.glob(f"checkpoints/*/{MANIFEST}")):
-                verify_model(manifest.parent)
-        except StudyError as error:
-            print(f"finished before, but damaged since: {error}", file=sys.stderr)
-            shutil.rmtree(finished)
-            return False
-        print(f"{run} was finished before: its outputs are put back", file=sys.stderr)
-        unlock_folder(self.lock)
-        return True
 
     def on_train_begin(self, args, state, control, **kwargs):
         self.saved = time.monotonic()
@@ -201,12 +166,6 @@ class Checkpoints(TrainerCallback):
         """Bytes of a checkpoint: the trainable weights, and AdamW's two moments of each."""
         trainable = [p for p in trainer.model.parameters() if p.requires_grad]
         return sum(3 * p.numel() * p.element_size() for p in trainable)
-
-
-def add_checkpoint_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--checkpoint-seconds", type=float, required=True, help="work lost at most, if killed"
-    )
 
 
 def _step_of(checkpoint: Path) -> int:

@@ -1,6 +1,6 @@
 """RL: GRPO with an outcome reward from an SFT model, through TRL's GRPOTrainer.
 
-    python -m workflow_scripts.train.grpo --help
+    python -m workflow_scripts.train.grpo PLAN
 
 On-policy: every step samples a group of responses to each of its prompts and updates once. The
 reference of the KL term is the SFT policy. Rollouts come from the project's own decode loop, which
@@ -9,7 +9,6 @@ decides the order of the prompts and the sampling, the latter anew for each step
 Writes model/, checkpoints/ (the scored ones), log.csv, rollouts.csv and run.json.
 """
 
-import argparse
 import json
 import shutil
 from pathlib import Path
@@ -21,7 +20,8 @@ from peft import PeftModel
 from transformers import PreTrainedTokenizerBase, PrinterCallback, TrainerCallback, set_seed
 from trl import GRPOConfig, GRPOTrainer
 
-from workflow_scripts.files import StudyError, run_stage
+from workflow_scripts.files import StudyError
+from workflow_scripts.jobs import run_stage
 from workflow_scripts.model.generate import generate
 from workflow_scripts.model.store import (
     MANIFEST,
@@ -35,7 +35,7 @@ from workflow_scripts.model.tokenizer import encode, user_turn
 from workflow_scripts.task.datasets import read_dataset
 from workflow_scripts.task.problems import Problem
 from workflow_scripts.task.verify import outcome_reward
-from workflow_scripts.train.checkpoints import Checkpoints, add_checkpoint_option
+from workflow_scripts.train.checkpoints import Checkpoints
 from workflow_scripts.train.lean_grpo import LeanGRPOTrainer
 from workflow_scripts.train.limit import refuse_short_limit
 from workflow_scripts.train.progress import Progress, write_step_table
@@ -219,8 +219,6 @@ def run_grpo(
     record = RunRecord("workflow_scripts.train.grpo", settings, seed, [sft / MANIFEST, prompts])
     log = RolloutLog()
     checkpoints = Checkpoints(output, record, checkpoint_seconds, log)
-    if checkpoints.restore_finished():
-        return
     prepare_torch(device, settings["model"]["threads"])
     trainer = make_trainer(settings, seed, sft, prompts, log, checkpoints.incoming)
     tokenizer = trainer.processing_class
@@ -251,19 +249,13 @@ def run_grpo(
     checkpoints.finish()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--settings", type=json.loads, required=True, help="model and rl, as JSON")
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--sft", type=Path, required=True, help="folder of the SFT model")
-    parser.add_argument("--prompts", type=Path, required=True, help="RL prompt set")
-    parser.add_argument("--output", type=Path, required=True, help="folder of the run")
-    add_checkpoint_option(parser)
-    arguments = parser.parse_args()
-    limit = arguments.settings["rl"]["max_new_tokens"]
-    refuse_short_limit(load_tokenizer(arguments.sft), arguments.prompts, limit)
-    run_grpo(**vars(arguments))
+def train_grpo(
+    settings: dict, seed: int, sft: Path, prompts: Path, output: Path, checkpoint_seconds: float
+) -> None:
+    """The RL stage: run_grpo, unless the limit of tokens is too short for the solutions."""
+    refuse_short_limit(load_tokenizer(sft), prompts, settings["rl"]["max_new_tokens"])
+    run_grpo(settings, seed, sft, prompts, output, checkpoint_seconds)
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_stage(__doc__)

@@ -1,20 +1,18 @@
 """SFT: a base model learns one or both strategies from solutions of short problems.
 
-    python -m workflow_scripts.train.sft --help
+    python -m workflow_scripts.train.sft PLAN
 
 Only the response is learnt, not the prompt. The SFT seed decides the order of the examples and the
 initialization of a LoRA adapter; the draw of the examples was decided by the same seed before.
 Writes model/, log.csv and run.json (with the validation cross-entropy) into the output folder.
 """
 
-import argparse
-import json
 from pathlib import Path
 from random import Random
 
 from transformers import PreTrainedTokenizerBase, set_seed
 
-from workflow_scripts.files import run_stage
+from workflow_scripts.jobs import run_stage
 from workflow_scripts.model.store import (
     MANIFEST,
     add_lora,
@@ -25,7 +23,7 @@ from workflow_scripts.model.store import (
 )
 from workflow_scripts.model.tokenizer import encode, user_turn
 from workflow_scripts.task.datasets import read_dataset
-from workflow_scripts.train.checkpoints import Checkpoints, add_checkpoint_option
+from workflow_scripts.train.checkpoints import Checkpoints
 from workflow_scripts.train.run import RunRecord, WeightGuard
 from workflow_scripts.train.supervised import (
     Example,
@@ -64,8 +62,6 @@ def run_sft(
     inputs = [base / MANIFEST, data, *validation]
     record = RunRecord("workflow_scripts.train.sft", settings, seed, inputs)
     checkpoints = Checkpoints(output, record, checkpoint_seconds)
-    if checkpoints.restore_finished():
-        return
     prepare_torch(device, model_settings["threads"])
     set_seed(seed)
     tokenizer = load_tokenizer(base)
@@ -114,17 +110,5 @@ def run_sft(
     checkpoints.finish()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--settings", type=json.loads, required=True, help="model and sft, as JSON")
-    parser.add_argument("--seed", type=int, required=True)
-    parser.add_argument("--base", type=Path, required=True, help="folder of the base model")
-    parser.add_argument("--data", type=Path, required=True, help="SFT set")
-    parser.add_argument("--validation", type=Path, nargs="+", required=True, help="held-out sets")
-    parser.add_argument("--output", type=Path, required=True, help="folder of the run")
-    add_checkpoint_option(parser)
-    run_sft(**vars(parser.parse_args()))
-
-
 if __name__ == "__main__":
-    run_stage(main)
+    run_stage(__doc__)

@@ -1,0 +1,176 @@
+"""What stands around a run of snakemake: what it has to make, what is set aside, how it ended.
+
+Snakemake orders the jobs and runs them. Which of them must run, and whether what is there at the
+end is true, is decided by receipts.
+"""
+
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import IO
+
+from workflow_scripts import provenance
+from workflow_scripts.cluster import refuse_queued
+from workflow_scripts.files import StudyError, read_json, write_text
+from workflow_scripts.jobs import Job, plan_text
+from workflow_scripts.lock import lock_folder, refuse_orphans
+from workflow_scripts.model.gpus import visible_gpus
+from workflow_scripts.operate import receipts, run_cache
+from workflow_scripts.operate.contents import Contents
+from workflow_scripts.operate.job import failure_path
+from workflow_scripts.operate.receipts import Receipt, State, Verdict
+from workflow_scripts.operate.sharing import SET_ASIDE, restoring_mark
+from workflow_scripts.plan import Plan
+
+_HEAVY = ("base/", "sft/", "rl/", "rollouts/")  # jobs in which a model is at work
+_LISTED = 10  # failures that are told one by one
+
+
+class Session:
+    """One run of snakemake on the results of a tier."""
+
+    def __init__(self, plan: Plan):
+        self.plan, self.results = plan, plan.results
+        self._lock: IO[str] | None = None
+
+    @cached_property
+    def made_by(self) -> dict[str, str]:
+        """The job that makes each file."""
+        return receipts.producers(self.plan.jobs)
+
+    @cached_property
+    def _receipts(self) -> dict[str, Receipt | None]:
+        return receipts.read_receipts(self.results, self.plan.jobs)
+
+    @cached_property
+    def _contents(self) -> Contents:
+        return Contents(self.results)
+
+    @cached_property
+    def verdicts(self) -> dict[str, Verdict]:
+        """What was there as this run began."""
+        return receipts.judge(self.plan.jobs, self._receipts, self._contents)
+
+    def names(self, files: Iterable[str]) -> list[str]:
+        """The jobs that make some files."""
+        return list(dict.fromkeys(self.made_by[file] for file in files if file in self.made_by))
+
+    def begin(self, needed: list[str], is_local: bool, is_touch: bool) -> None:
+        """Take the folder, set aside what is to be made anew, and write the plans of the jobs.
+
+        Raises StudyError if another process or a queue is at work on the results, or if a job
+        could not run here.
+        """
+        if is_touch:
+            raise StudyError("--touch makes nothing up to date: receipts say what is")
+        if any(self.plan.jobs[name].outputs for name in needed):
+            self._take(needed, is_local)
+        for name in needed:
+            _write_plan(self.results, self.plan.jobs[name])
+
+    def _take(self, needed: list[str], is_local: bool) -> None:
+        self._lock = lock_folder(self.results)
+        refuse_queued(self.plan.study.tier)
+        refuse_orphans(self.results)
+        tier = self.plan.study.tier
+        if restoring_mark(tier).exists():
+            raise StudyError(f"{self.results} is restored in part: make restore TIER={tier}")
+        provenance.refuse_other_versions()
+        if is_local and any(name.startswith(_HEAVY) for name in needed):
+            self._refuse_without_gpu()
+        self._set_aside(receipts.downstream(needed, self.plan.jobs))
+        shutil.rmtree(self.results / "failed", ignore_errors=True)
+        self._contents.save()
+
+    def _refuse_without_gpu(self) -> None:
+        if self.plan.settings.model.device == "cuda" and not visible_gpus():
+            raise StudyError(
+                f"the tier {self.plan.study.tier} computes on a GPU (model.device: cuda) and none "
+                "is visible here: run it where one is, or through SLURM with --workflow-profile "
+                "profiles/slurm"
+            )
+
+    def _set_aside(self, names: list[str]) -> None:
+        """Remove what jobs made from its place; what is whole stays in the run cache."""
+        told: dict[str, list[str]] = {}
+        for name in receipts.recorded_jobs(self.results):
+            if name not in self.plan.jobs:
+                receipt = receipts.read_receipt(receipts.receipt_path(self.results, name))
+                self._clear(name, list(receipt.outputs) if receipt else [], receipt)
+                told.setdefault("no job of this configuration", []).append(name)
+        for name in names:
+            verdict, receipt = self.verdicts[name], self._receipts[name]
+            written = receipts.written_files(self.plan.jobs[name], self._contents)
+            files = list(dict.fromkeys([*written, *(receipt.outputs if receipt else ())]))
+            if not self._clear(name, files, receipt):
+                continue
+            kind = verdict.reason if verdict.state in (State.STALE, State.DAMAGED) else ""
+            if kind and not kind.startswith("rests on"):
+                told.setdefault(kind, []).append(name)
+        for reason, jobs in told.items():
+            others = f" and {len(jobs) - 1} more" if len(jobs) > 1 else ""
+            print(f"set aside: {jobs[0]}{others}: {reason}", file=sys.stderr)
+        if told:
+            kept, rest = self.results / run_cache.RUN_CACHE, self.results / SET_ASIDE
+            print(
+                f"    what is whole stays in {kept} and comes back if it is asked for again; "
+                f"the rest is in {rest}",
+                file=sys.stderr,
+            )
+
+    def _clear(self, job: str, files: list[str], receipt: Receipt | None) -> bool:
+        """Clear the place of a job's files; whether there were any."""
+        hashes = {file: found for file in files if (found := self._contents.hash(file))}
+        if receipt and hashes == receipt.outputs:
+            run_cache.add(self.results, job, receipt)
+            for file in hashes:
+                Path(file).unlink()
+        else:
+            for file in hashes:
+                target = self.results / SET_ASIDE / file
+                target.parent.mkdir(parents=True, exist_ok=True)
+                Path(file).replace(target)
+        receipts.receipt_path(self.results, job).unlink(missing_ok=True)
+        return bool(hashes)
+
+    def end(self, jobs: list[str], logs: Mapping[str, str]) -> None:
+        """Say how the run ended. Raises StudyError if a product of it is not good."""
+        jobs = [name for name in jobs if self.plan.jobs[name].outputs]
+        if not jobs:
+            return
+        contents = Contents(self.results)
+        found = receipts.read_receipts(self.results, self.plan.jobs)
+        verdicts = receipts.judge(self.plan.jobs, found, contents)
+        contents.save()
+        bad = [name for name in jobs if not verdicts[name].good]
+        if not bad:
+            print(f"Done: {len(jobs)} products in {self.results}, each as its receipt says.")
+            return
+        above = receipts.upstream(self.plan.jobs)
+        failed = [name for name in bad if all(verdicts[other].good for other in above[name])]
+        waiting = f", {len(bad) - len(failed)} wait for them" if len(bad) > len(failed) else ""
+        lines = [f"not finished: {len(failed)} jobs are not done{waiting}"]
+        for name in failed[:_LISTED]:
+            path = failure_path(self.results, name)
+            error = read_json(path)["error"] if path.is_file() else verdicts[name].reason
+            log = f"; log: {logs[name]}" if Path(logs.get(name, "")).is_file() else ""
+            lines.append(f"    {name}: {error}{log}")
+        if len(failed) > _LISTED:
+            lines.append(f"    and {len(failed) - _LISTED} more")
+        raise StudyError("\n".join([*lines, f"Go on with: {_command_again()}"]))
+
+
+def _write_plan(results: Path, job: Job) -> None:
+    path, text = results / "plan" / f"{job.name}.json", plan_text(job)
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        write_text(path, text)
+
+
+def _command_again() -> str:
+    """The command that goes on with this run."""
+    program = os.path.relpath(Path(sys.executable).with_name("snakemake"))
+    return os.environ.get("STUDY_COMMAND") or shlex.join([program, *sys.argv[1:]])
