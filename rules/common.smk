@@ -47,7 +47,8 @@ def inputs(name):
     """An input function: the inputs of the plan's job of a name, which may hold wildcards.
 
     Receipts decide whether the job runs, and not the time stamps of its inputs, which are therefore
-    ancient to Snakemake. A job that is not good is forced, as the option --forcerun would.
+    ancient to Snakemake; those that are made again are not, since it runs nothing after a job whose
+    outputs are ancient. A job that is not good is forced, as the option --forcerun would.
     """
 
     def of_job(wildcards):
@@ -56,9 +57,14 @@ def inputs(name):
             return {}
         if workflow.is_main_process and job.outputs and not session.verdicts[job.name].good:
             workflow.dag.forcefiles.update(job.outputs.values())
-        return {kind: [ancient(file) for file in files] for kind, files in job.inputs.items()}
+        return {kind: [as_input(file) for file in files] for kind, files in job.inputs.items()}
 
     return of_job
+
+
+def as_input(file):
+    is_made_again = workflow.is_main_process and not session.is_good(file)
+    return file if is_made_again else ancient(file)
 
 
 def run_job(name, log=" 2> {log:q}"):

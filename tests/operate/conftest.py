@@ -1,8 +1,12 @@
 """A small study of stand-ins: the project's own plan and workflow, with stages of milliseconds."""
 
 import shutil
+import subprocess
 import sys
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -26,11 +30,32 @@ def clear_caches():
         getattr(provenance, function).cache_clear()
 
 
+@cache
+def plan_of(changes: tuple[str, ...]) -> Plan:
+    return Plan(Study(read_configuration([Path("config/smoke.yaml")], [CONFIG, *changes])))
+
+
 class Toy(Project):
     """The small study in a folder, run by Snakemake or, faster, in this process."""
 
+    is_changed = False
+
     def plan(self, *changes: str) -> Plan:
-        return Plan(Study(read_configuration([Path("config/smoke.yaml")], [CONFIG, *changes])))
+        return plan_of(changes)
+
+    def change(self, name: str, old: str, new: str) -> None:
+        """Edit a file of the project."""
+        path = self.folder / name
+        source = path.read_text()
+        assert old in source
+        path.write_text(source.replace(old, new, 1))
+        self.is_changed = True
+        clear_caches()
+
+    def forget_code(self) -> None:
+        """The hashes of code are kept by a process, for which it never changes."""
+        if self.is_changed:
+            clear_caches()
 
     def verdicts(self, *changes: str):
         plan = self.plan(*changes)
@@ -82,11 +107,11 @@ class Toy(Project):
         path.unlink(missing_ok=True)
         return names
 
-    def study(self, *options: str, profile: str = ""):
+    def study(self, *changes: str, options: Sequence[str] = ()) -> CompletedProcess:
         """Run the study by Snakemake."""
-        targets = [*TARGETS, "--cores", "2", *(["--workflow-profile", profile] if profile else [])]
-        config = ["--configfile", "config/smoke.yaml", "--config", CONFIG, *options]
-        return self.run(sys.executable, "-m", "snakemake", *targets, *config)
+        config = ["--configfile", "config/smoke.yaml", "--config", CONFIG, *changes]
+        command = [sys.executable, "-m", "snakemake", *TARGETS, "--cores", "2", *options]
+        return self.run(*command, *config)
 
 
 @pytest.fixture
@@ -100,6 +125,8 @@ def finished(tmp_path_factory) -> Path:
     """The folder of a finished study of stand-ins, made by Snakemake."""
     toy = Toy(copy_project(tmp_path_factory.mktemp("toy") / "project"))
     stand_in.install(toy.folder)
+    for unused in ("results/reference", "tests/checkpoints", "docs", "data/base/gf11-asks=any"):
+        shutil.rmtree(toy.folder / unused)
     result = toy.study()
     assert result.returncode == 0, result.stderr[-3000:]
     toy.done()
@@ -110,9 +137,10 @@ def finished(tmp_path_factory) -> Path:
 def toy(finished, tmp_path, monkeypatch) -> Toy:
     """A copy of the finished study, to be changed. The current folder is there."""
     folder = tmp_path / "project"
-    shutil.copytree(finished, folder, symlinks=True, copy_function=shutil.copy2)
+    # With the hard links of the run cache, which shutil.copytree would break.
+    subprocess.run(["cp", "-a", finished, folder], check=True)
     monkeypatch.chdir(folder)
     monkeypatch.setattr(provenance, "PACKAGE", folder / "workflow_scripts")
-    clear_caches()
-    yield Toy(folder)
-    clear_caches()
+    made = Toy(folder)
+    yield made
+    made.forget_code()

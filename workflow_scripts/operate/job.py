@@ -59,7 +59,8 @@ def make(job: Job, results: Path) -> None:
             raise StudyError(f"{job.name} ended and did not write {absent[0]}")
         if _hashes(job.input_files) != inputs:
             raise StudyError(f"an input of {job.name} changed while it ran: run snakemake again")
-        receipt = Receipt(identity, inputs, _hashes(written_files(job, Contents())), git_commit())
+        outputs = _hashes(written_files(job, Contents()))
+        receipt = Receipt(job.name, identity, inputs, outputs, git_commit())
         run_cache.add(results, job.name, receipt)
     write_receipt(path, receipt)
     if job.scratch:

@@ -40,6 +40,7 @@ class Verdict:
 class Receipt:
     """What a job was to make (see Job.identity), and the hashes of what it read and wrote."""
 
+    job: str
     identity: dict[str, Any]
     inputs: dict[str, str]
     outputs: dict[str, str]
@@ -72,8 +73,8 @@ def write_receipt(path: Path, receipt: Receipt) -> None:
     write_json(path, {**content, "digest": digest(content)})
 
 
-def read_receipt(path: Path) -> Receipt | None:
-    """The receipt at a path; None if there is none, or if it is not whole."""
+def read_receipt(path: Path, job: str) -> Receipt | None:
+    """The receipt of a job at a path; None if there is none, or none that is whole."""
     if not path.is_file():
         return None
     try:
@@ -82,11 +83,11 @@ def read_receipt(path: Path) -> Receipt | None:
         receipt = Receipt(**content)
     except (StudyError, KeyError, TypeError, AttributeError):
         return None
-    return receipt if digest(content) == seal else None
+    return receipt if digest(content) == seal and receipt.job == job else None
 
 
 def read_receipts(results: Path, jobs: Iterable[str]) -> dict[str, Receipt | None]:
-    return {job: read_receipt(receipt_path(results, job)) for job in jobs}
+    return {job: read_receipt(receipt_path(results, job), job) for job in jobs}
 
 
 def recorded_jobs(results: Path) -> list[str]:
@@ -132,12 +133,12 @@ def closure(names: Iterable[str], edges: Mapping[str, list[str]]) -> list[str]:
 
 
 def downstream(names: Iterable[str], jobs: Mapping[str, Job]) -> list[str]:
-    """Some jobs and all that rests on them."""
+    """Some jobs and all that rests on them, each before what rests on it."""
     edges: dict[str, list[str]] = {name: [] for name in jobs}
     for name, above in upstream(jobs).items():
         for other in above:
             edges[other].append(name)
-    return closure(names, edges)
+    return closure(names, edges)[::-1]
 
 
 def judge(
@@ -150,19 +151,21 @@ def judge(
     above = upstream(jobs)
     verdicts: dict[str, Verdict] = {}
     for name in closure(jobs, above):
-        verdict = _judge_alone(jobs[name], receipts.get(name), reader, show)
+        verdict = _judge_outputs(jobs[name], receipts.get(name), reader, show)
         other = next((other for other in above[name] if not verdicts[other].good), None)
         if verdict.good and other:
             reason = f"rests on {other}, which is {verdicts[other].state}"
             verdict = Verdict(State.STALE, reason)
+        if verdict.good:
+            verdict = _judge_inputs(jobs[name], receipts[name], reader)
         verdicts[name] = verdict
     return verdicts
 
 
-def _judge_alone(
+def _judge_outputs(
     job: Job, receipt: Receipt | None, reader: Reader, show: Callable[[Any], str]
 ) -> Verdict:
-    """The verdict on a job as if all that it rests on were good."""
+    """Whether a job's files are what was made, and what is to be made."""
     absent = tuple(file for file in job.outputs.values() if reader.hash(file) is None)
     if receipt is None:
         reason = "not made yet" if absent else "nothing says what made it"
@@ -176,6 +179,11 @@ def _judge_alone(
     altered = tuple(file for file in files if reader.hash(file) != receipt.outputs.get(file))
     if altered:
         return Verdict(State.DAMAGED, f"{_some(altered)} is not what was made", altered)
+    return Verdict(State.GOOD)
+
+
+def _judge_inputs(job: Job, receipt: Receipt, reader: Reader) -> Verdict:
+    """Whether a job read what is there now."""
     inputs = job.input_files
     if list(receipt.inputs) != inputs:
         return Verdict(State.STALE, "changed: which files it reads")

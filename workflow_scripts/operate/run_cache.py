@@ -54,7 +54,7 @@ def put_back(results: Path, job: str, key: str) -> Receipt | None:
     None if there is no such result, or if it was damaged, in which case it is dropped.
     """
     folder = _folder(results, job) / key
-    receipt = read_receipt(folder / _RECEIPT)
+    receipt = read_receipt(folder / _RECEIPT, job)
     if receipt is None or not _is_whole(folder, receipt):
         shutil.rmtree(folder, ignore_errors=True)
         return None

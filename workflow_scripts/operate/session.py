@@ -55,6 +55,11 @@ class Session:
         """What was there as this run began."""
         return receipts.judge(self.plan.jobs, self._receipts, self._contents)
 
+    def is_good(self, file: str) -> bool:
+        """Whether a file is as its job made it, or is no job's."""
+        job = self.made_by.get(file)
+        return job is None or self.verdicts[job].good
+
     def names(self, files: Iterable[str]) -> list[str]:
         """The jobs that make some files."""
         return list(dict.fromkeys(self.made_by[file] for file in files if file in self.made_by))
@@ -99,18 +104,16 @@ class Session:
         told: dict[str, list[str]] = {}
         for name in receipts.recorded_jobs(self.results):
             if name not in self.plan.jobs:
-                receipt = receipts.read_receipt(receipts.receipt_path(self.results, name))
-                self._clear(name, list(receipt.outputs) if receipt else [], receipt)
+                receipt = receipts.read_receipts(self.results, [name])[name]
+                self._clear(name, [], receipt)
                 told.setdefault("no job of this configuration", []).append(name)
         for name in names:
-            verdict, receipt = self.verdicts[name], self._receipts[name]
+            verdict = self.verdicts[name]
             written = receipts.written_files(self.plan.jobs[name], self._contents)
-            files = list(dict.fromkeys([*written, *(receipt.outputs if receipt else ())]))
-            if not self._clear(name, files, receipt):
-                continue
-            kind = verdict.reason if verdict.state in (State.STALE, State.DAMAGED) else ""
-            if kind and not kind.startswith("rests on"):
-                told.setdefault(kind, []).append(name)
+            was_there = self._clear(name, written, self._receipts[name])
+            own_fault = verdict.state is State.DAMAGED or verdict.reason.startswith("changed: ")
+            if was_there and own_fault:
+                told.setdefault(verdict.reason, []).append(name)
         for reason, jobs in told.items():
             others = f" and {len(jobs) - 1} more" if len(jobs) > 1 else ""
             print(f"set aside: {jobs[0]}{others}: {reason}", file=sys.stderr)
@@ -122,11 +125,14 @@ class Session:
                 file=sys.stderr,
             )
 
-    def _clear(self, job: str, files: list[str], receipt: Receipt | None) -> bool:
+    def _clear(self, name: str, files: list[str], receipt: Receipt | None) -> bool:
         """Clear the place of a job's files; whether there were any."""
-        hashes = {file: found for file in files if (found := self._contents.hash(file))}
+        recorded = receipt.outputs if receipt else ()
+        mine = [file for file in recorded if self.made_by.get(file, name) == name]
+        found = {file: self._contents.hash(file) for file in dict.fromkeys([*files, *mine])}
+        hashes = {file: hash for file, hash in found.items() if hash}
         if receipt and hashes == receipt.outputs:
-            run_cache.add(self.results, job, receipt)
+            run_cache.add(self.results, name, receipt)
             for file in hashes:
                 Path(file).unlink()
         else:
@@ -134,7 +140,7 @@ class Session:
                 target = self.results / SET_ASIDE / file
                 target.parent.mkdir(parents=True, exist_ok=True)
                 Path(file).replace(target)
-        receipts.receipt_path(self.results, job).unlink(missing_ok=True)
+        receipts.receipt_path(self.results, name).unlink(missing_ok=True)
         return bool(hashes)
 
     def end(self, jobs: list[str], logs: Mapping[str, str]) -> None:
