@@ -1,5 +1,6 @@
 """Fixtures that run the workflow as a user would: from a fresh copy of the tracked files."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from workflow_scripts.configuration import read_tier
+from workflow_scripts.jobs import Job, plan_text
 from workflow_scripts.settings import Settings
 
 ROOT = Path(__file__).parents[1]
@@ -60,6 +62,16 @@ def copy_project(target: Path) -> Path:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, target / name)
     return target
+
+
+def run_stage(program: str, arguments: dict, folder: Path) -> subprocess.CompletedProcess:
+    """Run a stage alone, by a plan file in a folder."""
+    plan = folder / "stage.json"
+    arguments = json.loads(json.dumps(arguments, default=str))
+    plan.write_text(plan_text(Job("stage", program, arguments, {}, {})))
+    module = f"workflow_scripts.{program.partition(':')[0]}"
+    command = [sys.executable, "-m", module, str(plan)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 class Project:

@@ -5,7 +5,8 @@ import pytest
 from workflow_scripts import cluster, probe
 from workflow_scripts.cluster import read_site, status_command, tell_endings
 from workflow_scripts.files import StudyError
-from workflow_scripts.jobs import measured_needs
+from workflow_scripts.needs import measured_needs
+from workflow_scripts.operate.command_line import read_command_line
 
 PLANS = {
     "laptop": ([], ("laptop", 0)),
@@ -21,7 +22,9 @@ PLANS = {
 @pytest.mark.parametrize(("arguments", "plan"), PLANS.values(), ids=PLANS)
 def test_the_command_line_tells_the_tier_and_its_gpus(arguments, plan, monkeypatch, pytestconfig):
     monkeypatch.chdir(pytestconfig.rootpath)
-    assert cluster._plan(arguments) == plan
+    monkeypatch.setattr("sys.argv", ["snakemake", *arguments])
+    config = read_command_line().config
+    assert (config["tier"], int(config["jobs"]["gpus"])) == plan
 
 
 def test_a_site_is_read_from_its_file_and_the_environment(tmp_path, monkeypatch):
@@ -35,6 +38,15 @@ def test_a_site_is_read_from_its_file_and_the_environment(tmp_path, monkeypatch)
         "qos": None,
         "constraint": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("line", "told"), [("acount: x", "acount: not one of"), ("account: my account", "one word")]
+)
+def test_a_site_that_cannot_be_is_one_line(tmp_path, line, told):
+    (tmp_path / "site.yaml").write_text(f"{line}\n")
+    with pytest.raises(StudyError, match=told):
+        read_site(tmp_path / "site.yaml")
 
 
 def test_a_command_that_is_missing_or_silent_is_one_line(tmp_path, monkeypatch):

@@ -3,12 +3,11 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from workflow_scripts.files import StudyError
-from workflow_scripts.lock import explain_leftover, lock_folder, only_reads
+from workflow_scripts.lock import lock_folder
 
 
 def test_the_second_is_refused_and_told_by_whom(tmp_path):
@@ -28,24 +27,7 @@ def test_a_killed_process_leaves_no_lock(tmp_path):
     lock_folder(tmp_path).close()
 
 
-@pytest.mark.parametrize("options", ["-n", "--dry-run", "-np", "-qn", "-l", "--summary"])
-def test_what_only_reads_needs_no_lock(options):
-    assert only_reads(["table1", options])
-
-
-@pytest.mark.parametrize("options", ["-call", "-j2", "--notemp", "--unlock", "-F", "-p"])
-def test_what_starts_jobs_does(options):
-    assert not only_reads(["main", options])
-
-
-def test_a_lock_left_on_this_tier_is_explained_with_the_command(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    locks = tmp_path / ".snakemake/locks"
-    locks.mkdir(parents=True)
-    (locks / "0.output.lock").write_text("results/laptop/rl/FB-s0/run.json\n")
-    explain_leftover(("results/lap", "data/lap"), ["main"])
-    with pytest.raises(StudyError) as error:
-        explain_leftover(("results/laptop", "data/laptop"), ["main", "--config", "seeds=[0, 1]"])
-    program = os.path.relpath(Path(sys.executable).with_name("snakemake"))
-    command = f"{program} main --config 'seeds=[0, 1]'"
-    assert f"Go on with: {command} --unlock && {command}" in str(error.value)
+def test_a_folder_that_cannot_be_written_to_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StudyError, match=r"results cannot be written to .*: make it writable"):
+        lock_folder(tmp_path / "file/results")

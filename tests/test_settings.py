@@ -187,11 +187,11 @@ def at_first(value: dict) -> list[dict]:
 BAD_INPUT_INSIDE = {
     "mistyped key of a list's element": (
         {"experiments.main.rl_steps": at_first({"low": 2, "hihg": 5})},
-        "experiments.main.rl_steps.0.hihg: 5: no such key; did you mean high? known here: low, high",
+        "experiments.main.rl_steps.0.hihg: 5: no such key; did you mean high? known here: low",
     ),
     "mistyped key of a named range": (
         {"experiments.composition.sft_parts": {"atomic": {"low": 1, "hihg": 1}}},
-        "experiments.composition.sft_parts.atomic.hihg: 1: no such key; did you mean high? known here: low, high",
+        "experiments.composition.sft_parts.atomic.hihg: 1: no such key; did you mean high? ",
     ),
     "words of the natural form": (
         {"task.text": "natural", "task.response_words": 116},

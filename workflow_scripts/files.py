@@ -56,7 +56,7 @@ def read_json(path: Path) -> dict:
 
 
 def damaged(path: Path, reason: object) -> StudyError:
-    return StudyError(f"{path} cannot be read ({reason}): delete it and run snakemake again")
+    return StudyError(f"{path} cannot be read ({reason}): run snakemake again, which makes it anew")
 
 
 @contextmanager
@@ -109,8 +109,12 @@ def run_program(main: Callable[[], None]) -> None:
     except StudyError as error:
         sys.exit(f"error: {error}")
     except Exception as error:
-        # safetensors tells it in an error of its own.
-        if getattr(error, "errno", None) != ENOSPC and os.strerror(ENOSPC) not in str(error):
+        if not is_full_disk(error):
             raise
         where = getattr(error, "filename", None) or Path.cwd()
         sys.exit(f"error: no space left on the disk of {where}: free some and run again")
+
+
+def is_full_disk(error: Exception) -> bool:
+    """Whether an error says that a disk is full, which safetensors does in one of its own."""
+    return getattr(error, "errno", None) == ENOSPC or os.strerror(ENOSPC) in str(error)

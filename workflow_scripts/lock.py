@@ -69,12 +69,13 @@ def refuse_orphans(folder: Path) -> None:
     orphans = {}
     for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
         words = process.info["cmdline"] or []
-        stage = next((word for word in words if word.startswith("workflow_scripts.")), None)
-        below = any(word.startswith(f"{folder}/") for word in words)
-        if stage and below and process.info["cwd"] == str(Path.cwd()):
-            orphans[process.info["pid"]] = stage
+        plan = next((word for word in words if word.startswith(f"{folder}/plan/")), None)
+        is_job = "workflow_scripts.operate.job" in words
+        if plan and is_job and process.info["cwd"] == str(Path.cwd()):
+            job = plan.removeprefix(f"{folder}/plan/").removesuffix(".json")
+            orphans[process.info["pid"]] = job
     if orphans:
-        listed = ", ".join(f"{pid} ({stage})" for pid, stage in orphans.items())
+        listed = ", ".join(f"{pid} ({job})" for pid, job in orphans.items())
         raise StudyError(
             f"jobs on {folder} outlived the snakemake that started them: process {listed}. Wait "
             f"until they have ended, or stop them: kill {' '.join(map(str, orphans))}"

@@ -453,7 +453,12 @@ class Study:
         made += [f"{self.results}/base/{name}/model" for name in self.base_tasks]
         for folder in map(self.base_folder, self.sft_runs.values()):
             if folder not in made and not (Path(folder) / "manifest.json").is_file():
-                allowed = f"a folder with a model and its manifest.json, or {' or '.join(made)}"
+                allowed = (
+                    "a folder with a model and its manifest.json; to train one here, set "
+                    "model.base to results/{tier}/base/{task}/model".replace("{tier}", self.tier)
+                )
+                if self.settings.model.hub:
+                    allowed += f", or to {self.results}/hub/model for the model of model.hub"
                 return "model.base", folder, allowed
         return None
 

@@ -4,8 +4,6 @@ import json
 from random import Random
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import TASK
@@ -16,7 +14,8 @@ from workflow_scripts.evaluate.collect import (
     collect_training,
     count_rollouts,
 )
-from workflow_scripts.evaluate.label import label_rollouts
+from workflow_scripts.evaluate.files import read_table, write_whole, writer
+from workflow_scripts.evaluate.label import label_rollouts, make_labels
 from workflow_scripts.evaluate.sample import stratified_subset
 from workflow_scripts.files import StudyError
 from workflow_scripts.task.datasets import draw_validation, write_dataset
@@ -118,26 +117,48 @@ def test_an_experiment_is_collected_with_the_names_of_its_members(records, rollo
     assert validation.loc[0, ["run", "cross_entropy"]].tolist() == ["FB-s3", 0.5]
 
 
-def test_provenance_names_code_and_commits_and_refuses_a_mixture(rollouts, tmp_path):
-    def record(name, code_hash, commit):
-        made = {"stage": "train.sft", "code_hash": code_hash, "commit": commit}
-        (tmp_path / name).write_text(json.dumps(made))
-        return tmp_path / name
-
-    sampled = tmp_path / "rollouts.parquet"
-    table = pa.Table.from_pandas(rollouts)
-    made = {"stage": "evaluate.sample", "code_hash": "c", "commit": "three"}
-    pq.write_table(table.replace_schema_metadata(made), sampled)
-    runs = [record("a.json", "ab", "one"), record("b.json", "ab", "two")]
-    assert collect_provenance(runs, [sampled]) == {
-        "train.sft": {"code_hash": "ab", "commits": ["one", "two"], "n": 2},
-        "evaluate.sample": {"code_hash": "c", "commits": ["three"], "n": 1},
+def test_provenance_names_code_and_commits(tmp_path):
+    records = []
+    for name, stage, commit in (("a", "sft", "1"), ("b", "sft", "2"), ("c", "sample", "2")):
+        records.append(tmp_path / f"{name}.json")
+        made = {"stage": stage, "code_hash": f"{stage} code", "commit": commit}
+        records[-1].write_text(json.dumps(made))
+    assert collect_provenance(records) == {
+        "sft": {"code_hash": "sft code", "commits": ["1", "2"], "n": 2},
+        "sample": {"code_hash": "sample code", "commits": ["2"], "n": 1},
     }
-    with pytest.raises(StudyError, match=r"c.json and .*a.json were made by different code"):
-        collect_provenance([*runs, record("c.json", "xy", "two")], [])
-    pq.write_table(table.replace_schema_metadata({}), sampled)
-    with pytest.raises(StudyError, match="no provenance"):
-        collect_provenance(runs, [sampled])
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("reward", 1.0), ("complete", True), ("text", "ans e99")]
+)
+def test_a_reward_that_its_text_does_not_earn_is_refused(
+    records, rollouts, tmp_path, column, value
+):
+    """It was altered since it was sampled."""
+    altered = rollouts.copy()
+    altered.loc[3 if column != "text" else 0, column] = value
+    altered.to_parquet(tmp_path / "rollouts.parquet")
+    write_dataset(tmp_path / "problems.jsonl", {}, records)
+    files = (tmp_path / "rollouts.parquet", tmp_path / "problems.jsonl")
+    with pytest.raises(StudyError, match="is not what its text earns"):
+        make_labels(*files, tmp_path / "labels.parquet")
+    assert not (tmp_path / "labels.parquet").exists()
+
+
+def test_a_flipped_bit_in_a_table_is_noticed(rollouts, tmp_path):
+    path = tmp_path / "rollouts.parquet"
+    write_whole({path: writer(rollouts, path)})
+    content = path.read_bytes()
+    for position in range(4, len(content), max(1, len(content) // 60)):
+        path.write_bytes(
+            content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :]
+        )
+        try:
+            table = read_table(path, list(rollouts.columns))
+        except (StudyError, UnicodeDecodeError):
+            continue
+        assert table.to_numpy().tolist() == rollouts.to_numpy().tolist()
 
 
 def test_rollouts_without_their_labels_are_refused(records, rollouts):

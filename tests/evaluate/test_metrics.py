@@ -1,11 +1,8 @@
-import json
-import subprocess
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
 
+from tests.conftest import run_stage
 from tests.report.synthetic import SMOKE, World, make_scores, make_settings
 from workflow_scripts.evaluate.metrics import Scores, tabulate
 from workflow_scripts.files import StudyError
@@ -106,11 +103,13 @@ def test_incomplete_scores_are_refused(frame):
 
 
 def run_metrics(scores, output):
-    spans = json.dumps([span.model_dump() for span in Study(SMOKE).spans])
-    command = [sys.executable, "-m", "workflow_scripts.evaluate.metrics"]
-    command += ["--statistics", SMOKE.statistics.model_dump_json(), "--spans", spans]
-    command += ["--scores", str(scores), "--output", str(output)]
-    return subprocess.run(command, capture_output=True, text=True)
+    arguments = {
+        "statistics": SMOKE.statistics.model_dump(),
+        "spans": [{"low": 2, "high": 5}, {"low": 6, "high": 9}, {"low": 6, "high": 15}],
+        "scores": [scores],
+        "output": output,
+    }
+    return run_stage("evaluate.metrics:make_metrics", arguments, scores.parent)
 
 
 def test_program_writes_a_table_or_says_which_file_is_damaged(tmp_path):
@@ -125,5 +124,5 @@ def test_program_writes_a_table_or_says_which_file_is_damaged(tmp_path):
     assert failed.returncode != 0
     assert len(failed.stderr.splitlines()) == 1
     assert str(scores) in failed.stderr
-    assert "delete it and run snakemake again" in failed.stderr
+    assert "run snakemake again, which makes it anew" in failed.stderr
     assert list(output.parent.iterdir()) == []

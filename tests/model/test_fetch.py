@@ -69,6 +69,19 @@ def test_a_model_that_differs_from_its_own_manifest_is_refused(source, tmp_path,
         fetched(source, tmp_path)
 
 
+@pytest.mark.parametrize("way", ["..", "a link", "an absolute path"])
+def test_a_manifest_that_leads_out_of_its_folder_is_refused(source, tmp_path, way):
+    secret = tmp_path / "secret.json"
+    secret.write_text("{}")
+    name = {"..": "../secret.json", "a link": "link.json"}.get(way, str(secret))
+    if way == "a link":
+        (source / name).symlink_to(secret)
+    (source / MANIFEST).write_text(json.dumps({"files": {name: sha256(secret)}}))
+    with pytest.raises(StudyError, match=f"leads out of {source}"):
+        fetched(source, tmp_path)
+    assert not (tmp_path / "hub").exists()
+
+
 def test_the_hub_is_asked_for_the_pinned_revision_by_this_program_alone(
     source, tmp_path, monkeypatch
 ):

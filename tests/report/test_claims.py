@@ -1,10 +1,9 @@
 import json
 import math
-import subprocess
-import sys
 
 import pytest
 
+from tests.conftest import run_stage
 from tests.report.synthetic import (
     EXPERIMENTS,
     FULL,
@@ -153,11 +152,9 @@ def test_program_writes_both_pages_or_nothing(written, tmp_path):
     files = {"main": {**files, "provenance": [str(tmp_path / "made.json")]}}
 
     def run():
-        command = [sys.executable, "-m", "workflow_scripts.report.claims"]
-        command += ["--settings", FULL.model_dump_json(), "--files", json.dumps(files)]
-        command += ["--json", str(tmp_path / "out" / "claims.json")]
-        command += ["--markdown", str(tmp_path / "out" / "claims.md")]
-        return subprocess.run(command, capture_output=True, text=True)
+        pages = {"json": tmp_path / "out/claims.json", "markdown": tmp_path / "out/claims.md"}
+        arguments = {"settings": FULL.model_dump(), "files": files, **pages}
+        return run_stage("report.claims:make_claims", arguments, tmp_path)
 
     done = run()
     assert done.returncode == 0, done.stderr

@@ -1,10 +1,9 @@
-import subprocess
-import sys
 import warnings
 
 import pytest
 from matplotlib.image import imread
 
+from tests.conftest import run_stage
 from tests.report.synthetic import FULL
 from workflow_scripts.report import products, style
 from workflow_scripts.report.figures import FIGURES
@@ -38,10 +37,10 @@ def test_every_figure_draws_without_complaint_and_states_tier_and_n(which, name,
 
 
 def run_figure(paths, folder):
-    outputs = ["--png", str(folder / "f.png"), "--svg", str(folder / "f.svg")]
-    command = [sys.executable, "-m", "workflow_scripts.report.figures", "routing", *outputs]
-    command += ["--settings", FULL.model_dump_json(), "--scores", str(paths["scores"])]
-    return subprocess.run(command, capture_output=True, text=True)
+    outputs = {"png": folder / "f.png", "svg": folder / "f.svg"}
+    files = {"scores": [paths["scores"]]}
+    arguments = {"name": "routing", "settings": FULL.model_dump(), "files": files, **outputs}
+    return run_stage("report.figures:make_figure", arguments, folder.parent)
 
 
 def test_program_draws_the_same_bytes_twice(written, tmp_path):

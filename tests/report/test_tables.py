@@ -1,10 +1,8 @@
-import subprocess
-import sys
-
 import numpy as np
 import pandas as pd
 import pytest
 
+from tests.conftest import run_stage
 from tests.report.synthetic import FULL, SMOKE
 from workflow_scripts.report import products, tables
 
@@ -76,12 +74,10 @@ def test_largest_difference_after_sft_is_that_of_the_accuracies(full):
 
 
 def run_table(name, paths, folder):
-    outputs = ["--csv", str(folder / "t.csv"), "--markdown", str(folder / "t.md")]
-    command = [sys.executable, "-m", "workflow_scripts.report.tables", name, *outputs]
-    command += ["--settings", FULL.model_dump_json()]
-    for option, path in paths.items():
-        command += [f"--{option}", str(path)]
-    return subprocess.run(command, capture_output=True, text=True)
+    outputs = {"csv": folder / "t.csv", "markdown": folder / "t.md"}
+    files = {kind: [path] for kind, path in paths.items()}
+    arguments = {"name": name, "settings": FULL.model_dump(), "files": files, **outputs}
+    return run_stage("report.tables:make_table", arguments, folder.parent)
 
 
 def test_program_writes_both_files_or_says_which_input_is_damaged(written, tmp_path):
@@ -96,5 +92,5 @@ def test_program_writes_both_files_or_says_which_input_is_damaged(written, tmp_p
     assert failed.returncode != 0
     assert len(failed.stderr.splitlines()) == 1
     assert str(written["scores"]) in failed.stderr
-    assert "delete it and run snakemake again" in failed.stderr
+    assert "run snakemake again, which makes it anew" in failed.stderr
     assert list(folder.iterdir()) == []

@@ -1,8 +1,5 @@
 """The base model: trained from scratch, measured, and compared with the one that is shipped."""
 
-import json
-import sys
-
 import pytest
 import torch
 
@@ -12,8 +9,8 @@ from tests.train.conftest import model_settings
 from workflow_scripts.files import StudyError, read_json
 from workflow_scripts.model.store import create_base_model, load_model, save_model
 from workflow_scripts.model.tokenizer import make_tokenizer
-from workflow_scripts.train import compare_base
 from workflow_scripts.train.base import run_base
+from workflow_scripts.train.compare_base import compare_base
 
 SETTINGS = {
     "task": TASK,
@@ -43,12 +40,9 @@ def trained(tmp_path_factory):
     return folder
 
 
-def compare(monkeypatch, trained, shipped, output):
-    arguments = ["--settings", json.dumps(SETTINGS)]
-    arguments += ["--trained", str(trained / "model/manifest.json")]
-    arguments += ["--shipped", str(shipped / "model/manifest.json"), "--output", str(output)]
-    monkeypatch.setattr(sys, "argv", ["compare_base", *arguments])
-    compare_base.main()
+def compare(trained, shipped, output):
+    manifests = ([folder / "model/manifest.json"] for folder in (trained, shipped))
+    compare_base([SETTINGS], *manifests, output)
 
 
 def test_training_lowers_the_loss_and_records_it(trained):
@@ -64,19 +58,19 @@ def test_the_same_settings_give_the_same_model_however_often_it_is_saved(trained
     assert one == two
 
 
-def test_a_model_trained_anew_is_compared_with_the_shipped_one(trained, tmp_path, monkeypatch):
-    compare(monkeypatch, trained, trained, tmp_path / "comparison.md")
+def test_a_model_trained_anew_is_compared_with_the_shipped_one(trained, tmp_path):
+    compare(trained, trained, tmp_path / "comparison.md")
     table = (tmp_path / "comparison.md").read_text()
     assert "| GF(11), last part asked | loss |" in table
     assert "| GF(11), last part asked | line_accuracy |" in table
 
 
-def test_a_model_that_differs_beyond_the_tolerance_is_refused(trained, tmp_path, monkeypatch):
+def test_a_model_that_differs_beyond_the_tolerance_is_refused(trained, tmp_path):
     tokenizer = make_tokenizer(11, 18)
     torch.manual_seed(1)
     save_model(create_base_model(BASE, tokenizer), tokenizer, tmp_path / "other/model")
     with pytest.raises(StudyError, match=r"GF\(11\), last part asked loss .* instead of"):
-        compare(monkeypatch, trained, tmp_path / "other", tmp_path / "comparison.md")
+        compare(trained, tmp_path / "other", tmp_path / "comparison.md")
     assert not (tmp_path / "comparison.md").exists()
 
 

@@ -1,13 +1,12 @@
 """What a user meets first: plans, targets, and the refusal of what cannot be."""
 
-import json
 import re
 import sys
 import time
 
 import pytest
 
-from tests.conftest import TASK, load_tier
+from tests.conftest import TASK, load_tier, run_stage
 from workflow_scripts.report import products
 
 
@@ -65,7 +64,8 @@ def test_every_figure_and_table_is_a_target_by_name(project, tier):
     names = [f"fig_{name.replace('-', '_')}" for name in products.figures(settings)]
     listed = project.snakemake("--list-target-rules", tier=tier).stdout.split()
     assert set(names) <= set(listed)
-    assert {"all", "table1", "claims", "rebuild_base", "table_sft"} <= set(listed)
+    assert {"all", "table1", "claims", "table_sft"} <= set(listed)
+    assert ("rebuild_base" in listed) == (tier == "laptop"), "whose base models are shipped"
     assert sum(name.startswith("table_robustness_") for name in listed) == len(
         settings.experiments.robustness.axes
     )
@@ -108,20 +108,16 @@ def test_a_value_of_the_command_line_is_named_as_such(project):
 def test_every_stage_is_a_program_that_explains_itself(project, module):
     result = project.python(module, "--help")
     assert result.returncode == 0, result.stderr
-    assert "--settings" in result.stdout or "--output" in result.stdout
+    assert "results/<tier>/plan/<job>.json" in result.stdout
 
 
 @pytest.mark.parametrize("damage", ["cut short", "altered", "missing"])
-def test_a_damaged_data_file_is_named_and_nothing_is_written(project, damage):
+def test_a_damaged_data_file_is_named_and_nothing_is_written(tmp_path, damage):
     mix = {"steps": [2, 3]}
-    common = ["--task", json.dumps(TASK)]
-    made = project.python(
-        "task.datasets",
-        *("validation", *common, "--mix", json.dumps(mix), "--n", "8"),
-        *("--output", "dev.jsonl", "final.jsonl"),
-    )
+    dev, final = tmp_path / "dev.jsonl", tmp_path / "final.jsonl"
+    validation = {"task": TASK, "mix": mix, "n": 8, "dev": dev, "final": final}
+    made = run_stage("task.datasets:make_validation", validation, tmp_path)
     assert made.returncode == 0, made.stderr
-    final = project.folder / "final.jsonl"
     content = final.read_text()
     if damage == "cut short":
         final.write_text(content[:-40])
@@ -129,11 +125,125 @@ def test_a_damaged_data_file_is_named_and_nothing_is_written(project, damage):
         final.write_text(content.replace("e1", "e2", 1))
     else:
         final.unlink()
-    result = project.python(
-        "task.datasets",
-        *("prompts", *common, "--mix", json.dumps({**mix, "evaluation_share": 0.5})),
-        *("--n", "8", "--validation", "dev.jsonl", "final.jsonl", "--output", "rl.jsonl"),
-    )
+    prompts = {"task": TASK, "mix": {**mix, "evaluation_share": 0.5}, "n": 8}
+    files = {"validation": [dev, final], "output": tmp_path / "rl.jsonl"}
+    result = run_stage("task.datasets:make_prompts", {**prompts, **files}, tmp_path)
     assert result.returncode == 1
-    assert re.fullmatch(r"error: final\.jsonl .*run snakemake again\n", result.stderr)
-    assert not (project.folder / "rl.jsonl").exists()
+    assert re.fullmatch(r"error: .*final\.jsonl .*run snakemake again.*\n", result.stderr)
+    assert not (tmp_path / "rl.jsonl").exists()
+
+
+LINES = {
+    "a file that is not there": (
+        ["--configfile", "config/nothing.yaml"],
+        "config/nothing.yaml: no such file or directory: name a configuration file that is there: ",
+    ),
+    "a key with dots": (
+        ["--config", "rl.group_size=4"],
+        "command line: rl.group_size=4: write --config rl='{group_size: 4}'",
+    ),
+    "a mistyped figure": (
+        ["fig_routin"],
+        "fig_routin: no such target of the tier laptop; did you ",
+    ),
+    "a mistyped file": (
+        ["results/laptop/claims.mt"],
+        "results/laptop/claims.mt: no such target of the tier laptop; did you mean ",
+    ),
+    "nothing to fetch": (["fetch_model"], "fetch_model: no such target of the tier laptop; its "),
+    "a base that is not shipped": (
+        ["rebuild_base", "--configfile", "config/gpu.yaml"],
+        "rebuild_base: no such target of the tier gpu; no base model of its shape is shipped",
+    ),
+    "a profile that is not there": (
+        ["--workflow-profile", "profiles/slrm"],
+        "profiles/slrm: no such profile; known: profiles/default, profiles/slurm",
+    ),
+    "a seed too large": (
+        ["--config", "seeds=[4294967296]"],
+        "command line: seeds.0: 4294967296: input should be less than or equal to 4294967295",
+    ),
+    "braces in a folder": (
+        ["--config", "model={base: 'a/{b}'}"],
+        "command line: model.base: a/{b}: a folder's path in which {task} alone may stand",
+    ),
+    "another field": (
+        ["--config", "task={field_size: 7}"],
+        "config/default.yaml: model.base: data/base/gf7/model: a folder with a model and its "
+        "manifest.json; to train one here, set model.base to results/laptop/base/{task}/model",
+    ),
+    "two settings of one name": (
+        ["--config", "experiments={robustness: {axes: {model.base: [a/b, a_b]}}}"],
+        "model.base: a/b and a_b would give two runs the name ",
+    ),
+    "a share of too many digits": (
+        ["--config", "experiments={amplification: {evaluation_shares: [0.12345678]}}"],
+        "command line: experiments.amplification.evaluation_shares.0: 0.12345678: at most four ",
+    ),
+    "a model twice": (
+        ["--config", "experiments={main: {models: [F, F, B]}}"],
+        "command line: experiments.main.models: ['F', 'F', 'B']: values that differ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("arguments", "told"), LINES.values(), ids=LINES)
+def test_what_cannot_be_is_one_line_with_its_remedy(project, arguments, told):
+    result = project.run(sys.executable, "-m", "snakemake", "--cores", "1", *arguments)
+    assert result.returncode == 1
+    (line,) = [line for line in result.stderr.splitlines() if "error" in line.lower()]
+    assert line.startswith(f"error: {told}")
+    assert "Traceback" not in result.stderr
+    assert not (project.folder / "results/laptop").exists()
+
+
+FILES = {
+    "no tier": ("seeds: [0]\n", "config/mine.yaml: tier: (missing): a name of its own"),
+    "no YAML": ("tier: mine\nrl: {a: 1\n", "config/mine.yaml, line 3: not YAML: "),
+    "no keys": ("- 1\n", "config/mine.yaml: keys with values are expected"),
+}
+
+
+@pytest.mark.parametrize(("text", "told"), FILES.values(), ids=FILES)
+def test_a_configuration_file_that_cannot_be_is_one_line(project, text, told):
+    (project.folder / "config/mine.yaml").write_text(text)
+    result = project.snakemake("--cores", "1", tier="mine")
+    assert result.returncode == 1
+    assert f"error: {told}" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["study", "tier=smoke"], "tier=smoke: write TIER=smoke"),
+        (["study", "fig_routing"], "make study TARGETS='fig_routing'"),
+        *((["" + command, "TIER=foo"], "no tier foo") for command in ("study", "cost", "why")),
+        (["record", "TIER=foo"], "tiers: gpu laptop paper smoke"),
+    ],
+)
+def test_a_mistyped_word_of_make_runs_nothing(project, words, told):
+    result = project.run("make", *words)
+    assert result.returncode != 0
+    assert told in result.stderr.splitlines()[-1]
+    assert not (project.folder / ".venv").exists()
+
+
+def test_a_tier_for_gpus_without_one_stops_before_any_job(project, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    result = project.snakemake("results/gpu/base/gf11/run.json", "--cores", "1", tier="gpu")
+    assert result.returncode == 1
+    told = "error: the tier gpu computes on a GPU (model.device: cuda) and none is visible here"
+    assert told in result.stderr
+    assert not (project.folder / "data/gpu").exists()
+
+
+def test_arguments_of_jobs_do_not_grow_with_the_seeds(project):
+    """Linux takes 131,072 bytes an argument: a hundred seeds fit as one does."""
+    seeds = ", ".join(map(str, range(100)))
+    change = [f"seeds=[{seeds}]", "experiments={robustness: {single_strategy_seeds: [0]}}"]
+    result = project.snakemake("all", "--dry-run", "--printshellcmds", "--config", *change)
+    assert result.returncode == 0, result.stderr[-2000:]
+    commands = re.findall(r"^.*workflow_scripts\.operate\.job.*$", result.stdout, re.MULTILINE)
+    assert len(commands) > 1000
+    assert max(map(len, commands)) < 1000

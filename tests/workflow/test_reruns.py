@@ -7,7 +7,11 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.conftest import Project
+from tests.conftest import ROOT, Project
+from workflow_scripts.configuration import read_configuration
+from workflow_scripts.operate.verify import jobs_of
+from workflow_scripts.plan import Plan
+from workflow_scripts.study import Study
 
 # Regular expressions of outputs, from their tier's folder on.
 NOTHING = r"(?!)"
@@ -77,13 +81,25 @@ def done(smoke, tmp_path_factory) -> Project:
     return Project(folder)
 
 
-def plan(project: Project, *config: str) -> tuple[set[str], set[str]]:
-    """The outputs that snakemake would make again, and all."""
-    arguments = ["--config", *config] if config else []
-    result = project.snakemake("all", "--summary", *arguments)
+def why(project: Project, *config: str) -> dict[str, str]:
+    """The jobs that would run, and why."""
+    arguments = ["--configfile", "config/smoke.yaml", "--why"]
+    result = project.python(
+        "operate.verify", *arguments, *(["--config", *config] if config else [])
+    )
     assert result.returncode == 0, result.stderr[-2000:]
-    rows = [line.split("\t") for line in result.stdout.splitlines()[1:]]
-    return {row[0] for row in rows if row[5] == "update pending"}, {row[0] for row in rows}
+    *jobs, last = result.stdout.splitlines()
+    assert last == (f"{len(jobs)} jobs would run" if jobs else "nothing to be done")
+    return dict(line.split("  <-  ") for line in jobs)
+
+
+def plan(project: Project, *config: str) -> tuple[set[str], set[str]]:
+    """The outputs that would be made again, and all."""
+    again = why(project, *config)
+    settings = read_configuration([ROOT / "config/smoke.yaml"], list(config))
+    study = Plan(Study(settings))
+    outputs = lambda names: {f for n in names for f in study.jobs[n].outputs.values()}  # noqa: E731
+    return outputs(again), outputs(jobs_of(study, ["all"]))
 
 
 def check(project: Project, expected: str, *config: str) -> None:
@@ -114,10 +130,10 @@ def test_a_changed_key_reruns_what_depends_on_it(done, config, expected):
 
 WS = "workflow_scripts"
 EDITS = {
-    "a comment": (f"{WS}/train/grpo.py", "def main()", "# why\ndef main()", NOTHING),
+    "a comment": (f"{WS}/train/grpo.py", "def train", "# why\ndef train", NOTHING),
     "a docstring": (f"{WS}/train/sft.py", '"""SFT: a', '"""SFT, a', NOTHING),
     "a module that no stage imports": (
-        f"{WS}/report/record.py",
+        f"{WS}/operate/record.py",
         "_KEPT = (",
         "_KEPT = (1, ",
         NOTHING,
@@ -141,12 +157,16 @@ EDITS = {
     ),
     "how rollouts are sampled": (
         f"{WS}/evaluate/sample.py",
-        "def main()",
-        "_X = 1\n\n\ndef main()",
+        "def sample(",
+        "_X = 1\n\n\ndef sample(",
         rf"{SAMPLED}|{PROVENANCE}|scores/|metrics/|tables/|claims\.|"
         r"figures/(?!selection|time_scales)",  # which show RL's own rollouts
     ),
-    "how RL trains": (f"{WS}/train/grpo.py", "def main()", "_X = 1\n\n\ndef main()", FROM_RL),
+    "how RL trains": (f"{WS}/train/grpo.py", "def train", "_X = 1\n\n\ndef train", FROM_RL),
+    "what is said of a lock": (f"{WS}/lock.py", "is in use by", "is held by", NOTHING),
+    "how progress is shown": (f"{WS}/progress.py", "def rep", "_X = 1\n\n\ndef rep", NOTHING),
+    "how whole files are written": (f"{WS}/files.py", "def sha", "_X = 1\n\n\ndef sha", NOTHING),
+    "how receipts are kept": (f"{WS}/operate/job.py", "def make", "_X = 1\n\n\ndef make", NOTHING),
     "the pin of matplotlib": ("requirements.txt", "matplotlib==3", "matplotlib==4", "figures/"),
     "the pin of trl": ("requirements.txt", "trl==1", "trl==2", rf"base/|{FROM_SFT}"),
     "the pin of pytest": ("requirements.txt", "pytest==9", "pytest==10", NOTHING),
@@ -189,22 +209,22 @@ def test_a_further_seed_adds_its_own_runs(done):
 
 
 def test_why_says_in_one_line_per_job_what_changed(done):
-    def why(*config: str) -> list[str]:
-        arguments = ["fig_longer", "--configfile", "config/smoke.yaml"]
-        result = done.python("why", *arguments, *(["--config", *config] if config else []))
-        assert result.returncode == 0, result.stderr
-        return result.stdout.splitlines()
-
-    assert why() == ["nothing to be done"]
-    *jobs, last = why("rl={learning_rate: 1.0e-4}")
-    assert last == f"{len(jobs)} jobs"
-    assert "RL FB-s0-rl6-15  <-  changed: rl.learning_rate: 0.00015 -> 0.0001" in jobs
-    sampled = "Sample FB-s0-rl6-15 on the problems longer  <-  will be made again before it: "
-    assert f"{sampled}results/smoke/rl/FB-s0-rl6-15/model/manifest.json" in jobs
-    with edited(done, f"{WS}/evaluate/label.py", "def main()", "_X = 1\n\n\ndef main()"):
-        assert (
-            "Label the strategies of FB-s0 on the problems longer  <-  changed: its code" in why()
-        )
+    assert why(done) == {}
+    told = why(done, "rl={learning_rate: 1.0e-4}")
+    assert told["rl/FB-s0-rl6-15"] == "stale: changed: rl.learning_rate: 0.00015 -> 0.0001"
+    rests = "stale: rests on rl/FB-s0-rl6-15, which is stale"
+    assert told["rollouts/FB-s0-rl6-15/longer"] == rests
+    with edited(done, f"{WS}/evaluate/label.py", "def make", "_X = 1\n\n\ndef make"):
+        assert why(done)["labels/FB-s0/longer"] == "stale: changed: its code"
     path = done.folder / "results/smoke/figures/longer.png"
+    content = path.read_bytes()
     path.unlink()
-    assert why()[0].startswith("Figure results/smoke/figures/longer.png  <-  not made yet: ")
+    assert why(done) == {"figures/longer": f"missing: {path.relative_to(done.folder)} is gone"}
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("change", ["rl={learning_rate: 1.0e-4}", "sampling={n_samples: 5}"])
+def test_snakemake_plans_what_receipts_say(done, change):
+    result = done.snakemake("all", "--dry-run", "--config", change)
+    jobs = re.search(r"^total +(\d+)$", result.stdout, re.MULTILINE)
+    assert int(jobs[1]) == len(why(done, change)) + 1, "and the target itself"

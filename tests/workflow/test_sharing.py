@@ -1,5 +1,7 @@
 """Published, cloned, restored: no job starts, and after a change only those that it concerns."""
 
+import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -9,11 +11,12 @@ from pathlib import Path
 
 import boto3
 import pytest
+import yaml
 from moto.server import ThreadedMotoServer
 
 from tests.conftest import Project
 from workflow_scripts.files import read_json
-from workflow_scripts.sharing import manifest_path
+from workflow_scripts.operate.sharing import manifest_path
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -54,7 +57,7 @@ def bucket():
 
 
 def publish(origin: Project, remote: str) -> None:
-    succeed(origin.python("sharing", "publish", "--tier", "smoke", "--remote", remote))
+    succeed(origin.python("operate.sharing", "publish", "--tier", "smoke", "--remote", remote))
     git(origin.folder, "add", ".dvc", "data/smoke.dvc", "results/smoke.dvc")
     git(origin.folder, "add", manifest_path("smoke").as_posix())
     git(origin.folder, "commit", "--quiet", "--allow-empty", "--message", f"Publish to {remote}")
@@ -76,7 +79,7 @@ def folder_remote(origin, tmp_path_factory) -> Path:
 @pytest.fixture
 def restored(origin, folder_remote, tmp_path) -> Project:
     project = clone(origin, tmp_path / "clone")
-    succeed(project.python("sharing", "restore", "--tier", "smoke"))
+    succeed(project.python("operate.sharing", "restore", "--tier", "smoke"))
     return project
 
 
@@ -134,24 +137,85 @@ def test_an_altered_object_is_refused_by_name(origin, tmp_path, folder_remote):
     stored.chmod(0o644)
     stored.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     try:
-        refused = project.python("sharing", "restore", "--tier", "smoke")
+        refused = project.python("operate.sharing", "restore", "--tier", "smoke")
     finally:
         stored.write_bytes(content)
     assert refused.returncode == 1
     assert f"{weights} differs from its hash" in refused.stderr
     assert refused.stderr.count("\n") == 1
     assert not (project.folder / "results/smoke").exists()
-    succeed(project.python("sharing", "restore", "--tier", "smoke"))
+    succeed(project.python("operate.sharing", "restore", "--tier", "smoke"))
     assert "Nothing to be done" in planned(project)
+
+
+def test_a_list_of_files_that_leads_elsewhere_is_refused_before_anything_is_written(
+    origin, tmp_path, folder_remote
+):
+    """A remote names the files of a folder itself; git knows which there are."""
+    project = clone(origin, tmp_path / "clone")
+    pointer = project.folder / "results/smoke.dvc"
+    listing = yaml.safe_load(pointer.read_text())["outs"][0]["md5"]
+    stored = folder_remote / "files/md5" / listing[:2] / listing[2:]
+    entries = json.loads(stored.read_text())
+    makefile = (project.folder / "Makefile").read_text()
+    planted = hashlib.md5(b"all:\n\ttouch run\n").hexdigest()
+    target = folder_remote / "files/md5" / planted[:2] / planted[2:]
+    target.parent.mkdir(exist_ok=True)
+    target.write_bytes(b"all:\n\ttouch run\n")
+    for name in ("../../Makefile", "rl/FB-s0/scratch/x", "tables/x.tmp", "/tmp/x", "more.md"):
+        altered = json.dumps([*entries, {"md5": planted, "relpath": name}])
+        digest = hashlib.md5(altered.encode()).hexdigest()
+        place = folder_remote / "files/md5" / digest[:2] / f"{digest[2:]}.dir"
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(altered)
+        pointer.write_text(pointer.read_text().replace(listing, f"{digest}.dir"))
+        refused = project.python("operate.sharing", "restore", "--tier", "smoke")
+        assert refused.returncode == 1
+        assert f"results/smoke/{name} was not published" in refused.stderr
+        assert refused.stderr.count("\n") == 1
+        assert not (project.folder / "results/smoke").exists()
+        assert not (project.folder / "data/smoke").exists()
+        assert (project.folder / "Makefile").read_text() == makefile
+        listing = f"{digest}.dir"
+
+
+def test_a_tier_behind_a_symbolic_link_is_not_restored(origin, tmp_path, folder_remote):
+    project = clone(origin, tmp_path / "clone")
+    (tmp_path / "elsewhere").mkdir()
+    (project.folder / "results/smoke").symlink_to(tmp_path / "elsewhere")
+    refused = project.python("operate.sharing", "restore", "--tier", "smoke")
+    assert refused.returncode == 1
+    assert "results/smoke is a symbolic link" in refused.stderr
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_what_was_never_published_is_told(project):
+    refused = project.python("operate.sharing", "restore", "--tier", "smoke")
+    assert refused.returncode == 1
+    assert "the tier smoke was not published in it" in refused.stderr
+    assert refused.stderr.count("\n") == 1
+
+
+def test_a_remote_that_is_gone_is_told(origin, tmp_path, folder_remote):
+    project = clone(origin, tmp_path / "clone")
+    away = folder_remote.with_name("away")
+    folder_remote.rename(away)
+    try:
+        refused = project.python("operate.sharing", "restore", "--tier", "smoke")
+    finally:
+        away.rename(folder_remote)
+    assert refused.returncode == 1
+    assert "the tier smoke cannot be fetched from the remote of .dvc/config" in refused.stderr
+    assert not (project.folder / "results/smoke").exists()
 
 
 def test_an_interrupted_restore_is_refused_and_begun_anew(origin, tmp_path, folder_remote):
     project = clone(origin, tmp_path / "clone")
-    command = ["-m", "workflow_scripts.sharing", "restore", "--tier", "smoke"]
+    command = ["-m", "workflow_scripts.operate.sharing", "restore", "--tier", "smoke"]
     process = subprocess.Popen([sys.executable, *command], cwd=project.folder)
-    while not any((project.folder / "results/smoke").glob("*/*")):
+    while not any((project.folder / "data/smoke").glob("*/*")):
         assert process.poll() is None
-        time.sleep(0.01)
+        time.sleep(0.001)
     process.kill()
     process.wait()
     refused = project.snakemake("all", "--cores", "1")
@@ -159,7 +223,7 @@ def test_an_interrupted_restore_is_refused_and_begun_anew(origin, tmp_path, fold
     assert refused.stderr.splitlines()[-1] == (
         "error: results/smoke is restored in part: make restore TIER=smoke"
     )
-    succeed(project.python("sharing", "restore", "--tier", "smoke"))
+    succeed(project.python("operate.sharing", "restore", "--tier", "smoke"))
     assert "Nothing to be done" in planned(project)
 
 
@@ -167,14 +231,14 @@ def test_s3_serves_as_a_folder_does(origin, bucket, folder_remote, tmp_path):
     publish(origin, bucket)
     try:
         project = clone(origin, tmp_path / "clone")
-        succeed(project.python("sharing", "restore", "--tier", "smoke"))
+        succeed(project.python("operate.sharing", "restore", "--tier", "smoke"))
         assert "Nothing to be done" in planned(project)
     finally:
         publish(origin, str(folder_remote))
 
 
 def test_what_is_there_is_not_overwritten(restored):
-    refused = restored.python("sharing", "restore", "--tier", "smoke")
+    refused = restored.python("operate.sharing", "restore", "--tier", "smoke")
     assert refused.returncode == 1
     assert "data/smoke holds something already" in refused.stderr
 

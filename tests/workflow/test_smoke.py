@@ -1,17 +1,21 @@
 """The whole smoke tier: every stage runs, nothing runs twice, and results repeat to the bit."""
 
+import contextlib
 import hashlib
 import json
-import shutil
+import time
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from tests.conftest import Project, copy_project, load_tier
-from workflow_scripts.files import sha256_tree
+from tests.conftest import Project, load_tier, run_stage
+from workflow_scripts.files import StudyError, sha256_tree
+from workflow_scripts.operate import receipts, record, sharing
+from workflow_scripts.operate.contents import Contents
+from workflow_scripts.operate.verify import read_plan_of_tier
 from workflow_scripts.report import products
 from workflow_scripts.report.cost import cost_by_stage, cost_table
-from workflow_scripts.report.record import record
 
 
 def hashes(project: Project, pattern: str) -> dict[str, str]:
@@ -58,9 +62,10 @@ def test_a_job_takes_less_than_four_gib(smoke):
     assert by_stage.loc["sft", "jobs"] == (cost["stage"] == "sft").sum()
 
 
-def test_what_is_recorded_is_small_and_holds_no_weights(smoke, tmp_path):
+def test_what_is_recorded_is_small_and_holds_no_weights(smoke, tmp_path, monkeypatch):
     results = smoke.folder / "results/smoke"
-    record(results, tmp_path / "reference/smoke")
+    monkeypatch.chdir(smoke.folder)
+    record.record(read_plan_of_tier("smoke"), ["all"], tmp_path / "reference/smoke")
     kept = [path for path in (tmp_path / "reference/smoke").rglob("*") if path.is_file()]
     suffixes = {path.suffix for path in kept}
     assert suffixes == {".csv", ".md", ".json", ".png", ".svg"}
@@ -71,30 +76,77 @@ def test_what_is_recorded_is_small_and_holds_no_weights(smoke, tmp_path):
     assert shown == (results / "tables/table1.md").read_bytes()
 
 
-def test_an_experiment_is_recorded_beside_what_was_recorded_before(smoke, tmp_path):
-    results, reference = tmp_path / "smoke", tmp_path / "reference"
-    shutil.copytree(smoke.folder / "results/smoke/provenance", results / "provenance")
-    (results / "benchmarks/sft").mkdir(parents=True)
-    (results / "benchmarks/sft/new.tsv").write_text("s\tmax_rss\tcpu_time\n5\t100\t4\n")
+def test_an_experiment_is_recorded_beside_what_was_recorded_before(smoke, tmp_path, monkeypatch):
+    monkeypatch.chdir(smoke.folder)
+    reference = tmp_path / "reference"
     (reference / "tables").mkdir(parents=True)
     (reference / "tables/longer.md").write_text("kept")
     (reference / "cost.csv").write_text(
-        "stage,job,wall_seconds,cpu_seconds,peak_mib\nsft,new,1,1,1\nsft,old,2,2,2\n"
+        "stage,job,wall_seconds,cpu_seconds,peak_mib\nsft,FB-s0,1,1,1\nsft,old,2,2,2\n"
     )
-    record(results, reference)
+    record.record(read_plan_of_tier("smoke"), ["main"], reference)
     assert (reference / "tables/longer.md").read_text() == "kept"
-    cost = pd.read_csv(reference / "cost.csv")
-    assert cost[["job", "wall_seconds"]].values.tolist() == [["new", 5], ["old", 2]]
+    assert (reference / "tables/table1.md").is_file()
+    assert not (reference / "claims.md").exists(), "which is not of this target"
+    assert not list(reference.glob("rl/*asks=any*"))
+    cost = pd.read_csv(reference / "cost.csv").set_index(["stage", "job"])["wall_seconds"]
+    assert cost["sft", "FB-s0"] != 1
+    assert cost["sft", "old"] == 2
 
 
 def test_an_unfinished_tier_is_not_recorded(project):
     before = sha256_tree(project.folder / "results/reference/smoke")
-    result = project.python("report.record", "--tier", "smoke")
+    result = project.python("operate.record", "--tier", "smoke")
     assert result.returncode == 1
-    assert (
-        result.stderr == "error: results/smoke has no complete experiment: make study TIER=smoke\n"
-    )
+    assert result.stderr.startswith("error: results/smoke is not finished: ")
+    assert "Make them with: make study TIER=smoke TARGETS='all'\n" in result.stderr
+    assert result.stderr.count("\n") == 1
     assert sha256_tree(project.folder / "results/reference/smoke") == before
+
+
+DAMAGED = [
+    "rl/FB-s0-rl6-9/model/model.safetensors",
+    "rollouts/FB-s0/steps.parquet",
+    "labels/FB-s0/steps.parquet",
+    "metrics/main.csv",
+    "figures/routing.svg",
+    "tables/table1.md",
+    "claims.md",
+]
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_damage_is_neither_recorded_nor_published_nor_verified(smoke, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(smoke.folder)
+    path = smoke.folder / "results/smoke" / name
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 6 // 10])
+    try:
+        with pytest.raises(StudyError, match=f"damaged .*results/smoke/{name} is not what was"):
+            record.record(read_plan_of_tier("smoke"), ["all"], tmp_path / "reference")
+        with pytest.raises(StudyError, match=f"damaged .*results/smoke/{name} is not what was"):
+            sharing.publish("smoke", str(tmp_path / "remote"))
+        verified = smoke.python("operate.verify", "--configfile", "config/smoke.yaml")
+        assert verified.returncode == 1
+        assert f"results/smoke/{name} is not what was made" in verified.stdout
+    finally:
+        path.write_bytes(content)
+    assert not (tmp_path / "reference").exists()
+    assert not (tmp_path / "remote").exists()
+
+
+def test_a_finished_tier_is_verified_and_planned_in_two_seconds(smoke):
+    verified = smoke.python("operate.verify", "--configfile", "config/smoke.yaml")
+    assert verified.returncode == 0
+    assert "products in results/smoke are good: every file was read" in verified.stdout
+    plan = read_plan_of_tier("smoke")
+    results = smoke.folder / "results/smoke"
+    started = time.monotonic()
+    found = receipts.read_receipts(results, plan.jobs)
+    with contextlib.chdir(smoke.folder):
+        verdicts = receipts.judge(plan.jobs, found, Contents(Path("results/smoke")))
+    assert time.monotonic() - started < 1
+    assert sum(verdict.good for verdict in verdicts.values()) > 190
 
 
 def test_table1_has_every_row_of_the_paper(smoke):
@@ -143,9 +195,8 @@ def test_the_same_configuration_gives_the_same_bits(smoke, project):
 
 @pytest.mark.parametrize("damage", ["cut short", "altered"])
 def test_a_damaged_model_is_named_and_nothing_is_written(smoke, tmp_path, damage):
-    copied = Project(copy_project(tmp_path / "project"))
     model = smoke.folder / "results/smoke/sft/FB-s0/model"
-    target = copied.folder / "model"
+    target = tmp_path / "model"
     target.mkdir()
     for path in model.iterdir():
         (target / path.name).write_bytes(path.read_bytes())
@@ -153,25 +204,19 @@ def test_a_damaged_model_is_named_and_nothing_is_written(smoke, tmp_path, damage
     content = weights.read_bytes()
     weights.write_bytes(content[:-100] if damage == "cut short" else content[:-1] + b"\0")
     sampling = {"temperature": 1.0, "batch_size": 64, "seed": 0}
-    settings = {
-        "model": load_tier("smoke").model.model_dump(),
-        "sampling": sampling,
-        "max_new_tokens": 81,
+    model_settings = load_tier("smoke").model.model_dump()
+    output = tmp_path / "rollouts.parquet"
+    arguments = {
+        "settings": {"model": model_settings, "sampling": sampling, "max_new_tokens": 81},
+        "run": "x",
+        "models": {"0": target},
+        "problems": smoke.folder / "data/smoke/gf11/final-steps.jsonl",
+        "n_samples": 1,
+        "n_problems": None,
+        "output": output,
+        "record": output.with_suffix(".json"),
     }
-    output = copied.folder / "rollouts.parquet"
-    result = copied.python(
-        "evaluate.sample",
-        *("--settings", json.dumps(settings), "--run", "x", "--models", f"0={target}"),
-        *("--problems", str(smoke.folder / "data/smoke/gf11/final-steps.jsonl")),
-        *(
-            "--n-samples",
-            "1",
-            "--output",
-            str(output),
-            "--record",
-            str(output.with_suffix(".json")),
-        ),
-    )
+    result = run_stage("evaluate.sample:sample", arguments, tmp_path)
     assert result.returncode == 1
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("error:")]
     assert str(weights) in line

@@ -19,7 +19,7 @@ def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
     read = _read_parquet if path.suffix == ".parquet" else _read_csv
     try:
         frame = read(path)
-    except (OSError, ValueError) as error:  # pyarrow's and pandas' own errors are among these
+    except (OSError, ValueError, KeyError, TypeError) as error:  # as pyarrow and pandas raise
         raise damaged(path, (str(error).splitlines() or ["empty"])[0]) from None
     missing = [column for column in columns if column not in frame.columns]
     if missing:

@@ -44,10 +44,15 @@ def _copy(source: Path, target: Path, manifest: str) -> None:
     else:
         files = (path for pattern in _FILES for path in source.glob(pattern))
         expected = {path.name: sha256(path) for path in files}
+    for name in expected:
+        if not (source / name).resolve().is_relative_to(source.resolve()):
+            raise StudyError(
+                f"{source / name} leads out of {source}: put the model's own files into that folder"
+            )
     shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
     for name in expected:
         if (source / name).is_file():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / name, target / name)
     if difference := find_difference(target, expected):
         name, is_there = difference

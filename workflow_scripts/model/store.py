@@ -76,10 +76,9 @@ def verify_model(folder: Path) -> dict[str, str]:
     if difference := find_difference(folder, expected):
         name, is_there = difference
         reason = "differs from its hash in" if is_there else "is missing, named by"
-        # The manifest is what the workflow knows of a model: without it the model is remade.
         raise StudyError(
-            f"{folder / name} {reason} {folder / MANIFEST}: delete that manifest and run "
-            "snakemake again, or restore the folder if it came with the project"
+            f"{folder / name} {reason} {folder / MANIFEST}: run snakemake again, which makes it "
+            "anew, or restore the folder if it came with the project"
         )
     return expected
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from workflow_scripts.files import (
     StudyError,
     Temporary,
+    is_full_disk,
     read_json,
     run_program,
     sha256,
@@ -67,6 +68,17 @@ def make(job: Job, results: Path) -> None:
         shutil.rmtree(job.scratch, ignore_errors=True)
 
 
+def _make_on_disk(job: Job, results: Path) -> None:
+    """As make; a full disk is told as that of the outputs, wherever the error says it was."""
+    try:
+        make(job, results)
+    except Exception as error:
+        if isinstance(error, StudyError) or not is_full_disk(error):
+            raise
+        where = Path(next(iter(job.outputs.values()))).parent
+        raise Temporary(f"no space left on the disk of {where}: free some and run again") from error
+
+
 def run_job(job: Job, results: Path) -> None:
     """Run a job of the workflow, and leave its error for the end of the run.
 
@@ -79,7 +91,7 @@ def run_job(job: Job, results: Path) -> None:
     if failure.is_file() and (known := read_json(failure))["final"]:
         raise StudyError(known["error"])
     try:
-        make(job, results)
+        _make_on_disk(job, results)
     except Exception as error:
         text = str(error) if isinstance(error, StudyError) else f"{type(error).__name__}: {error}"
         final = isinstance(error, StudyError) and not isinstance(error, Temporary)
