@@ -32,7 +32,7 @@ RUNS = ("FB-s0", "FB-s0-rl2-5", "FB-s0-rl6-9")
 @pytest.fixture(scope="module")
 def paper(tmp_path_factory) -> Project:
     made = Project(copy_project(tmp_path_factory.mktemp("paper") / "project"))
-    folder = make_standin(made.folder / "standin", steps=80)
+    folder = make_standin(made.folder / "standin", steps=110)
     config = {**SCALED, "model": {**SCALED["model"], "hub": {"folder": str(folder)}}}
     options = [f"{key}={json.dumps(value)}" for key, value in config.items()]
     command = ["table1", "--cores", "2", "--config", *options]

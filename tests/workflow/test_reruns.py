@@ -187,10 +187,10 @@ def test_checkout_touch_and_a_new_clone_of_the_code_rerun_nothing(done):
     check(done, NOTHING)
 
 
-def test_an_altered_input_reruns_what_reads_it(done):
+def test_an_altered_data_set_is_drawn_again_before_what_reads_it(done):
     name = "data/smoke/gf11/rl-6-15.jsonl"
     with edited(done, name, '"id": 0', '"id":  0'):
-        check(done, rf"(rl|rollouts|labels)/FB-s0-rl6-15/|{collected('longer')}")
+        check(done, rf"{name}|(rl|rollouts|labels)/FB-s0-rl6-15/|{collected('longer')}")
 
 
 def test_a_lost_figure_is_made_again_alone(done):

@@ -205,7 +205,7 @@ def test_a_remote_that_is_gone_is_told(origin, tmp_path, folder_remote):
     finally:
         away.rename(folder_remote)
     assert refused.returncode == 1
-    assert "the tier smoke cannot be fetched from the remote of .dvc/config" in refused.stderr
+    assert "data/smoke is not on the remote of .dvc/config" in refused.stderr
     assert not (project.folder / "results/smoke").exists()
 
 

@@ -120,6 +120,11 @@ def _listed(folder: Path, cache: Path) -> Iterator[tuple[str, Path]]:
     pointer = yaml.safe_load(Path(f"{folder}.dvc").read_text(encoding="utf-8"))
     (out,) = pointer["outs"]
     listing = cache / out["md5"][:2] / out["md5"][2:]
+    if not listing.is_file():
+        raise StudyError(
+            f"{folder} is not on the remote of .dvc/config: is that the one to which it was "
+            "published, and do you have access to it?"
+        )
     if _md5(listing) != out["md5"].removesuffix(".dir"):
         listing.unlink()
         raise StudyError(
@@ -157,7 +162,9 @@ def _fetch(tier: str, expected: dict[str, str]) -> dict[str, Path]:
     if wrong:
         raise _refuse(wrong)
     for name, path in found.items():
-        if sha256(path) != expected[name]:
+        if not path.is_file():
+            wrong[name] = "is not on the remote"
+        elif sha256(path) != expected[name]:
             wrong[name] = "differs from its hash"
             path.unlink()  # it would be taken next time
     if wrong:
