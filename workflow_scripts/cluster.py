@@ -126,7 +126,13 @@ def tell_endings(logs: Path = _LOGS) -> None:
 
 def find_site() -> Site:
     """The site as the study of this snakemake's command line needs it. Raises StudyError."""
-    config = read_command_line().config
+    command = read_command_line()
+    if not command.is_dry_run and shutil.which("sbatch") is None:
+        raise StudyError(
+            "no sbatch on PATH: log in where SLURM's commands are, or run the study on this "
+            "machine, without --workflow-profile profiles/slurm"
+        )
+    config = command.config
     tier, gpus = config["tier"], int(config["jobs"]["gpus"])  # of --config, numbers may be strings
     values = read_site()
     return Site(

@@ -14,6 +14,7 @@ import pytest
 
 from tests.operate import stand_in
 from tests.operate.conftest import CONFIG, TARGETS, Toy
+from workflow_scripts.operate.receipts import Receipt, write_receipt
 
 RL, FIGURE = "rl/FB-s0-rl6-9", "results/smoke/figures/routing.png"
 CHANGE = "rl={learning_rate: 0.5}"
@@ -168,3 +169,22 @@ def test_touch_is_refused(toy):
     result = toy.study(options=["--touch"])
     assert result.returncode == 1
     assert "error: --touch makes nothing up to date" in result.stderr
+
+
+def test_a_job_that_is_forced_by_hand_is_really_run_again(toy):
+    figure = toy.plan().jobs["figures/routing"].outputs["png"]
+    forced = toy.study(options=["--forcerun", figure])
+    assert forced.returncode == 0, forced.stderr[-2000:]
+    assert toy.done() == ["figures/routing"]
+
+
+def test_a_planted_receipt_clears_nothing_outside_the_tier(toy):
+    outside = Path("Makefile")
+    write_receipt(
+        Path("results/smoke/receipts/planted.json"),
+        Receipt("planted", {}, {}, {"Makefile": "0", "results/smoke/../../Makefile": "0"}, ""),
+    )
+    Path(FIGURE).unlink()
+    assert toy.study().returncode == 0
+    assert outside.is_file()
+    assert not Path("results/smoke/receipts/planted.json").exists()

@@ -1,5 +1,6 @@
 """A second snakemake on the same results stops at once; a killed one leaves no lock."""
 
+import json
 import subprocess
 import sys
 import time
@@ -52,3 +53,13 @@ def test_two_at_once_and_the_way_on_after_a_crash(project):
             job.kill()
     assert project.run(*SNAKEMAKE, *ARGUMENTS).returncode == 0, "the same command goes on"
     assert (project.folder / "results/smoke/base/gf13/run.json").is_file()
+
+
+def test_a_check_of_the_cluster_never_shows_an_old_report(project):
+    report = project.folder / "results/smoke/cluster/probe.json"
+    report.parent.mkdir(parents=True)
+    report.write_text(json.dumps({"node": "elsewhere", "job": "7", "checks": []}))
+    checked = project.snakemake("cluster_check", "--cores", "1")
+    assert checked.returncode == 0, checked.stderr
+    assert "here: environment: ok" in checked.stdout
+    assert "elsewhere" not in checked.stdout

@@ -25,6 +25,7 @@ class CommandLine:
     files: list[Path]
     changes: list[str]
     profiles: list[str]
+    is_dry_run: bool
 
     @property
     def config(self) -> dict:
@@ -36,7 +37,8 @@ class CommandLine:
 def _parse(arguments: tuple[str, ...]) -> CommandLine:
     named, _ = get_argument_parser().parse_known_args(list(arguments))
     profiles = [profile for profile in (named.workflow_profile, named.profile) if profile]
-    return CommandLine(named.targets, named.configfile or [], named.config or [], profiles)
+    files, changes = named.configfile or [], named.config or []
+    return CommandLine(named.targets, files, changes, profiles, bool(named.dryrun))
 
 
 def read_command_line() -> CommandLine:

@@ -56,12 +56,17 @@ def put_back(results: Path, job: str, key: str) -> Receipt | None:
     folder = _folder(results, job) / key
     receipt = read_receipt(folder / _RECEIPT, job)
     if receipt is None or not _is_whole(folder, receipt):
-        shutil.rmtree(folder, ignore_errors=True)
+        drop(results, job, key)
         return None
     for file in receipt.outputs:
         _link(folder / _FILES / file, Path(file))
         os.utime(file)  # Snakemake takes an output that is older than its inputs for a fault
     return receipt
+
+
+def drop(results: Path, job: str, key: str) -> None:
+    """Forget a result, so that it is made again."""
+    shutil.rmtree(_folder(results, job) / key, ignore_errors=True)
 
 
 def _is_whole(folder: Path, receipt: Receipt) -> bool:

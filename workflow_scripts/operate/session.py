@@ -10,7 +10,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 from workflow_scripts import provenance
@@ -23,7 +23,7 @@ from workflow_scripts.operate import receipts, run_cache
 from workflow_scripts.operate.contents import Contents
 from workflow_scripts.operate.job import failure_path
 from workflow_scripts.operate.receipts import Receipt, State, Verdict
-from workflow_scripts.operate.sharing import SET_ASIDE, restoring_mark
+from workflow_scripts.operate.sharing import SET_ASIDE, restoring_mark, shared_folders
 from workflow_scripts.plan import Plan
 
 _HEAVY = ("base/", "sft/", "rl/", "rollouts/")  # jobs in which a model is at work
@@ -87,7 +87,7 @@ class Session:
         provenance.refuse_other_versions()
         if is_local and any(name.startswith(_HEAVY) for name in needed):
             self._refuse_without_gpu()
-        self._set_aside(receipts.downstream(needed, self.plan.jobs))
+        self._set_aside(needed)
         shutil.rmtree(self.results / "failed", ignore_errors=True)
         self._contents.save()
 
@@ -99,18 +99,23 @@ class Session:
                 "profiles/slurm"
             )
 
-    def _set_aside(self, names: list[str]) -> None:
-        """Remove what jobs made from its place; what is whole stays in the run cache."""
+    def _set_aside(self, needed: list[str]) -> None:
+        """Clear the place of what is to be made, of what rests on it, and of what is not planned.
+
+        What is whole stays in the run cache.
+        """
         told: dict[str, list[str]] = {}
         for name in receipts.recorded_jobs(self.results):
             if name not in self.plan.jobs:
                 receipt = receipts.read_receipts(self.results, [name])[name]
                 self._clear(name, [], receipt)
                 told.setdefault("no job of this configuration", []).append(name)
-        for name in names:
-            verdict = self.verdicts[name]
+        for name in receipts.downstream(needed, self.plan.jobs):
+            verdict, receipt = self.verdicts[name], self._receipts[name]
             written = receipts.written_files(self.plan.jobs[name], self._contents)
-            was_there = self._clear(name, written, self._receipts[name])
+            was_there = self._clear(name, written, receipt)
+            if verdict.good and receipt and name in needed:
+                run_cache.drop(self.results, name, receipt.key)  # forced by hand, -F or -R
             own_fault = verdict.state is State.DAMAGED or verdict.reason.startswith("changed: ")
             if was_there and own_fault:
                 told.setdefault(verdict.reason, []).append(name)
@@ -128,7 +133,7 @@ class Session:
     def _clear(self, name: str, files: list[str], receipt: Receipt | None) -> bool:
         """Clear the place of a job's files; whether there were any."""
         recorded = receipt.outputs if receipt else ()
-        mine = [file for file in recorded if self.made_by.get(file, name) == name]
+        mine = [file for file in recorded if self._is_own(file, name)]
         found = {file: self._contents.hash(file) for file in dict.fromkeys([*files, *mine])}
         hashes = {file: hash for file, hash in found.items() if hash}
         if receipt and hashes == receipt.outputs:
@@ -142,6 +147,12 @@ class Session:
                 Path(file).replace(target)
         receipts.receipt_path(self.results, name).unlink(missing_ok=True)
         return bool(hashes)
+
+    def _is_own(self, file: str, job: str) -> bool:
+        """Whether a file that a job's receipt names may be cleared with the job."""
+        path = PurePosixPath(file)
+        inside = any(path.is_relative_to(folder) for folder in shared_folders(self.results.name))
+        return inside and ".." not in path.parts and self.made_by.get(file, job) == job
 
     def end(self, jobs: list[str], logs: Mapping[str, str]) -> None:
         """Say how the run ended. Raises StudyError if a product of it is not good."""

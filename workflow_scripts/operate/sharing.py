@@ -41,7 +41,8 @@ _OWN = {SCRATCH, LOCK, CACHE, RUN_CACHE, SET_ASIDE, FAILED}  # of one machine; a
 _HALF_WRITTEN = ".tmp"
 
 
-def _folders(tier: str) -> list[Path]:
+def shared_folders(tier: str) -> list[Path]:
+    """Where everything of a tier lies."""
     return [Path("data", tier), Path("results", tier)]
 
 
@@ -62,7 +63,7 @@ def _files(tier: str) -> list[Path]:
     """What is shared of a tier."""
     return [
         path
-        for folder in _folders(tier)
+        for folder in shared_folders(tier)
         for path in sorted(folder.rglob("*"))
         if path.is_file() and _is_shared(path)
     ]
@@ -88,8 +89,8 @@ def publish(tier: str, remote: str) -> None:
     refuse_unless_good(read_plan_of_tier(tier), ["all"])
     write_json(manifest_path(tier), {str(path): sha256(path) for path in _files(tier)})
     _dvc("remote", "add", "--force", "--default", _REMOTE, remote)
-    _dvc("add", "--quiet", *map(str, _folders(tier)))
-    _dvc("push", *(f"{folder}.dvc" for folder in _folders(tier)))
+    _dvc("add", "--quiet", *map(str, shared_folders(tier)))
+    _dvc("push", *(f"{folder}.dvc" for folder in shared_folders(tier)))
     unlock_folder(lock)
 
 
@@ -104,7 +105,7 @@ def _read_manifest(tier: str) -> dict[str, str]:
     expected = read_json(path)
     for name in expected:
         parts = PurePosixPath(name)
-        inside = any(parts.is_relative_to(folder) for folder in _folders(tier))
+        inside = any(parts.is_relative_to(folder) for folder in shared_folders(tier))
         if not inside or ".." in parts.parts or not _is_shared(parts):
             raise StudyError(f"{path} names {name}, which is no file of this tier: refused")
     return expected
@@ -149,14 +150,14 @@ def _fetch(tier: str, expected: dict[str, str]) -> dict[str, Path]:
     expected.
     """
     try:
-        _dvc("fetch", *(f"{folder}.dvc" for folder in _folders(tier)))
+        _dvc("fetch", *(f"{folder}.dvc" for folder in shared_folders(tier)))
     except StudyError as error:
         raise StudyError(
             f"the tier {tier} cannot be fetched from the remote of .dvc/config ({error}): is it "
             "there, and do you have access to it?"
         ) from None
     cache = Path(_dvc("cache", "dir").strip()) / "files/md5"
-    found = dict(entry for folder in _folders(tier) for entry in _listed(folder, cache))
+    found = dict(entry for folder in shared_folders(tier) for entry in _listed(folder, cache))
     wrong = {name: "is missing" for name in expected.keys() - found.keys()}
     wrong |= {name: "was not published" for name in found.keys() - expected.keys()}
     if wrong:
@@ -186,7 +187,7 @@ def restore(tier: str) -> None:
 
     Raises StudyError, naming the files, if one is not what was published; nothing is left then.
     """
-    expected, folders, mark = _read_manifest(tier), _folders(tier), restoring_mark(tier)
+    expected, folders, mark = _read_manifest(tier), shared_folders(tier), restoring_mark(tier)
     had_results = folders[-1].exists()
     _refuse_occupied(tier, folders)
     lock = lock_folder(folders[-1])
@@ -219,7 +220,7 @@ def main() -> None:
         print(f"published; now: git add .dvc data/{tier}.dvc results/{tier}.* && git commit")
     else:
         restore(**arguments)
-        print(f"restored and verified: {', '.join(map(str, _folders(arguments['tier'])))}")
+        print(f"restored and verified: {', '.join(map(str, shared_folders(arguments['tier'])))}")
 
 
 if __name__ == "__main__":
