@@ -1,4 +1,5 @@
 # What the rules share: the study and its plan, and how a job is run. No rules stand here.
+import os
 import shlex
 import sys
 from pathlib import Path

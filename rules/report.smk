@@ -74,7 +74,7 @@ rule cost:
 
 
 # Every target by name; `claims` and `rl_benchmark` are rules already, `all` stands in the Snakefile.
-for name in plan.targets.keys() - {"all", "claims", "rl_benchmark"}:
+for name in [target for target in plan.targets if target not in ("all", "claims", "rl_benchmark")]:
 
     rule:
         name:

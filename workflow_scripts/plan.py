@@ -24,6 +24,13 @@ from workflow_scripts.task.datasets import SPLITS
 # No result depends on these settings.
 _OPERATIONAL = ("base", "checkpoint_seconds", "jobs")
 
+# Targets of one job each, where a tier has it.
+_SINGLE = {
+    "claims": "claims",
+    "fetch_model": "hub",
+    "rebuild_base": "base/comparison",
+    "rl_benchmark": "rl_benchmark",
+}
 # Why a tier may not have a target.
 _NOT_OFFERED = {
     "fetch_model": "its model.hub names no model to fetch",
@@ -78,11 +85,7 @@ class Plan:
             mine = [job for job, product in shown.items() if product.experiment == experiment]
             named[experiment] = [*mine, *collected[experiment]]
         everything = [*shown, *(job for jobs in collected.values() for job in jobs), "claims"]
-        single = {"claims": ["claims"], "rl_benchmark": ["rl_benchmark"]}
-        if "base/comparison" in self.jobs:
-            single["rebuild_base"] = ["base/comparison"]
-        if "hub" in self.jobs:
-            single["fetch_model"] = ["hub"]
+        single = {target: [job] for target, job in _SINGLE.items() if job in self.jobs}
         return {"all": everything, **named, **single}
 
     def outputs(self, target: str) -> list[str]:
