@@ -53,8 +53,8 @@ rule hub_model:
         f"{RESULTS}/logs/base/hub.log",
     benchmark:
         f"{RESULTS}/benchmarks/base/hub.tsv"
-    localrule: True
     retries: 0
+    localrule: True
     threads: 1
     message:
         "Fetch the pre-trained model"
