@@ -25,10 +25,11 @@ try:
     study = Study(validate(config, CONFIG_FILES))
     if missing := study.missing_base_model():
         raise refuse(*missing, config, CONFIG_FILES)
+    plan = Plan(study)
+    JOBS = plan.jobs  # made here, so that a fault in it is one line
 except StudyError as error:
     sys.exit(f"error: {error}")
 DATA, RESULTS = f"data/{study.tier}", f"results/{study.tier}"
-plan = Plan(study)
 session = Session(plan)
 
 # Above those of runs: what is ready to be shown is shown, and data come first of all.
@@ -53,7 +54,7 @@ def inputs(name):
     """
 
     def of_job(wildcards):
-        job = plan.jobs.get(name.format_map(dict(wildcards.items())))
+        job = JOBS.get(name.format_map(dict(wildcards.items())))
         if job is None:  # no run of this configuration is called so
             return {}
         if workflow.is_main_process and job.outputs and not session.verdicts[job.name].good:
@@ -98,7 +99,7 @@ def priority_of_sampling(wildcards, **_):
 def planned(jobs):
     """The plan's names of Snakemake's jobs; what only shows something is called as its rule is."""
     jobs = list(jobs)
-    tools = [job.rule.name for job in jobs if not job.output and job.rule.name in plan.jobs]
+    tools = [job.rule.name for job in jobs if not job.output and job.rule.name in JOBS]
     return [*session.names(str(file) for job in jobs for file in job.output), *tools]
 
 

@@ -258,7 +258,14 @@ class Plan:
         manifest = f"{folder}/manifest.json"
         if folder.startswith(f"{self.study.results}/") or not Path(manifest).is_file():
             return [manifest]
-        return [manifest, *(f"{folder}/{name}" for name in read_json(Path(manifest))["files"])]
+        try:
+            files = read_json(Path(manifest))["files"]
+        except (StudyError, KeyError, TypeError):
+            raise StudyError(
+                f"{manifest} is damaged: put that model there again (git checkout {folder}, if it "
+                "came with the project)"
+            ) from None
+        return [manifest, *(f"{folder}/{name}" for name in files)]
 
     def _rollouts(self) -> Iterator[Job]:
         study = self.study

@@ -77,7 +77,7 @@ def test_a_failed_rerun_is_never_called_done(toy, changed, how):
     assert not Path(FIGURE).exists(), "no figure of the old setting stands under the new one"
     assert "Done:" not in said
     if "to all" not in how:
-        assert "error: not finished: 1 jobs are not done" in said
+        assert "error: not finished: failed jobs: 1; waiting for them: " in said
         assert f"    {RL}: " in said
         assert said.rstrip().splitlines()[-1].startswith("Go on with: ")
     again = toy.study(CHANGE)

@@ -61,6 +61,7 @@ def put_back(results: Path, job: str, key: str) -> Receipt | None:
     for file in receipt.outputs:
         _link(folder / _FILES / file, Path(file))
         os.utime(file)  # Snakemake takes an output that is older than its inputs for a fault
+    os.utime(folder)  # the newest results are kept
     return receipt
 
 

@@ -144,7 +144,7 @@ class Session:
             for file in hashes:
                 target = self.results / SET_ASIDE / file
                 target.parent.mkdir(parents=True, exist_ok=True)
-                Path(file).replace(target)
+                shutil.move(file, target)  # data and results may lie on two disks
         receipts.receipt_path(self.results, name).unlink(missing_ok=True)
         return bool(hashes)
 
@@ -169,8 +169,8 @@ class Session:
             return
         above = receipts.upstream(self.plan.jobs)
         failed = [name for name in bad if all(verdicts[other].good for other in above[name])]
-        waiting = f", {len(bad) - len(failed)} wait for them" if len(bad) > len(failed) else ""
-        lines = [f"not finished: {len(failed)} jobs are not done{waiting}"]
+        waiting = len(bad) - len(failed)
+        lines = [f"not finished: failed jobs: {len(failed)}; waiting for them: {waiting}"]
         for name in failed[:_LISTED]:
             path = failure_path(self.results, name)
             error = read_json(path)["error"] if path.is_file() else verdicts[name].reason
