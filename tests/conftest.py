@@ -64,14 +64,17 @@ def copy_project(target: Path) -> Path:
     return target
 
 
-def run_stage(program: str, arguments: dict, folder: Path) -> subprocess.CompletedProcess:
+def run_stage(
+    program: str, arguments: dict, folder: Path, **environment: str
+) -> subprocess.CompletedProcess:
     """Run a stage alone, by a plan file in a folder."""
     plan = folder / "stage.json"
     arguments = json.loads(json.dumps(arguments, default=str))
     plan.write_text(plan_text(Job("stage", program, arguments, {}, {})))
     module = f"workflow_scripts.{program.partition(':')[0]}"
     command = [sys.executable, "-m", module, str(plan)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = {**os.environ, **environment}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 class Project:

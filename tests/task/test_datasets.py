@@ -1,17 +1,13 @@
 """Data sets: what is drawn, what is kept apart, and files that are whole."""
 
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
 from itertools import combinations
-from pathlib import Path
 
 import pytest
 from scipy.stats import chisquare
 
-from tests.conftest import ROOT, TASK
+from tests.conftest import TASK, run_stage
 from workflow_scripts.files import StudyError
 from workflow_scripts.task.datasets import (
     canonical_forms,
@@ -167,27 +163,19 @@ def test_the_sft_seed_decides_the_sft_data():
         assert len(shared) < 20, "each seed draws its own problems"
 
 
-def run_stage(tmp_path: Path, hash_seed: str, *args: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "workflow_scripts.task.datasets", *args]
-    return subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": str(ROOT)},
-    )
-
-
 def test_stage_writes_the_same_bytes_in_every_process_and_keeps_sets_apart(tmp_path):
-    validation = ["--task", json.dumps(TINY), "--mix", json.dumps(TINY_STRATA), "--n", "30"]
-    sft = ["--task", json.dumps(TINY), "--mix", json.dumps({**STEPS, "steps": [1]}), "--n", "300"]
     for hash_seed in ("0", "1"):
-        dev, final, train = (f"{name}{hash_seed}.jsonl" for name in ("dev", "final", "train"))
-        run = run_stage(tmp_path, hash_seed, "validation", *validation, "--output", dev, final)
-        assert run.returncode == 0, run.stderr
-        out = ["--validation", dev, final, "--seed", "4", "--output", train]
-        run = run_stage(tmp_path, hash_seed, "sft", *sft, *out)
-        assert run.returncode == 0, run.stderr
+        dev, final, train = (
+            tmp_path / f"{name}{hash_seed}.jsonl" for name in ("dev", "final", "train")
+        )
+        validation = {"task": TINY, "mix": TINY_STRATA, "n": 30, "dev": dev, "final": final}
+        sft = {"task": TINY, "mix": {**STEPS, "steps": [1]}, "n": 300, "seed": 4}
+        sft |= {"validation": [dev, final], "output": train}
+        for program, arguments in (("make_validation", validation), ("make_sft", sft)):
+            run = run_stage(
+                f"task.datasets:{program}", arguments, tmp_path, PYTHONHASHSEED=hash_seed
+            )
+            assert run.returncode == 0, run.stderr
     for name in ("dev", "final", "train"):
         first, second = ((tmp_path / f"{name}{seed}.jsonl").read_bytes() for seed in "01")
         assert first == second
@@ -246,12 +234,11 @@ def test_a_missing_data_set_is_refused_by_name(tmp_path):
 
 def test_stage_reading_a_damaged_data_set_says_so_in_one_line_and_writes_nothing(tmp_path):
     (tmp_path / "dev.jsonl").write_text("damaged")
-    args = ["--task", json.dumps(TASK), "--mix", json.dumps(STEPS), "--n", "5"]
-    run = run_stage(
-        tmp_path, "0", "sft", *args, "--validation", "dev.jsonl", "--output", "train.jsonl"
-    )
+    files = {"validation": [tmp_path / "dev.jsonl"], "output": tmp_path / "train.jsonl"}
+    arguments = {"task": TASK, "mix": STEPS, "n": 5, "seed": 0, **files}
+    run = run_stage("task.datasets:make_sft", arguments, tmp_path)
     assert run.returncode != 0
     assert run.stdout == ""
     assert len(run.stderr.strip().splitlines()) == 1
     assert "dev.jsonl" in run.stderr
-    assert [file.name for file in tmp_path.iterdir()] == ["dev.jsonl"]
+    assert not (tmp_path / "train.jsonl").exists()

@@ -14,7 +14,6 @@ from pathlib import Path
 from random import Random
 
 from workflow_scripts.files import StudyError, damaged, write_text
-from workflow_scripts.jobs import run_stage
 from workflow_scripts.task.problems import (
     EVALUATION,
     INVERSION,
@@ -227,4 +226,6 @@ def make_prompts(task: dict, mix: dict, n: int, validation: list[Path], output: 
 
 
 if __name__ == "__main__":
+    from workflow_scripts.jobs import run_stage  # the library itself needs no package
+
     run_stage(__doc__)
