@@ -10,7 +10,7 @@ from workflow_scripts.cluster import tell_endings
 from workflow_scripts.configuration import refuse, refuse_unnamed, validate
 from workflow_scripts.files import StudyError
 from workflow_scripts.needs import measured_needs
-from workflow_scripts.operate.command_line import read_command_line, refuse_missing_profiles
+from workflow_scripts.operate.command_line import read_command_line, refuse_options
 from workflow_scripts.operate.session import Session
 from workflow_scripts.plan import Plan, find_jobs
 from workflow_scripts.study import Study
@@ -20,7 +20,8 @@ CONFIG_FILES = [
     Path(os.path.relpath(file)) for file in (workflow.configfiles[-1], *workflow.configfiles[:-1])
 ]
 try:
-    refuse_missing_profiles()
+    if workflow.is_main_process:
+        refuse_options()
     refuse_unnamed(config, CONFIG_FILES)
     study = Study(validate(config, CONFIG_FILES))
     if missing := study.missing_base_model():
@@ -59,7 +60,9 @@ def inputs(name):
             return {}
         if workflow.is_main_process and job.outputs and not session.verdicts[job.name].good:
             workflow.dag.forcefiles.update(job.outputs.values())
-        return {kind: [as_input(file) for file in files] for kind, files in job.inputs.items()}
+        # Of a run's scored checkpoints, which the configuration chooses, the rules know nothing.
+        kinds = job.inputs.keys() - {"checkpoints"}
+        return {kind: [as_input(file) for file in job.inputs[kind]] for kind in kinds}
 
     return of_job
 

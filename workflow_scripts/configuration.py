@@ -199,4 +199,7 @@ def read_configuration(files: list[Path], changes: list[str]) -> Settings:
 def read_tier(tier: str, folder: Path = Path("config")) -> Settings:
     """The settings of a tier as `--configfile` has them. Raises ConfigurationError."""
     files = [folder / "default.yaml", folder / f"{tier}.yaml"]
-    return validate(merge(files, []), files)
+    settings = validate(merge(files, []), files)
+    if settings.tier != tier:
+        raise ConfigurationError(f"{files[1]}: tier: {settings.tier}: {tier}, the name of the file")
+    return settings

@@ -23,6 +23,7 @@ from workflow_scripts.files import StudyError, read_json, run_program
 from workflow_scripts.provenance import code_hash, pinned_packages
 
 PACKAGE = "workflow_scripts"
+_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"  # the hash of code depends on it
 
 
 def digest(value: object) -> str:
@@ -80,7 +81,7 @@ class Job:
             "program": self.program,
             "arguments": json.loads(json.dumps(arguments)),
             "code": code_hash(self.module),
-            "packages": pinned_packages(self.module),
+            "packages": {**pinned_packages(self.module), "python": _PYTHON},
         }
 
     def run(self) -> None:

@@ -251,6 +251,8 @@ class Plan:
             name = f"rl/{run.name}"
             job = self._training(name, "train.grpo:train_grpo", folder, arguments, inputs)
             outputs = {**job.outputs, "rollouts": f"{folder}/rollouts.csv"}
+            for step, checkpoint in study.sampled_models(run, "checkpoints").items():
+                outputs[f"step_{step}"] = f"{checkpoint}/manifest.json"
             yield replace(job, outputs=outputs, trees=(*job.trees, f"{folder}/checkpoints"))
 
     def _model_files(self, folder: str) -> list[str]:
@@ -259,13 +261,13 @@ class Plan:
         if folder.startswith(f"{self.study.results}/") or not Path(manifest).is_file():
             return [manifest]
         try:
-            files = read_json(Path(manifest))["files"]
+            files = [f"{folder}/{name}" for name in read_json(Path(manifest))["files"]]
         except (StudyError, KeyError, TypeError):
             raise StudyError(
                 f"{manifest} is damaged: put that model there again (git checkout {folder}, if it "
                 "came with the project)"
             ) from None
-        return [manifest, *(f"{folder}/{name}" for name in files)]
+        return [manifest, *files]
 
     def _rollouts(self) -> Iterator[Job]:
         study = self.study
@@ -279,14 +281,14 @@ class Plan:
             problems = study.problems_file(run, evaluation)
             rollouts = f"{study.results}/rollouts/{name}/{evaluation}.parquet"
             record = f"{study.results}/rollouts/{name}/{evaluation}.json"
-            size = study.evaluations[evaluation]
+            size, models = study.evaluations[evaluation], study.sampled_models(run, evaluation)
             yield Job(
                 f"rollouts/{name}/{evaluation}",
                 "evaluate.sample:sample",
                 {
                     "settings": study.sampling_settings(run),
                     "run": name,
-                    "models": study.sampled_models(run, evaluation),
+                    "models": models,
                     "problems": problems,
                     "n_samples": size.n_samples,
                     "n_problems": size.n_problems,
@@ -295,6 +297,7 @@ class Plan:
                 },
                 inputs={
                     "model": [f"{study.run_folder(run)}/model/manifest.json"],
+                    "checkpoints": [f"{folder}/manifest.json" for folder in models.values()],
                     "problems": [problems],
                 },
                 outputs={"rollouts": rollouts, "record": record},

@@ -4,6 +4,7 @@ import ast
 import hashlib
 import subprocess
 import sys
+from collections.abc import Collection
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -116,12 +117,18 @@ def package_versions(module: str) -> dict[str, str]:
     return {name: version(name) for name in pinned_packages(module)}
 
 
-def refuse_other_versions() -> None:
-    """Raise StudyError if a package that the study runs on is installed in another version.
+def forget_code() -> None:
+    """Read code and pins again: a process keeps what it knows of them."""
+    for function in (_parsed, _closure, code_hash, _pins, pinned_packages):
+        function.cache_clear()
+
+
+def refuse_other_versions(packages: Collection[str] = _TORCH) -> None:
+    """Raise StudyError if a package is installed in another version than the pinned one.
 
     What is not installed is not refused: figures are drawn without torch.
     """
-    for name in sorted(_TORCH | {"pandas", "pyarrow", "matplotlib", "pydantic"}):
+    for name in sorted(packages):
         try:
             found = version(name).split("+")[0]  # 2.13.0+cpu
         except PackageNotFoundError:

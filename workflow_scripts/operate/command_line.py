@@ -26,6 +26,7 @@ class CommandLine:
     changes: list[str]
     profiles: list[str]
     is_dry_run: bool
+    has_hooks: bool
 
     @property
     def config(self) -> dict:
@@ -38,7 +39,9 @@ def _parse(arguments: tuple[str, ...]) -> CommandLine:
     named, _ = get_argument_parser().parse_known_args(list(arguments))
     profiles = [profile for profile in (named.workflow_profile, named.profile) if profile]
     files, changes = named.configfile or [], named.config or []
-    return CommandLine(named.targets, files, changes, profiles, bool(named.dryrun))
+    return CommandLine(
+        named.targets, files, changes, profiles, bool(named.dryrun), not named.no_hooks
+    )
 
 
 def read_command_line() -> CommandLine:
@@ -54,8 +57,13 @@ def check() -> None:
         sys.exit(f"error: {error}")
 
 
-def refuse_missing_profiles() -> None:
-    """Raise StudyError for a profile that is not there, which Snakemake would pass over."""
+def refuse_options() -> None:
+    """Raise StudyError for --no-hooks, and for a profile that is not there.
+
+    Without hooks nothing would be set aside or checked; a missing profile, Snakemake passes over.
+    """
+    if not read_command_line().has_hooks:
+        raise StudyError("--no-hooks: leave it out, the study is checked before and after its jobs")
     for profile in read_command_line().profiles:
         if profile != "none" and "/" in profile and not Path(profile).exists():
             known = ", ".join(sorted(map(str, Path("profiles").glob("*"))))

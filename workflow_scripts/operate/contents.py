@@ -26,8 +26,9 @@ class Contents:
         self._stats: dict[str, list] = {}
         if self._file and self._file.is_file():
             try:
-                self._stats = read_json(self._file)
-            except StudyError:
+                known = read_json(self._file)
+                self._stats = {path: [*known[path]] for path in known}
+            except (StudyError, TypeError):
                 self._stats = {}
 
     def hash(self, path: str) -> str | None:
@@ -57,7 +58,8 @@ class Contents:
 
     def files_below(self, folder: str) -> list[str]:
         """The paths of all files below a folder; none if it is not there."""
-        return sorted(f"{parent}/{name}" for parent, _, names in os.walk(folder) for name in names)
+        files = (f"{parent}/{name}" for parent, _, names in os.walk(folder) for name in names)
+        return sorted(file for file in files if Path(file).exists())  # no link to nowhere
 
     def save(self) -> None:
         """Keep the hashes of the files that were asked for, for the next time."""

@@ -31,7 +31,12 @@ from workflow_scripts.operate.receipts import (
     write_receipt,
     written_files,
 )
-from workflow_scripts.provenance import git_commit
+from workflow_scripts.provenance import (
+    forget_code,
+    git_commit,
+    pinned_packages,
+    refuse_other_versions,
+)
 
 
 def failure_path(results: Path, job: str) -> Path:
@@ -48,6 +53,7 @@ def make(job: Job, results: Path) -> None:
 
     Raises StudyError if an output is missing at the end, or an input changed meanwhile.
     """
+    refuse_other_versions(pinned_packages(job.module))
     path = receipt_path(results, job.name)
     path.unlink(missing_ok=True)
     identity, inputs = job.identity, _hashes(job.input_files)
@@ -58,8 +64,11 @@ def make(job: Job, results: Path) -> None:
         job.run()
         if absent := [file for file in job.outputs.values() if not Path(file).is_file()]:
             raise StudyError(f"{job.name} ended and did not write {absent[0]}")
-        if _hashes(job.input_files) != inputs:
-            raise StudyError(f"an input of {job.name} changed while it ran: run snakemake again")
+        forget_code()
+        if _hashes(job.input_files) != inputs or job.identity != identity:
+            raise StudyError(
+                f"an input or the code of {job.name} changed while it ran: run snakemake again"
+            )
         outputs = _hashes(written_files(job, Contents()))
         receipt = Receipt(job.name, identity, inputs, outputs, git_commit())
         run_cache.add(results, job.name, receipt)

@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from workflow_scripts.files import atomic_path, read_json, run_program, write_json
+from workflow_scripts.lock import lock_folder, unlock_folder
 from workflow_scripts.operate.verify import jobs_of, read_plan_of_tier, refuse_unless_good
 from workflow_scripts.plan import Plan
 from workflow_scripts.report.cost import cost_table
@@ -48,6 +49,7 @@ def kept_files(plan: Plan, targets: list[str]) -> list[Path]:
 
 def record(plan: Plan, targets: list[str], reference: Path) -> None:
     """Copy what is kept of targets into reference. Raises StudyError unless all of it is good."""
+    lock = lock_folder(plan.results)
     refuse_unless_good(plan, targets)
     cost = cost_table(plan.results / "benchmarks")
     recorded = reference / "cost.csv"
@@ -61,6 +63,7 @@ def record(plan: Plan, targets: list[str], reference: Path) -> None:
     write_json(reference / "estimates.json", estimates(judged))
     with atomic_path(recorded) as temporary:
         cost.sort_values(["stage", "job"]).to_csv(temporary, index=False)
+    unlock_folder(lock)
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from workflow_scripts.files import StudyError, atomic_path, sha256
 from workflow_scripts.operate.receipts import Receipt, read_receipt, write_receipt
 
 RUN_CACHE = "run-cache"
-_RECEIPT, _FILES = "receipt.json", "files"
+_RECEIPT, _FILES, _FORBIDDEN = "receipt.json", "files", "forbidden"
 _KEPT = 2  # the result that is shown, and the one before it
 
 
@@ -36,16 +36,16 @@ def _link(source: Path, target: Path) -> None:
 def add(results: Path, job: str, receipt: Receipt) -> None:
     """Keep the files of a job as its receipt has them."""
     folder = _folder(results, job) / receipt.key
-    if (folder / _RECEIPT).is_file():
+    if read_receipt(folder / _RECEIPT, job) == receipt and _is_whole(folder, receipt):
         os.utime(folder)
         return
     shutil.rmtree(folder, ignore_errors=True)
     for file in receipt.outputs:
         _link(Path(file), folder / _FILES / file)
     write_receipt(folder / _RECEIPT, receipt)
-    newest = sorted(folder.parent.iterdir(), key=lambda path: path.stat().st_mtime, reverse=True)
-    for old in newest[_KEPT:]:
-        shutil.rmtree(old)
+    kept = [path.parent for path in folder.parent.glob(f"*/{_RECEIPT}")]
+    for old in sorted(kept, key=lambda path: path.stat().st_mtime, reverse=True)[_KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def put_back(results: Path, job: str, key: str) -> Receipt | None:
@@ -55,8 +55,10 @@ def put_back(results: Path, job: str, key: str) -> Receipt | None:
     """
     folder = _folder(results, job) / key
     receipt = read_receipt(folder / _RECEIPT, job)
+    if (folder / _FORBIDDEN).is_file():
+        return None
     if receipt is None or not _is_whole(folder, receipt):
-        drop(results, job, key)
+        shutil.rmtree(folder, ignore_errors=True)
         return None
     for file in receipt.outputs:
         _link(folder / _FILES / file, Path(file))
@@ -65,9 +67,15 @@ def put_back(results: Path, job: str, key: str) -> Receipt | None:
     return receipt
 
 
-def drop(results: Path, job: str, key: str) -> None:
-    """Forget a result, so that it is made again."""
-    shutil.rmtree(_folder(results, job) / key, ignore_errors=True)
+def forbid(results: Path, job: str, key: str) -> None:
+    """Have a result made again in this run of snakemake, instead of put back."""
+    (_folder(results, job) / key / _FORBIDDEN).touch()
+
+
+def allow_all(results: Path) -> None:
+    """Have everything put back again that `forbid` had made anew."""
+    for mark in (results / RUN_CACHE).rglob(_FORBIDDEN):
+        mark.unlink()
 
 
 def _is_whole(folder: Path, receipt: Receipt) -> bool:

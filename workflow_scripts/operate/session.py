@@ -4,11 +4,15 @@ Snakemake orders the jobs and runs them. Which of them must run, and whether wha
 end is true, is decided by receipts.
 """
 
+import compileall
+import json
 import os
+import py_compile
 import shlex
 import shutil
 import sys
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -25,8 +29,10 @@ from workflow_scripts.operate.job import failure_path
 from workflow_scripts.operate.receipts import Receipt, State, Verdict
 from workflow_scripts.operate.sharing import SET_ASIDE, restoring_mark, shared_folders
 from workflow_scripts.plan import Plan
+from workflow_scripts.provenance import pinned_packages
 
 _HEAVY = ("base/", "sft/", "rl/", "rollouts/")  # jobs in which a model is at work
+_SHOWN = 60  # characters of a setting's value
 _LISTED = 10  # failures that are told one by one
 
 
@@ -36,6 +42,9 @@ class Session:
     def __init__(self, plan: Plan):
         self.plan, self.results = plan, plan.results
         self._lock: IO[str] | None = None
+        self._contents = Contents(self.results)
+        began = datetime.now().strftime("%Y-%m-%d-%H%M%S-%f")
+        self._set_aside_folder = self.results / SET_ASIDE / began
 
     @cached_property
     def made_by(self) -> dict[str, str]:
@@ -47,13 +56,9 @@ class Session:
         return receipts.read_receipts(self.results, self.plan.jobs)
 
     @cached_property
-    def _contents(self) -> Contents:
-        return Contents(self.results)
-
-    @cached_property
     def verdicts(self) -> dict[str, Verdict]:
         """What was there as this run began."""
-        return receipts.judge(self.plan.jobs, self._receipts, self._contents)
+        return receipts.judge(self.plan.jobs, self._receipts, self._contents, _shorten)
 
     def is_good(self, file: str) -> bool:
         """Whether a file is as its job made it, or is no job's."""
@@ -84,9 +89,12 @@ class Session:
         tier = self.plan.study.tier
         if restoring_mark(tier).exists():
             raise StudyError(f"{self.results} is restored in part: make restore TIER={tier}")
-        provenance.refuse_other_versions()
+        modules = {self.plan.jobs[name].module for name in needed}
+        provenance.refuse_other_versions({p for m in modules for p in pinned_packages(m)})
+        _compile_by_content()
         if is_local and any(name.startswith(_HEAVY) for name in needed):
             self._refuse_without_gpu()
+        self._contents = Contents(self.results)  # anew, now that nobody else is at work
         self._set_aside(needed)
         shutil.rmtree(self.results / "failed", ignore_errors=True)
         self._contents.save()
@@ -108,14 +116,18 @@ class Session:
         for name in receipts.recorded_jobs(self.results):
             if name not in self.plan.jobs:
                 receipt = receipts.read_receipts(self.results, [name])[name]
-                self._clear(name, [], receipt)
-                told.setdefault("no job of this configuration", []).append(name)
+                if receipt and self._clear(name, [], receipt):
+                    told.setdefault("no job of this configuration", []).append(name)
+        run_cache.allow_all(self.results)
         for name in receipts.downstream(needed, self.plan.jobs):
             verdict, receipt = self.verdicts[name], self._receipts[name]
-            written = receipts.written_files(self.plan.jobs[name], self._contents)
+            job = self.plan.jobs[name]
+            if link := next((tree for tree in job.trees if Path(tree).is_symlink()), None):
+                raise StudyError(f"{link} is a symbolic link: remove it, and put a folder there")
+            written = receipts.written_files(job, self._contents)
             was_there = self._clear(name, written, receipt)
             if verdict.good and receipt and name in needed:
-                run_cache.drop(self.results, name, receipt.key)  # forced by hand, -F or -R
+                run_cache.forbid(self.results, name, receipt.key)  # forced by hand, -F or -R
             own_fault = verdict.state is State.DAMAGED or verdict.reason.startswith("changed: ")
             if was_there and own_fault:
                 told.setdefault(verdict.reason, []).append(name)
@@ -136,13 +148,14 @@ class Session:
         mine = [file for file in recorded if self._is_own(file, name)]
         found = {file: self._contents.hash(file) for file in dict.fromkeys([*files, *mine])}
         hashes = {file: hash for file, hash in found.items() if hash}
-        if receipt and hashes == receipt.outputs:
+        whole = receipt.outputs if receipt and receipt.outputs.items() <= hashes.items() else {}
+        if receipt and whole:
             run_cache.add(self.results, name, receipt)
-            for file in hashes:
+        for file in hashes:
+            if file in whole:
                 Path(file).unlink()
-        else:
-            for file in hashes:
-                target = self.results / SET_ASIDE / file
+            else:
+                target = self._set_aside_folder / file
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.move(file, target)  # data and results may lie on two disks
         receipts.receipt_path(self.results, name).unlink(missing_ok=True)
@@ -159,6 +172,7 @@ class Session:
         jobs = [name for name in jobs if self.plan.jobs[name].outputs]
         if not jobs:
             return
+        provenance.forget_code()  # which may have been edited meanwhile
         contents = Contents(self.results)
         found = receipts.read_receipts(self.results, self.plan.jobs)
         verdicts = receipts.judge(self.plan.jobs, found, contents)
@@ -179,6 +193,25 @@ class Session:
         if len(failed) > _LISTED:
             lines.append(f"    and {len(failed) - _LISTED} more")
         raise StudyError("\n".join([*lines, f"Go on with: {_command_again()}"]))
+
+
+def _shorten(value: object) -> str:
+    """A setting's value as a message shows it."""
+    text = json.dumps(value)
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
+
+
+def _compile_by_content() -> None:
+    """Have Python take compiled code by the content of its source, not by size and time stamp.
+
+    A file that was copied with its time stamp would else run as the code that it replaced.
+    """
+    compileall.compile_dir(
+        provenance.PACKAGE,
+        force=True,
+        quiet=2,
+        invalidation_mode=py_compile.PycInvalidationMode.CHECKED_HASH,
+    )
 
 
 def _write_plan(results: Path, job: Job) -> None:

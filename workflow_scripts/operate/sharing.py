@@ -30,15 +30,18 @@ from workflow_scripts.files import (
     write_json,
 )
 from workflow_scripts.lock import LOCK, lock_folder, unlock_folder
-from workflow_scripts.operate.contents import CACHE
+from workflow_scripts.operate.contents import CACHE, Contents
+from workflow_scripts.operate.receipts import judge, read_receipts
 from workflow_scripts.operate.run_cache import RUN_CACHE
 from workflow_scripts.operate.verify import read_plan_of_tier, refuse_unless_good
+from workflow_scripts.plan import Plan
 from workflow_scripts.scratch import SCRATCH
 
 SET_ASIDE, FAILED = "set-aside", "failed"
 _REMOTE = "study"
 _OWN = {SCRATCH, LOCK, CACHE, RUN_CACHE, SET_ASIDE, FAILED}  # of one machine; as in .dvcignore
 _HALF_WRITTEN = ".tmp"
+_ABOUT = ("receipts", "plan", "logs", "benchmarks")  # of the products, and none themselves
 
 
 def shared_folders(tier: str) -> list[Path]:
@@ -85,13 +88,36 @@ def publish(tier: str, remote: str) -> None:
 
     Raises StudyError if a product is not good.
     """
-    lock = lock_folder(Path("results", tier))
-    refuse_unless_good(read_plan_of_tier(tier), ["all"])
+    plan = read_plan_of_tier(tier)
+    lock = lock_folder(plan.results)
+    refuse_unless_good(plan, ["all"])
+    _refuse_others(plan)
     write_json(manifest_path(tier), {str(path): sha256(path) for path in _files(tier)})
     _dvc("remote", "add", "--force", "--default", _REMOTE, remote)
     _dvc("add", "--quiet", *map(str, shared_folders(tier)))
     _dvc("push", *(f"{folder}.dvc" for folder in shared_folders(tier)))
     unlock_folder(lock)
+
+
+def _refuse_others(plan: Plan) -> None:
+    """Raise StudyError for a file that no good job made: nobody could say what it is."""
+    receipts = read_receipts(plan.results, plan.jobs)
+    verdicts = judge(plan.jobs, receipts, Contents(plan.results))
+    made = {
+        file
+        for name, receipt in receipts.items()
+        if receipt and verdicts[name].good
+        for file in receipt.outputs
+    }
+    about = tuple(plan.results / folder for folder in _ABOUT)
+    others = [
+        path
+        for path in _files(plan.study.tier)
+        if str(path) not in made and not any(path.is_relative_to(folder) for folder in about)
+    ]
+    if others:
+        listed = ", ".join(map(str, others[:5]))
+        raise StudyError(f"no job of this configuration made {listed}: move it away and try again")
 
 
 def _read_manifest(tier: str) -> dict[str, str]:
@@ -195,7 +221,7 @@ def restore(tier: str) -> None:
         places = _fetch(tier, expected)
         mark.touch()  # a study begun from half of it would make the other half anew
         for folder in folders:  # what an interrupted restore has left
-            for path in (path for path in folder.glob("*") if path.name != LOCK):
+            for path in (path for path in folder.glob("*") if path.name not in _OWN):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         for name, place in places.items():
             with atomic_path(Path(name)) as temporary:
