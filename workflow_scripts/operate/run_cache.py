@@ -69,7 +69,9 @@ def put_back(results: Path, job: str, key: str) -> Receipt | None:
 
 def forbid(results: Path, job: str, key: str) -> None:
     """Have a result made again in this run of snakemake, instead of put back."""
-    (_folder(results, job) / key / _FORBIDDEN).touch()
+    folder = _folder(results, job) / key
+    if folder.is_dir():
+        (folder / _FORBIDDEN).touch()
 
 
 def allow_all(results: Path) -> None:
