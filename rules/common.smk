@@ -12,7 +12,7 @@ from workflow_scripts.files import StudyError
 from workflow_scripts.needs import measured_needs
 from workflow_scripts.operate.command_line import read_command_line, refuse_options
 from workflow_scripts.operate.session import Session
-from workflow_scripts.plan import Plan, find_jobs
+from workflow_scripts.plan.plan import Plan, find_jobs
 from workflow_scripts.study import Study
 
 # The order in which they win: what the command line names stands over the defaults.

@@ -33,9 +33,9 @@ PINNED = {
         "rl.group_size": [4, 16],
     },
 }
-SETTINGS = override(load_tier("default"), PINNED)
+SETTINGS = override(load_tier("laptop"), PINNED)
 EXPERIMENTS = [name for name, _ in SETTINGS.experiments]
-TIERS = sorted(file.stem for file in (ROOT / "config").glob("*.yaml"))
+TIERS = sorted({file.stem for file in (ROOT / "config").glob("*.yaml")} - {"default"})
 
 
 def study_of(changes: dict | None = None, *, only: str | None = None) -> Study:

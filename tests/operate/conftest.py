@@ -18,7 +18,7 @@ from workflow_scripts.operate import receipts
 from workflow_scripts.operate.contents import Contents
 from workflow_scripts.operate.job import run_job
 from workflow_scripts.operate.session import Session
-from workflow_scripts.plan import Plan
+from workflow_scripts.plan.plan import Plan
 from workflow_scripts.study import Study
 
 CONFIG = only_main("F, FB")

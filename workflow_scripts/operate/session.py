@@ -28,7 +28,7 @@ from workflow_scripts.operate.contents import Contents
 from workflow_scripts.operate.job import failure_path
 from workflow_scripts.operate.receipts import Receipt, State, Verdict
 from workflow_scripts.operate.sharing import SET_ASIDE, restoring_mark, shared_folders
-from workflow_scripts.plan import Plan
+from workflow_scripts.plan.plan import Plan
 from workflow_scripts.provenance import pinned_packages
 
 _HEAVY = ("base/", "sft/", "rl/", "rollouts/")  # jobs in which a model is at work

@@ -34,7 +34,7 @@ from workflow_scripts.operate.contents import CACHE, Contents
 from workflow_scripts.operate.receipts import judge, read_receipts
 from workflow_scripts.operate.run_cache import RUN_CACHE
 from workflow_scripts.operate.verify import read_plan_of_tier, refuse_unless_good
-from workflow_scripts.plan import Plan
+from workflow_scripts.plan.plan import Plan
 from workflow_scripts.scratch import SCRATCH
 
 SET_ASIDE, FAILED = "set-aside", "failed"

@@ -16,7 +16,7 @@ from workflow_scripts.files import StudyError, run_program
 from workflow_scripts.operate import receipts
 from workflow_scripts.operate.contents import Contents
 from workflow_scripts.operate.receipts import Verdict
-from workflow_scripts.plan import Plan, find_jobs
+from workflow_scripts.plan.plan import Plan, find_jobs
 from workflow_scripts.study import Study
 
 _LISTED = 5  # products that are not good, in one error

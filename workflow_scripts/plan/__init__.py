@@ -1,0 +1,1 @@
+"""The plan of a study: every job with its arguments, inputs and outputs."""

@@ -1,0 +1,155 @@
+"""All jobs of a study, and what each target asks for.
+
+The rules of the workflow say how jobs are run; what they are given, and from which files, is said
+in this package alone.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+
+from workflow_scripts.files import StudyError
+from workflow_scripts.jobs import Job
+from workflow_scripts.plan.data import data_sets
+from workflow_scripts.plan.evaluation import collections, rollouts
+from workflow_scripts.plan.shown import shown
+from workflow_scripts.plan.training import base_models, fetched_model, model_files, rl, sft
+from workflow_scripts.provenance import code_hash
+from workflow_scripts.report import products
+from workflow_scripts.scratch import planned_digest
+from workflow_scripts.settings import Settings
+from workflow_scripts.study import Study
+
+# Targets of one job each, where a tier has it.
+_SINGLE = {
+    "claims": "claims",
+    "fetch_model": "hub",
+    "rebuild_base": "base/comparison",
+    "rl_benchmark": "rl_benchmark",
+}
+# Why a tier may not have a target.
+_NOT_OFFERED = {
+    "fetch_model": "its model.hub names no model to fetch",
+    "rebuild_base": "no base model of its shape is shipped in data/base, to compare with",
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The jobs of a study by name, and the jobs that each target asks for."""
+
+    study: Study
+
+    @property
+    def settings(self) -> Settings:
+        return self.study.settings
+
+    @property
+    def results(self) -> Path:
+        return Path(self.study.results)
+
+    @cached_property
+    def jobs(self) -> dict[str, Job]:
+        study = self.study
+        groups = (
+            data_sets(study),
+            base_models(study),
+            fetched_model(study),
+            sft(study),
+            rl(study),
+            rollouts(study),
+            collections(study),
+            shown(study),
+            tools(study),
+        )
+        return {job.name: job for group in groups for job in group}
+
+    @cached_property
+    def targets(self) -> dict[str, list[str]]:
+        """What people type, and the jobs whose outputs they ask for."""
+        study = self.study
+        figures, tables = products.figures(self.settings), products.tables(self.settings)
+        by_job = {f"figures/{name}": product for name, product in figures.items()}
+        by_job |= {f"tables/{name}": product for name, product in tables.items()}
+        named = {products.target_name("fig", name): [f"figures/{name}"] for name in figures}
+        named |= {products.target_name("table", name): [f"tables/{name}"] for name in tables}
+        collected = {name: [f"metrics/{name}", f"provenance/{name}"] for name in study.members}
+        for experiment in study.members:
+            mine = [job for job, product in by_job.items() if product.experiment == experiment]
+            named[experiment] = [*mine, *collected[experiment]]
+        everything = [
+            *by_job,
+            *(job for jobs in collected.values() for job in jobs),
+            "claims",
+        ]
+        single = {target: [job] for target, job in _SINGLE.items() if job in self.jobs}
+        return {"all": everything, **named, **single}
+
+    def outputs(self, target: str) -> list[str]:
+        """The files that a target asks for."""
+        return [file for job in self.targets[target] for file in self.jobs[job].outputs.values()]
+
+
+def tools(study: Study) -> Iterator[Job]:
+    settings = study.settings.model_dump()
+    yield Job("cost", "report.forecast:show", {"settings": settings}, {}, {})
+    planned = {
+        str(Path(job.scratch).parent): planned_digest(
+            job.module,
+            job.arguments["settings"],
+            job.arguments.get("seed", study.settings.base.seed),
+            code_hash(job.module),
+        )
+        for group in (base_models(study), sft(study), rl(study))
+        for job in group
+        if job.scratch
+    }
+    arguments = {"results": study.results, "planned": planned}
+    yield Job("clean_scratch", "scratch:clean", arguments, {}, {})
+    if study.members.get("main"):
+        run = study.hardest_run
+        models = {
+            "sft": f"{study.run_folder(run.sft)}/model",
+            "rl": f"{study.run_folder(run)}/model",
+        }
+        prompts, path = study.prompts_file(run), f"{study.results}/rl_benchmark.md"
+        yield Job(
+            "rl_benchmark",
+            "train.benchmark:write_benchmark",
+            {
+                "settings": study.training_settings(run),
+                **models,
+                "prompts": prompts,
+                "output": path,
+            },
+            inputs={
+                **{name: model_files(study, model) for name, model in models.items()},
+                "prompts": [prompts],
+            },
+            outputs={"page": path},
+        )
+
+
+def find_jobs(plan: Plan, target: str) -> list[str]:
+    """The jobs that a target asks for: its name, or the path of a file.
+
+    Raises StudyError, naming what is alike, if nothing makes it.
+    """
+    if target in plan.targets:
+        return plan.targets[target]
+    for name, job in plan.jobs.items():
+        if target in job.outputs.values():
+            return [name]
+    raise _unknown_target(plan, target)
+
+
+def _unknown_target(plan: Plan, target: str) -> StudyError:
+    """The error that names the targets that are alike."""
+    files = (file for job in plan.jobs.values() for file in job.outputs.values())
+    known = [*plan.targets, *(files if "/" in target else ())]
+    alike = get_close_matches(target, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(alike)}?" if alike else f"known: {', '.join(plan.targets)}"
+    hint = _NOT_OFFERED.get(target, hint)
+    return StudyError(f"{target}: no such target of the tier {plan.study.tier}; {hint}")

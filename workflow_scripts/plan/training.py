@@ -1,0 +1,132 @@
+"""The jobs that make models: base models, SFT, RL."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from workflow_scripts.files import StudyError, read_json
+from workflow_scripts.jobs import Job
+from workflow_scripts.model.shape import read_shape
+from workflow_scripts.scratch import SCRATCH
+from workflow_scripts.study import Study
+
+
+def base_models(study: Study) -> Iterator[Job]:
+    for name in study.base_tasks:
+        folder = f"{study.results}/base/{name}"
+        arguments = {"settings": study.base_settings(name), "output": folder}
+        yield _training(study, f"base/{name}", "train.base:run_base", arguments, {})
+    shipped = [f"data/base/{name}/model/manifest.json" for name in study.base_tasks]
+    if not _are_shipped(study):
+        return
+    trained = [f"{study.results}/base/{name}/model/manifest.json" for name in study.base_tasks]
+    path = f"{study.results}/base/comparison.md"
+    yield Job(
+        "base/comparison",
+        "train.compare_base:compare_base",
+        {
+            "settings": [study.base_settings(name) for name in study.base_tasks],
+            "trained": trained,
+            "shipped": shipped,
+            "output": path,
+        },
+        inputs={"trained": trained, "shipped": shipped},
+        outputs={"page": path},
+    )
+
+
+def _are_shipped(study: Study) -> bool:
+    """Whether base models of the shape that is trained here lie in data/base."""
+    tasks = study.base_tasks
+    configs = {name: Path(f"data/base/{name}/model/config.json") for name in tasks}
+    return bool(tasks) and all(
+        config.is_file() and read_shape(config) == study.trained_shape(tasks[name])
+        for name, config in configs.items()
+    )
+
+
+def fetched_model(study: Study) -> Iterator[Job]:
+    hub = study.settings.model.hub
+    if hub:
+        folder = f"{study.results}/hub/model"
+        manifest = f"{folder}/manifest.json"
+        yield Job(
+            "hub",
+            "model.fetch:fetch",
+            {"hub": hub.model_dump(), "manifest": manifest},
+            inputs={},
+            outputs={"manifest": manifest},
+            trees=(folder,),
+        )
+
+
+def sft(study: Study) -> Iterator[Job]:
+    for run in study.sft_runs.values():
+        folder, base = study.run_folder(run), study.base_folder(run)
+        data, validation = study.sft_file(run), study.heldout_files(run)
+        arguments = {
+            "settings": study.training_settings(run),
+            "seed": run.seed,
+            "base": base,
+            "data": data,
+            "validation": validation,
+            "output": folder,
+        }
+        inputs = {"base": model_files(study, base), "data": [data], "validation": validation}
+        yield _training(study, f"sft/{run.name}", "train.sft:run_sft", arguments, inputs)
+
+
+def rl(study: Study) -> Iterator[Job]:
+    for run in study.rl_runs.values():
+        folder, sft = study.run_folder(run), f"{study.run_folder(run.sft)}/model"
+        prompts = study.prompts_file(run)
+        arguments = {
+            "settings": study.training_settings(run),
+            "seed": run.seed,
+            "sft": sft,
+            "prompts": prompts,
+            "output": folder,
+        }
+        inputs = {"sft": model_files(study, sft), "prompts": [prompts]}
+        name = f"rl/{run.name}"
+        job = _training(study, name, "train.grpo:train_grpo", arguments, inputs)
+        outputs = {**job.outputs, "rollouts": f"{folder}/rollouts.csv"}
+        for step, checkpoint in study.sampled_models(run, "checkpoints").items():
+            outputs[f"step_{step}"] = f"{checkpoint}/manifest.json"
+        yield replace(job, outputs=outputs, trees=(*job.trees, f"{folder}/checkpoints"))
+
+
+def model_files(study: Study, folder: str) -> list[str]:
+    """What is read of a model. The manifest stands for the files of one that a job makes."""
+    manifest = f"{folder}/manifest.json"
+    if folder.startswith(f"{study.results}/") or not Path(manifest).is_file():
+        return [manifest]
+    try:
+        files = [f"{folder}/{name}" for name in read_json(Path(manifest))["files"]]
+    except (StudyError, KeyError, TypeError):
+        raise StudyError(
+            f"{manifest} is damaged: put that model there again (git checkout {folder}, if it "
+            "came with the project)"
+        ) from None
+    return [manifest, *files]
+
+
+def _training(study: Study, name: str, program: str, arguments: dict, inputs: dict) -> Job:
+    """A job that trains a model in the folder of its argument ``output``, with checkpoints."""
+    folder = arguments["output"]
+    outputs = {
+        "manifest": f"{folder}/model/manifest.json",
+        "log": f"{folder}/log.csv",
+        "record": f"{folder}/run.json",
+    }
+    seconds = study.settings.checkpoint_seconds
+    return Job(
+        name,
+        program,
+        {**arguments, "checkpoint_seconds": seconds},
+        inputs,
+        outputs,
+        trees=(f"{folder}/model",),
+        ignored=("checkpoint_seconds",),
+        scratch=f"{folder}/{SCRATCH}",
+    )
