@@ -42,7 +42,7 @@ study: install ## Run every figure, table and claim of a tier (TIER=laptop, smok
 	@$(SNAKEMAKE) $(TARGETS) --configfile $(CONFIG)
 
 resume: install ## On SLURM, after a snakemake that was killed: wait for its jobs (CANCEL=yes: cancel), go on.
-	@.venv/bin/python -m workflow_scripts.cluster --tier $(TIER) $(if $(CANCEL),--cancel)
+	@.venv/bin/python -m workflow_scripts.operate.cluster --tier $(TIER) $(if $(CANCEL),--cancel)
 	@$(SNAKEMAKE) $(TARGETS) --configfile $(CONFIG) --workflow-profile profiles/slurm
 
 verify: install ## Read every file of TARGETS: is each what its job made, from what is there now?
@@ -65,7 +65,7 @@ cost: install ## Tell what a tier would cost, by stage and target, before anythi
 	@$(SNAKEMAKE) cost --configfile $(CONFIG) --quiet host progress rules
 
 gpu-check: install ## Measure what a step takes on this GPU, for make cost (20 minutes at most).
-	.venv/bin/python -m workflow_scripts.gpu_check --output results/gpu-check
+	.venv/bin/python -m workflow_scripts.cost.gpu_check --output results/gpu-check
 	@echo "For make cost: mkdir -p results/reference/gpu && cp results/gpu-check/rates.* results/reference/gpu"
 
 benchmark: install ## Time to Table 1 from nothing, by stage, and RL steps against TRL's (about an hour).
@@ -73,7 +73,7 @@ benchmark: install ## Time to Table 1 from nothing, by stage, and RL steps again
 	SECONDS=0 \
 		&& $(SNAKEMAKE) table1 --configfile config/laptop.yaml --config tier=benchmark \
 		&& echo "Time to Table 1: $$((SECONDS / 60)) minutes on $$(nproc) cores" \
-		&& .venv/bin/python -m workflow_scripts.report.cost --tier benchmark
+		&& .venv/bin/python -m workflow_scripts.cost.measured --tier benchmark
 	$(SNAKEMAKE) rl_benchmark --configfile config/laptop.yaml --config tier=benchmark
 
 test: install ## Run the tests, the whole smoke tier among them.

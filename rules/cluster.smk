@@ -9,7 +9,7 @@ GIVEN_MODELS = sorted(
 
 
 TOKEN, REPORT = f"{RESULTS}/cluster/token", f"{RESULTS}/cluster/probe.json"
-PROBE = f"{shlex.quote(sys.executable)} -m workflow_scripts.probe"
+PROBE = f"{shlex.quote(sys.executable)} -m workflow_scripts.operate.probe"
 
 
 def anew(*files):

@@ -6,14 +6,14 @@ from pathlib import Path
 
 sys.path.insert(0, workflow.basedir)
 
-from workflow_scripts.cluster import tell_endings
-from workflow_scripts.configuration import refuse, refuse_unnamed, validate
-from workflow_scripts.files import StudyError
-from workflow_scripts.needs import measured_needs
+from workflow_scripts.operate.cluster import tell_endings
+from workflow_scripts.plan.configuration import refuse, refuse_unnamed, validate
+from workflow_scripts.common.errors import StudyError
+from workflow_scripts.cost.needs import measured_needs
 from workflow_scripts.operate.command_line import read_command_line, refuse_options
 from workflow_scripts.operate.session import Session
 from workflow_scripts.plan.plan import Plan, find_jobs
-from workflow_scripts.study import Study
+from workflow_scripts.plan.study import Study
 
 # The order in which they win: what the command line names stands over the defaults.
 CONFIG_FILES = [

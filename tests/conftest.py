@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from workflow_scripts.configuration import read_tier
-from workflow_scripts.jobs import Job, plan_text
+from workflow_scripts.common.jobs import Job, plan_text
+from workflow_scripts.plan.configuration import read_tier
 from workflow_scripts.settings import Settings
 
 ROOT = Path(__file__).parents[1]

@@ -9,7 +9,7 @@ from workflow_scripts.evaluate.curves import (
     moving_mean,
     risen_at,
 )
-from workflow_scripts.settings import Statistics
+from workflow_scripts.settings.statistics import Statistics
 
 STATISTICS = Statistics(bootstrap_resamples=200, confidence=0.95, seed=0)
 

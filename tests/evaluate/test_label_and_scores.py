@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.conftest import TASK
+from workflow_scripts.common.errors import StudyError
 from workflow_scripts.evaluate.collect import (
     collect_provenance,
     collect_scores,
@@ -14,15 +15,14 @@ from workflow_scripts.evaluate.collect import (
     collect_training,
     count_rollouts,
 )
-from workflow_scripts.evaluate.files import read_table, write_whole, writer
 from workflow_scripts.evaluate.label import label_rollouts, make_labels
 from workflow_scripts.evaluate.sample import stratified_subset
-from workflow_scripts.files import StudyError
+from workflow_scripts.evaluate.storage import read_table, write_whole, writer
 from workflow_scripts.task.datasets import draw_validation, write_dataset
 from workflow_scripts.task.problems import Problem
-from workflow_scripts.task.strategies import STRATEGIES, write_solution
+from workflow_scripts.task.reward import outcome_reward
+from workflow_scripts.task.solutions import STRATEGIES, write_solution
 from workflow_scripts.task.text import FORMS
-from workflow_scripts.task.verify import outcome_reward
 
 
 @pytest.fixture(params=FORMS)

@@ -4,10 +4,10 @@ import pytest
 
 from tests.conftest import run_stage
 from tests.report.synthetic import SMOKE, World, make_scores, make_settings
+from workflow_scripts.common.errors import StudyError
 from workflow_scripts.evaluate.metrics import Scores, tabulate
-from workflow_scripts.files import StudyError
-from workflow_scripts.settings import Range
-from workflow_scripts.study import Study
+from workflow_scripts.plan.study import Study
+from workflow_scripts.settings.values import Range
 
 SETTINGS = make_settings(seeds=[0, 1], rl__scored_steps=[20, 100])
 

@@ -15,7 +15,7 @@ from workflow_scripts.evaluate.statistics import (
     ratio,
     seed_weights,
 )
-from workflow_scripts.task.strategies import guess_and_check_success
+from workflow_scripts.task.solutions import guess_and_check_success
 from workflow_scripts.task.text import COMPACT
 
 

@@ -8,7 +8,8 @@ import huggingface_hub
 import pytest
 
 from tests.model.conftest import BASE
-from workflow_scripts.files import StudyError, read_json, sha256
+from workflow_scripts.common.errors import StudyError
+from workflow_scripts.common.files import read_json, sha256
 from workflow_scripts.model.fetch import fetch
 from workflow_scripts.model.store import MANIFEST, create_base_model, save_model, verify_model
 

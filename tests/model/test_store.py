@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.model.conftest import BASE
-from workflow_scripts.files import StudyError
+from workflow_scripts.common.errors import StudyError
 from workflow_scripts.model.store import (
     MANIFEST,
     add_lora,

@@ -4,12 +4,12 @@ from random import Random
 
 import pytest
 
-from workflow_scripts.files import StudyError
+from workflow_scripts.common.errors import StudyError
 from workflow_scripts.model.tokenizer import encode, make_tokenizer
 from workflow_scripts.task.problems import PROBLEM_TYPES, draw_problem
-from workflow_scripts.task.strategies import STRATEGIES, write_solution
+from workflow_scripts.task.reward import is_correct
+from workflow_scripts.task.solutions import STRATEGIES, write_solution
 from workflow_scripts.task.text import COMPACT, count_words
-from workflow_scripts.task.verify import is_correct
 
 
 @pytest.mark.parametrize("p", [11, 13])

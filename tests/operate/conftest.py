@@ -13,13 +13,13 @@ import pytest
 from tests.conftest import Project, copy_project, only_main
 from tests.operate import stand_in
 from workflow_scripts import jobs, provenance
-from workflow_scripts.configuration import read_configuration
 from workflow_scripts.operate import receipts
 from workflow_scripts.operate.contents import Contents
 from workflow_scripts.operate.job import run_job
 from workflow_scripts.operate.session import Session
+from workflow_scripts.plan.configuration import read_configuration
 from workflow_scripts.plan.plan import Plan
-from workflow_scripts.study import Study
+from workflow_scripts.plan.study import Study
 
 CONFIG = only_main("F, FB")
 TARGETS = ["main", "claims"]

@@ -9,8 +9,9 @@ import signal
 from errno import ENOSPC
 from pathlib import Path
 
-from workflow_scripts.files import StudyError, atomic_path, write_text
-from workflow_scripts.jobs import Job, digest
+from workflow_scripts.common.errors import StudyError
+from workflow_scripts.common.files import atomic_path, write_text
+from workflow_scripts.common.jobs import Job, digest
 
 TROUBLE = Path("trouble.json")  # {"job": ..., "how": ...}: what is to happen once to a job
 DONE = Path("done.txt")  # the names of the jobs that were really made, one per line
@@ -64,7 +65,7 @@ def run(job: Job) -> None:
 
 def install(project: Path) -> None:
     """Have a copy of the project run stand-ins."""
-    jobs = project / "workflow_scripts/jobs.py"
+    jobs = project / "workflow_scripts/common/jobs.py"
     with atomic_path(jobs) as temporary:
         lines = "\n\nfrom tests.operate.stand_in import run as _run\n\nJob.run = _run\n"
         temporary.write_text(jobs.read_text() + lines)

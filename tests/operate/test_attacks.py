@@ -9,7 +9,7 @@ import pytest
 
 from tests.operate import stand_in
 from workflow_scripts import configuration, jobs
-from workflow_scripts.files import StudyError
+from workflow_scripts.common.errors import StudyError
 from workflow_scripts.operate import job, receipts, run_cache, sharing
 from workflow_scripts.operate.session import Session
 

@@ -5,7 +5,7 @@ import hashlib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workflow_scripts.jobs import Job, digest
+from workflow_scripts.common.jobs import Job, digest
 from workflow_scripts.operate.receipts import Receipt, State, closure, downstream, judge, upstream
 
 

@@ -8,9 +8,9 @@ import pandas as pd
 import yaml
 
 from workflow_scripts.evaluate.metrics import Scores
+from workflow_scripts.plan.study import Study
 from workflow_scripts.report.inputs import SFT, Inputs
 from workflow_scripts.settings import BACKWARD_SHARE, Settings
-from workflow_scripts.study import Study
 
 GUESS = 0.12  # accuracy of the strategy that does not fit
 CONFIGURATION = Path(__file__).parents[2] / "config" / "default.yaml"

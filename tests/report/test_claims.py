@@ -15,7 +15,7 @@ from tests.report.synthetic import (
 )
 from workflow_scripts.report import rules
 from workflow_scripts.report.claims import judge, to_markdown
-from workflow_scripts.report.rules import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, Rule, worst
+from workflow_scripts.report.criteria import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, Rule, worst
 
 LONG = make_settings(
     rl__steps=300, experiments__robustness__axes={"rl.kl_coefficient": [0.1], "rl.group_size": [16]}

@@ -13,11 +13,11 @@ from tests.report.synthetic import (
     make_settings,
 )
 from workflow_scripts.evaluate.metrics import Scores
+from workflow_scripts.plan.study import Study
 from workflow_scripts.report import products, tables
 from workflow_scripts.report.claims import judge
 from workflow_scripts.report.figures import FIGURES
 from workflow_scripts.report.inputs import Inputs
-from workflow_scripts.study import Study
 
 
 def test_every_product_has_its_program_and_every_program_its_product():

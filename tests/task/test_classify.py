@@ -17,7 +17,7 @@ from workflow_scripts.task.problems import (
     draw_composition,
     draw_problem,
 )
-from workflow_scripts.task.strategies import (
+from workflow_scripts.task.solutions import (
     BACKWARD,
     FORWARD,
     STRATEGIES,

@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import chisquare
 
 from tests.conftest import TASK, run_stage
-from workflow_scripts.files import StudyError
+from workflow_scripts.common.errors import StudyError
 from workflow_scripts.task.datasets import (
     canonical_forms,
     draw_prompts,
@@ -19,8 +19,8 @@ from workflow_scripts.task.datasets import (
     write_dataset,
 )
 from workflow_scripts.task.problems import Problem
+from workflow_scripts.task.reward import outcome_reward
 from workflow_scripts.task.text import FORMS
-from workflow_scripts.task.verify import outcome_reward
 
 STEPS = {"steps": [2, 3, 4, 5], "backward_share": 0.5}
 PARTS = {"parts": [1, 2], "part_steps": [1, 2]}

@@ -25,7 +25,7 @@ from workflow_scripts.task.problems import (
     draw_parts,
     draw_problem,
 )
-from workflow_scripts.task.strategies import STRATEGIES, write_fitting_solution, write_solution
+from workflow_scripts.task.solutions import STRATEGIES, write_fitting_solution, write_solution
 from workflow_scripts.task.text import FORMS, Form
 
 PRIMES = [2, 3, 5, 7, 11, 13, 31]

@@ -21,7 +21,8 @@ from workflow_scripts.task.problems import (
     draw_composition,
     draw_problem,
 )
-from workflow_scripts.task.strategies import (
+from workflow_scripts.task.reward import outcome_reward
+from workflow_scripts.task.solutions import (
     BACKWARD,
     FORWARD,
     STRATEGIES,
@@ -33,7 +34,6 @@ from workflow_scripts.task.strategies import (
     write_solution,
 )
 from workflow_scripts.task.text import COMPACT, NATURAL, count_words
-from workflow_scripts.task.verify import outcome_reward
 
 PRIMES = [2, 3, 5, 7, 11, 13, 31]
 FITTING = {(FORWARD, EVALUATION), (BACKWARD, INVERSION)}

@@ -2,7 +2,7 @@
 
 import time
 
-from workflow_scripts.task.verify import outcome_reward
+from workflow_scripts.task.reward import outcome_reward
 
 
 def test_5_000_problems_of_the_sft_mix_are_made_and_verified_per_second(draw_sft_mix, form):

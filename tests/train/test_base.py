@@ -6,7 +6,8 @@ import torch
 from tests.conftest import TASK
 from tests.model.conftest import BASE
 from tests.train.conftest import model_settings
-from workflow_scripts.files import StudyError, read_json
+from workflow_scripts.common.errors import StudyError
+from workflow_scripts.common.files import read_json
 from workflow_scripts.model.store import create_base_model, load_model, save_model
 from workflow_scripts.model.tokenizer import make_tokenizer
 from workflow_scripts.train.base import run_base

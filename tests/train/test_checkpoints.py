@@ -11,10 +11,11 @@ from transformers import Trainer, TrainerCallback
 
 from tests.conftest import MEASURED
 from tests.train.conftest import OPTIMIZATION, RL, model_settings
-from workflow_scripts.files import StudyError, read_json
-from workflow_scripts.scratch import SCRATCH
+from workflow_scripts.common.errors import StudyError
+from workflow_scripts.common.files import read_json
 from workflow_scripts.train import checkpoints, grpo
 from workflow_scripts.train.run import RunRecord
+from workflow_scripts.train.scratch import SCRATCH
 from workflow_scripts.train.sft import run_sft
 
 STEPS = 6

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from tests.conftest import load_tier
-from workflow_scripts.study import Study
+from workflow_scripts.plan.study import Study
 from workflow_scripts.task.datasets import draw_prompts, write_dataset
-from workflow_scripts.task.strategies import FITTING_STRATEGY, guess_and_check_success
+from workflow_scripts.task.solutions import FITTING_STRATEGY, guess_and_check_success
 from workflow_scripts.train.grpo import run_grpo
 
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"

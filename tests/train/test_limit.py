@@ -3,7 +3,7 @@
 import pytest
 
 from tests.standin import RECORDS, TASK
-from workflow_scripts.files import StudyError
+from workflow_scripts.common.errors import StudyError
 from workflow_scripts.model.store import load_tokenizer
 from workflow_scripts.model.tokenizer import encode, make_tokenizer
 from workflow_scripts.task.datasets import draw_prompts, write_dataset

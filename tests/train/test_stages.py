@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import load_file
 
 from tests.train.conftest import OPTIMIZATION, RL, model_settings
-from workflow_scripts.files import StudyError, read_json
+from workflow_scripts.common.errors import StudyError
+from workflow_scripts.common.files import read_json
 from workflow_scripts.model.store import load_model, load_tokenizer, save_model
 from workflow_scripts.task.datasets import read_dataset, write_dataset
 from workflow_scripts.train import grpo

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from tests.conftest import OTHERS, Project, copy_project, load_tier
 from tests.standin import make_standin
-from workflow_scripts.files import read_json, sha256
+from workflow_scripts.common.files import read_json, sha256
 from workflow_scripts.task.datasets import read_dataset
 
 SCALED = {

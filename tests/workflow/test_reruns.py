@@ -8,10 +8,10 @@ from contextlib import contextmanager
 import pytest
 
 from tests.conftest import ROOT, Project
-from workflow_scripts.configuration import read_configuration
 from workflow_scripts.operate.verify import jobs_of
+from workflow_scripts.plan.configuration import read_configuration
 from workflow_scripts.plan.plan import Plan
-from workflow_scripts.study import Study
+from workflow_scripts.plan.study import Study
 
 # Regular expressions of outputs, from their tier's folder on.
 NOTHING = r"(?!)"

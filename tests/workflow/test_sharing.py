@@ -15,7 +15,7 @@ import yaml
 from moto.server import ThreadedMotoServer
 
 from tests.conftest import Project
-from workflow_scripts.files import read_json
+from workflow_scripts.common.files import read_json
 from workflow_scripts.operate.sharing import manifest_path
 
 

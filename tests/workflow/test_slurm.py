@@ -257,7 +257,7 @@ def test_cancelled_requeued_lost_and_orphaned_jobs_end_with_the_same_weights(
     assert "are in SLURM's queue" in refused.stderr
     assert "make resume TIER=smoke" in refused.stderr
 
-    settle = [sys.executable, "-m", "workflow_scripts.cluster", "--tier", "smoke"]
+    settle = [sys.executable, "-m", "workflow_scripts.operate.cluster", "--tier", "smoke"]
     waited = after_sft.run(*settle)
     assert waited.returncode == 0, waited.stderr
     assert "waiting for" in waited.stderr
@@ -273,7 +273,14 @@ def test_resume_cancels_where_that_is_asked(cluster, after_sft):
     wait_for_training(cluster, after_sft, RUNS[0])
     process.send_signal(signal.SIGKILL)
     process.wait()
-    settle = [sys.executable, "-m", "workflow_scripts.cluster", "--tier", "smoke", "--cancel"]
+    settle = [
+        sys.executable,
+        "-m",
+        "workflow_scripts.operate.cluster",
+        "--tier",
+        "smoke",
+        "--cancel",
+    ]
     assert after_sft.run(*settle).returncode == 0
     assert not cluster.jobs(format="%i")
     saved = after_sft.folder.glob(f"results/smoke/rl/{RUNS[0]}/scratch/*/step-*")

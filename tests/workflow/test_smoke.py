@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 
 from tests.conftest import Project, load_tier, run_stage
-from workflow_scripts.files import StudyError, sha256_tree
+from workflow_scripts.common.errors import StudyError
+from workflow_scripts.common.files import sha256_tree
+from workflow_scripts.cost.measured import cost_by_stage, cost_table
 from workflow_scripts.operate import receipts, record, sharing
 from workflow_scripts.operate.contents import Contents
 from workflow_scripts.operate.verify import read_plan_of_tier
 from workflow_scripts.report import products
-from workflow_scripts.report.cost import cost_by_stage, cost_table
 
 
 def hashes(project: Project, pattern: str) -> dict[str, str]:

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from workflow_scripts.evaluate.files import read_table, write_whole, writer
+from workflow_scripts.common.errors import StudyError
+from workflow_scripts.common.files import read_json, write_json
+from workflow_scripts.common.jobs import run_stage
 from workflow_scripts.evaluate.label import KEYS
-from workflow_scripts.files import StudyError, read_json, write_json
-from workflow_scripts.jobs import run_stage
+from workflow_scripts.evaluate.storage import read_table, write_whole, writer
 from workflow_scripts.task.classify import LABELS
 from workflow_scripts.task.datasets import read_dataset
-from workflow_scripts.task.strategies import FITTING_STRATEGY
+from workflow_scripts.task.solutions import FITTING_STRATEGY
 
 IDENTITY = ["model", "stage", "condition", "seed", "run"]
 

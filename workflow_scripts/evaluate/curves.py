@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from workflow_scripts.evaluate.statistics import Estimate, interval, ratio, seed_weights
-from workflow_scripts.settings import Statistics
+from workflow_scripts.settings.statistics import Statistics
 from workflow_scripts.task.problems import PROBLEM_TYPES
-from workflow_scripts.task.strategies import FITTING_STRATEGY
+from workflow_scripts.task.solutions import FITTING_STRATEGY
 
 TRAINING_COLUMNS = [
     "model",

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from workflow_scripts.evaluate.files import read_table, write_whole, writer
-from workflow_scripts.files import damaged
-from workflow_scripts.jobs import run_stage
+from workflow_scripts.common.files import damaged
+from workflow_scripts.common.jobs import run_stage
+from workflow_scripts.evaluate.storage import read_table, write_whole, writer
 from workflow_scripts.task.classify import classify
 from workflow_scripts.task.datasets import read_dataset
 from workflow_scripts.task.problems import Problem
+from workflow_scripts.task.reward import outcome_reward
 from workflow_scripts.task.text import count_words
-from workflow_scripts.task.verify import outcome_reward
 
 KEYS = ["checkpoint", "problem", "sample"]
 

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.evaluate.files import read_table, write_whole, writer
+from workflow_scripts.common.errors import StudyError
+from workflow_scripts.common.jobs import run_stage
 from workflow_scripts.evaluate.statistics import (
     Estimate,
     crossed_weights,
@@ -22,9 +23,9 @@ from workflow_scripts.evaluate.statistics import (
     powers_of_two,
     ratio,
 )
-from workflow_scripts.files import StudyError
-from workflow_scripts.jobs import run_stage
-from workflow_scripts.settings import Range, Statistics
+from workflow_scripts.evaluate.storage import read_table, write_whole, writer
+from workflow_scripts.settings.statistics import Statistics
+from workflow_scripts.settings.values import Range
 from workflow_scripts.task.problems import COMPOSITION, PROBLEM_TYPES
 
 ALL_TYPES = "all"

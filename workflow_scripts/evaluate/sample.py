@@ -18,18 +18,18 @@ import pandas as pd
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from workflow_scripts.evaluate.files import write_whole, writer
-from workflow_scripts.files import write_json
-from workflow_scripts.jobs import run_stage
+from workflow_scripts.common.files import write_json
+from workflow_scripts.common.jobs import run_stage
+from workflow_scripts.common.progress import report_progress
+from workflow_scripts.common.provenance import code_hash, git_commit
+from workflow_scripts.evaluate.storage import write_whole, writer
 from workflow_scripts.model.device import device_name, peak_memory_mib
 from workflow_scripts.model.generate import generate
 from workflow_scripts.model.store import load_model, load_tokenizer, prepare_torch
 from workflow_scripts.model.tokenizer import encode, user_turn
-from workflow_scripts.progress import report_progress
-from workflow_scripts.provenance import code_hash, git_commit
 from workflow_scripts.task.datasets import read_dataset
 from workflow_scripts.task.problems import Problem
-from workflow_scripts.task.verify import outcome_reward
+from workflow_scripts.task.reward import outcome_reward
 
 
 def stratified_subset(records: list[dict], n: int) -> list[dict]:

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from workflow_scripts.task.strategies import guess_and_check_success
+from workflow_scripts.task.solutions import guess_and_check_success
 from workflow_scripts.task.text import Form
 
 

@@ -7,15 +7,15 @@ import os
 import shutil
 from pathlib import Path
 
-from workflow_scripts.files import (
-    StudyError,
+from workflow_scripts.common.errors import StudyError
+from workflow_scripts.common.files import (
     find_difference,
     read_json,
     sha256,
     sha256_tree,
     write_json,
 )
-from workflow_scripts.jobs import run_stage
+from workflow_scripts.common.jobs import run_stage
 
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja"]
 _NEEDED = ["config.json", "tokenizer.json", "*.safetensors"]

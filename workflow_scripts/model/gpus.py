@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import IO
 
-from workflow_scripts.files import StudyError
-from workflow_scripts.lock import lock_folder
+from workflow_scripts.common.errors import StudyError
+from workflow_scripts.common.lock import lock_folder
 
 _DRIVER = Path("/proc/driver/nvidia/gpus")  # one entry for each GPU; asking CUDA would start it
 _POLL_SECONDS = 5.0

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from workflow_scripts.files import read_json
+from workflow_scripts.common.files import read_json
 
 ALL_LINEAR = "all-linear"
 

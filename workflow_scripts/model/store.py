@@ -15,13 +15,8 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from workflow_scripts.files import (
-    StudyError,
-    find_difference,
-    read_json,
-    sha256_tree,
-    write_json,
-)
+from workflow_scripts.common.errors import StudyError
+from workflow_scripts.common.files import find_difference, read_json, sha256_tree, write_json
 from workflow_scripts.model.gpus import claim_gpu
 from workflow_scripts.model.shape import Shape
 

@@ -3,7 +3,7 @@
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from workflow_scripts.files import StudyError
+from workflow_scripts.common.errors import StudyError
 from workflow_scripts.task import text
 from workflow_scripts.task.field import make_field
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from snakemake.cli import get_argument_parser
 
-from workflow_scripts.configuration import merge
-from workflow_scripts.files import StudyError
+from workflow_scripts.common.errors import StudyError
+from workflow_scripts.plan.configuration import merge
 
 _DEFAULT = Path("config/default.yaml")
 

@@ -4,7 +4,8 @@ import os
 import time
 from pathlib import Path
 
-from workflow_scripts.files import StudyError, read_json, sha256, write_json
+from workflow_scripts.common.errors import StudyError
+from workflow_scripts.common.files import read_json, sha256, write_json
 
 CACHE = ".hashes.json"
 # A file that changed less than this long before it was hashed may change again unnoticed: the

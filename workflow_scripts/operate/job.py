@@ -12,16 +12,15 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from workflow_scripts.files import (
-    StudyError,
-    Temporary,
-    is_full_disk,
-    read_json,
-    run_program,
-    sha256,
-    write_json,
+from workflow_scripts.common.errors import StudyError, Temporary
+from workflow_scripts.common.files import is_full_disk, read_json, run_program, sha256, write_json
+from workflow_scripts.common.jobs import Job, read_plan
+from workflow_scripts.common.provenance import (
+    forget_code,
+    git_commit,
+    pinned_packages,
+    refuse_other_versions,
 )
-from workflow_scripts.jobs import Job, read_plan
 from workflow_scripts.operate import run_cache
 from workflow_scripts.operate.contents import Contents
 from workflow_scripts.operate.receipts import (
@@ -30,12 +29,6 @@ from workflow_scripts.operate.receipts import (
     receipt_path,
     write_receipt,
     written_files,
-)
-from workflow_scripts.provenance import (
-    forget_code,
-    git_commit,
-    pinned_packages,
-    refuse_other_versions,
 )
 
 

@@ -12,8 +12,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
-from workflow_scripts.files import StudyError, read_json, write_json
-from workflow_scripts.jobs import Job, digest
+from workflow_scripts.common.errors import StudyError
+from workflow_scripts.common.files import read_json, write_json
+from workflow_scripts.common.jobs import Job, digest
 
 
 class State(StrEnum):

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from workflow_scripts.files import atomic_path, read_json, run_program, write_json
-from workflow_scripts.lock import lock_folder, unlock_folder
+from workflow_scripts.common.files import atomic_path, read_json, run_program, write_json
+from workflow_scripts.common.lock import lock_folder, unlock_folder
+from workflow_scripts.cost.measured import cost_table
 from workflow_scripts.operate.verify import jobs_of, read_plan_of_tier, refuse_unless_good
 from workflow_scripts.plan.plan import Plan
-from workflow_scripts.report.cost import cost_table
 
 _KEPT = ("claims", "tables", "figures", "metrics", "provenance")
 _REFERENCE = Path("results/reference")

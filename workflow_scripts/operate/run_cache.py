@@ -12,7 +12,8 @@ import os
 import shutil
 from pathlib import Path
 
-from workflow_scripts.files import StudyError, atomic_path, sha256
+from workflow_scripts.common.errors import StudyError
+from workflow_scripts.common.files import atomic_path, sha256
 from workflow_scripts.operate.receipts import Receipt, read_receipt, write_receipt
 
 RUN_CACHE = "run-cache"

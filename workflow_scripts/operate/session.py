@@ -18,18 +18,19 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from workflow_scripts import provenance
-from workflow_scripts.cluster import refuse_queued
-from workflow_scripts.files import StudyError, read_json, write_text
-from workflow_scripts.jobs import Job, plan_text
-from workflow_scripts.lock import lock_folder, refuse_orphans
+from workflow_scripts.common.errors import StudyError
+from workflow_scripts.common.files import read_json, write_text
+from workflow_scripts.common.jobs import Job, plan_text
+from workflow_scripts.common.lock import lock_folder, refuse_orphans
+from workflow_scripts.common.provenance import pinned_packages
 from workflow_scripts.model.gpus import visible_gpus
 from workflow_scripts.operate import receipts, run_cache
+from workflow_scripts.operate.cluster import refuse_queued
 from workflow_scripts.operate.contents import Contents
 from workflow_scripts.operate.job import failure_path
 from workflow_scripts.operate.receipts import Receipt, State, Verdict
 from workflow_scripts.operate.sharing import SET_ASIDE, restoring_mark, shared_folders
 from workflow_scripts.plan.plan import Plan
-from workflow_scripts.provenance import pinned_packages
 
 _HEAVY = ("base/", "sft/", "rl/", "rollouts/")  # jobs in which a model is at work
 _SHOWN = 60  # characters of a setting's value

@@ -21,21 +21,15 @@ from pathlib import Path, PurePosixPath
 
 import yaml
 
-from workflow_scripts.files import (
-    StudyError,
-    atomic_path,
-    read_json,
-    run_program,
-    sha256,
-    write_json,
-)
-from workflow_scripts.lock import LOCK, lock_folder, unlock_folder
+from workflow_scripts.common.errors import StudyError
+from workflow_scripts.common.files import atomic_path, read_json, run_program, sha256, write_json
+from workflow_scripts.common.lock import LOCK, lock_folder, unlock_folder
 from workflow_scripts.operate.contents import CACHE, Contents
 from workflow_scripts.operate.receipts import judge, read_receipts
 from workflow_scripts.operate.run_cache import RUN_CACHE
 from workflow_scripts.operate.verify import read_plan_of_tier, refuse_unless_good
 from workflow_scripts.plan.plan import Plan
-from workflow_scripts.scratch import SCRATCH
+from workflow_scripts.train.scratch import SCRATCH
 
 SET_ASIDE, FAILED = "set-aside", "failed"
 _REMOTE = "study"

@@ -11,13 +11,14 @@ import argparse
 from collections.abc import Iterable
 from pathlib import Path
 
-from workflow_scripts.configuration import read_configuration, read_tier
-from workflow_scripts.files import StudyError, run_program
+from workflow_scripts.common.errors import StudyError
+from workflow_scripts.common.files import run_program
 from workflow_scripts.operate import receipts
 from workflow_scripts.operate.contents import Contents
 from workflow_scripts.operate.receipts import Verdict
+from workflow_scripts.plan.configuration import read_configuration, read_tier
 from workflow_scripts.plan.plan import Plan, find_jobs
-from workflow_scripts.study import Study
+from workflow_scripts.plan.study import Study
 
 _LISTED = 5  # products that are not good, in one error
 

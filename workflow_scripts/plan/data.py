@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from workflow_scripts.jobs import Job
-from workflow_scripts.study import RlRun, SftRun, Study
+from workflow_scripts.common.jobs import Job
+from workflow_scripts.plan.study import RlRun, SftRun, Study
 from workflow_scripts.task.datasets import SPLITS
 
 

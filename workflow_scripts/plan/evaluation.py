@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from workflow_scripts.jobs import Job
-from workflow_scripts.study import RlRun, SftRun, Study
+from workflow_scripts.common.jobs import Job
+from workflow_scripts.plan.study import RlRun, SftRun, Study
 
 
 def rollouts(study: Study) -> Iterator[Job]:

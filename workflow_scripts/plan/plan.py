@@ -10,17 +10,17 @@ from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 
-from workflow_scripts.files import StudyError
-from workflow_scripts.jobs import Job
+from workflow_scripts.common.errors import StudyError
+from workflow_scripts.common.jobs import Job
+from workflow_scripts.common.provenance import code_hash
 from workflow_scripts.plan.data import data_sets
 from workflow_scripts.plan.evaluation import collections, rollouts
 from workflow_scripts.plan.shown import shown
+from workflow_scripts.plan.study import Study
 from workflow_scripts.plan.training import base_models, fetched_model, model_files, rl, sft
-from workflow_scripts.provenance import code_hash
 from workflow_scripts.report import products
-from workflow_scripts.scratch import planned_digest
 from workflow_scripts.settings import Settings
-from workflow_scripts.study import Study
+from workflow_scripts.train.scratch import planned_digest
 
 # Targets of one job each, where a tier has it.
 _SINGLE = {
@@ -94,7 +94,7 @@ class Plan:
 
 def tools(study: Study) -> Iterator[Job]:
     settings = study.settings.model_dump()
-    yield Job("cost", "report.forecast:show", {"settings": settings}, {}, {})
+    yield Job("cost", "cost.forecast:show", {"settings": settings}, {}, {})
     planned = {
         str(Path(job.scratch).parent): planned_digest(
             job.module,
@@ -107,7 +107,7 @@ def tools(study: Study) -> Iterator[Job]:
         if job.scratch
     }
     arguments = {"results": study.results, "planned": planned}
-    yield Job("clean_scratch", "scratch:clean", arguments, {}, {})
+    yield Job("clean_scratch", "train.scratch:clean", arguments, {}, {})
     if study.members.get("main"):
         run = study.hardest_run
         models = {
@@ -117,7 +117,7 @@ def tools(study: Study) -> Iterator[Job]:
         prompts, path = study.prompts_file(run), f"{study.results}/rl_benchmark.md"
         yield Job(
             "rl_benchmark",
-            "train.benchmark:write_benchmark",
+            "cost.benchmark:write_benchmark",
             {
                 "settings": study.training_settings(run),
                 **models,

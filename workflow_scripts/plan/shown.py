@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from workflow_scripts.jobs import Job
+from workflow_scripts.common.jobs import Job
+from workflow_scripts.plan.study import Study
 from workflow_scripts.report import products
 from workflow_scripts.report.products import Product
-from workflow_scripts.study import Study
 
 # No result depends on these settings.
 _OPERATIONAL = ("base", "checkpoint_seconds", "jobs")

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from workflow_scripts.files import StudyError, read_json
-from workflow_scripts.jobs import Job
+from workflow_scripts.common.errors import StudyError
+from workflow_scripts.common.files import read_json
+from workflow_scripts.common.jobs import Job
 from workflow_scripts.model.shape import read_shape
-from workflow_scripts.scratch import SCRATCH
-from workflow_scripts.study import Study
+from workflow_scripts.plan.study import Study
+from workflow_scripts.train.scratch import SCRATCH
 
 
 def base_models(study: Study) -> Iterator[Job]:

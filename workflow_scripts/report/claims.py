@@ -7,13 +7,13 @@ import json
 import math
 from pathlib import Path
 
-from workflow_scripts.evaluate.files import write_whole
-from workflow_scripts.files import read_json
-from workflow_scripts.jobs import run_stage
+from workflow_scripts.common.files import read_json
+from workflow_scripts.common.jobs import run_stage
+from workflow_scripts.evaluate.storage import write_whole
 from workflow_scripts.report import rules
+from workflow_scripts.report.criteria import CLAIMS, Rule
 from workflow_scripts.report.inputs import Inputs
 from workflow_scripts.report.quantities import PARTS, Quantity
-from workflow_scripts.report.rules import CLAIMS, Rule
 from workflow_scripts.report.tables import format_estimate
 from workflow_scripts.settings import Settings
 

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from workflow_scripts.evaluate.curves import TRAINING_COLUMNS, Curves, make_curves
-from workflow_scripts.evaluate.files import read_table
 from workflow_scripts.evaluate.metrics import Scores
 from workflow_scripts.evaluate.statistics import Estimate, interval, seed_weights
-from workflow_scripts.settings import BACKWARD_SHARE, Range, Settings
+from workflow_scripts.evaluate.storage import read_table
+from workflow_scripts.settings import BACKWARD_SHARE, Settings
+from workflow_scripts.settings.values import Range
 
 SFT = "SFT"
 SFT_COLUMNS = ["model", "condition", "seed", "cross_entropy", "n_tokens"]

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from workflow_scripts.common.errors import StudyError
 from workflow_scripts.evaluate.curves import measure_time_scales
 from workflow_scripts.evaluate.metrics import Group
 from workflow_scripts.evaluate.statistics import (
@@ -14,8 +15,8 @@ from workflow_scripts.evaluate.statistics import (
     interval,
     ratio,
 )
-from workflow_scripts.files import StudyError
 from workflow_scripts.report import rules
+from workflow_scripts.report.criteria import Rule
 from workflow_scripts.report.inputs import FITTING_TYPE, OTHER_TYPE, SFT, Inputs, rl_stage
 from workflow_scripts.report.paper import (
     CROSS_ENTROPY,
@@ -24,11 +25,10 @@ from workflow_scripts.report.paper import (
     TABLE1,
     UNSTABLE_LEARNING_RATE,
 )
-from workflow_scripts.report.rules import Rule
 from workflow_scripts.report.tables import largest_difference
-from workflow_scripts.settings import Range
+from workflow_scripts.settings.values import Range
 from workflow_scripts.task.problems import EVALUATION, INVERSION, PROBLEM_TYPES
-from workflow_scripts.task.strategies import FITTING_STRATEGY
+from workflow_scripts.task.solutions import FITTING_STRATEGY
 
 NOT_MEASURED = Estimate(math.nan, math.nan, math.nan, 0, 0, 0)
 

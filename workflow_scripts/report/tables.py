@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.evaluate.files import write_whole
+from workflow_scripts.common.jobs import run_stage
 from workflow_scripts.evaluate.metrics import ALL_TYPES, Group
 from workflow_scripts.evaluate.statistics import Estimate
-from workflow_scripts.jobs import run_stage
+from workflow_scripts.evaluate.storage import write_whole
 from workflow_scripts.report import paper
 from workflow_scripts.report.inputs import (
     FITTING_TYPE,
@@ -23,7 +23,8 @@ from workflow_scripts.report.inputs import (
 )
 from workflow_scripts.report.paper import Known
 from workflow_scripts.report.products import ROBUSTNESS, tables
-from workflow_scripts.settings import Range, Settings
+from workflow_scripts.settings import Settings
+from workflow_scripts.settings.values import Range
 
 TYPES = (ALL_TYPES, "inversion", "evaluation")  # in the paper's order
 STRATEGIES = ("forward", "backward", "mixed", "none")

@@ -2,7 +2,7 @@
 
 from workflow_scripts.task.field import INVERSE_OPERATION
 from workflow_scripts.task.problems import Problem
-from workflow_scripts.task.strategies import BACKWARD, FORWARD
+from workflow_scripts.task.solutions import BACKWARD, FORWARD
 from workflow_scripts.task.text import parse_worked_lines
 
 MIXED, NONE = "mixed", "none"

@@ -13,7 +13,8 @@ from itertools import product
 from pathlib import Path
 from random import Random
 
-from workflow_scripts.files import StudyError, damaged, write_text
+from workflow_scripts.common.errors import StudyError
+from workflow_scripts.common.files import damaged, write_text
 from workflow_scripts.task.problems import (
     EVALUATION,
     INVERSION,
@@ -23,7 +24,7 @@ from workflow_scripts.task.problems import (
     draw_problem,
     most_parts,
 )
-from workflow_scripts.task.strategies import (
+from workflow_scripts.task.solutions import (
     BACKWARD,
     FORWARD,
     write_fitting_solution,
@@ -226,6 +227,6 @@ def make_prompts(task: dict, mix: dict, n: int, validation: list[Path], output: 
 
 
 if __name__ == "__main__":
-    from workflow_scripts.jobs import run_stage  # the library itself needs no package
+    from workflow_scripts.common.jobs import run_stage  # the library itself needs no package
 
     run_stage(__doc__)

@@ -13,7 +13,7 @@ from random import Random
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
-from workflow_scripts.jobs import run_stage
+from workflow_scripts.common.jobs import run_stage
 from workflow_scripts.model.corpus import draw_document
 from workflow_scripts.model.store import create_base_model, prepare_torch, save_model
 from workflow_scripts.model.tokenizer import encode, make_tokenizer

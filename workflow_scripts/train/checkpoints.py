@@ -18,18 +18,17 @@ from typing import Protocol
 
 from transformers import Trainer, TrainerCallback
 
-from workflow_scripts.files import (
-    StudyError,
-    Temporary,
+from workflow_scripts.common.errors import StudyError, Temporary
+from workflow_scripts.common.files import (
     find_difference,
     full_disk,
     read_json,
     sha256_tree,
     write_json,
 )
-from workflow_scripts.lock import lock_folder, unlock_folder
-from workflow_scripts.scratch import IDENTITY, SCRATCH
+from workflow_scripts.common.lock import lock_folder, unlock_folder
 from workflow_scripts.train.run import RunRecord
+from workflow_scripts.train.scratch import IDENTITY, SCRATCH
 
 _MANIFEST, _ROLLOUTS = "checkpoint.json", "rollouts.csv"
 _KEPT = 2  # the newest, and the one before it

@@ -8,8 +8,9 @@ loss and accuracy on single lines must agree within the tolerances below.
 
 from pathlib import Path
 
-from workflow_scripts.files import StudyError, write_text
-from workflow_scripts.jobs import run_stage
+from workflow_scripts.common.errors import StudyError
+from workflow_scripts.common.files import write_text
+from workflow_scripts.common.jobs import run_stage
 from workflow_scripts.model.store import load_model, load_tokenizer, prepare_torch
 from workflow_scripts.train.base import evaluate_base
 

@@ -20,8 +20,8 @@ from peft import PeftModel
 from transformers import PreTrainedTokenizerBase, PrinterCallback, TrainerCallback, set_seed
 from trl import GRPOConfig, GRPOTrainer
 
-from workflow_scripts.files import StudyError
-from workflow_scripts.jobs import run_stage
+from workflow_scripts.common.errors import StudyError
+from workflow_scripts.common.jobs import run_stage
 from workflow_scripts.model.generate import generate
 from workflow_scripts.model.store import (
     MANIFEST,
@@ -34,13 +34,13 @@ from workflow_scripts.model.store import (
 from workflow_scripts.model.tokenizer import encode, user_turn
 from workflow_scripts.task.datasets import read_dataset
 from workflow_scripts.task.problems import Problem
-from workflow_scripts.task.verify import outcome_reward
+from workflow_scripts.task.reward import outcome_reward
 from workflow_scripts.train.checkpoints import Checkpoints
 from workflow_scripts.train.lean_grpo import LeanGRPOTrainer
 from workflow_scripts.train.limit import refuse_short_limit
-from workflow_scripts.train.progress import Progress, write_step_table
 from workflow_scripts.train.rollout_log import RolloutLog
 from workflow_scripts.train.run import RunRecord, WeightGuard, trainer_arguments
+from workflow_scripts.train.step_log import Progress, write_step_table
 
 LOGGED = (
     "loss",

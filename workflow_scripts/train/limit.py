@@ -4,11 +4,11 @@ from pathlib import Path
 
 from transformers import PreTrainedTokenizerBase
 
-from workflow_scripts.files import StudyError
+from workflow_scripts.common.errors import StudyError
 from workflow_scripts.model.tokenizer import encode
 from workflow_scripts.task.datasets import read_dataset, read_task
 from workflow_scripts.task.problems import Problem
-from workflow_scripts.task.strategies import write_fitting_solution
+from workflow_scripts.task.solutions import write_fitting_solution
 from workflow_scripts.task.text import FORMS, count_words
 
 

@@ -4,7 +4,7 @@ import csv
 from collections import defaultdict
 from pathlib import Path
 
-from workflow_scripts.files import atomic_path
+from workflow_scripts.common.files import atomic_path
 from workflow_scripts.task.classify import classify
 from workflow_scripts.task.problems import Problem
 from workflow_scripts.task.text import count_words

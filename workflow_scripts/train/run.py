@@ -7,10 +7,11 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel
 
-from workflow_scripts.files import StudyError, sha256, write_json
-from workflow_scripts.jobs import digest
+from workflow_scripts.common.errors import StudyError
+from workflow_scripts.common.files import sha256, write_json
+from workflow_scripts.common.jobs import digest
+from workflow_scripts.common.provenance import code_hash, git_commit, package_versions
 from workflow_scripts.model.device import device_name, peak_memory_mib
-from workflow_scripts.provenance import code_hash, git_commit, package_versions
 
 # transformers' own "constant" ignores warm-up steps.
 _SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}

@@ -12,7 +12,7 @@ from random import Random
 
 from transformers import PreTrainedTokenizerBase, set_seed
 
-from workflow_scripts.jobs import run_stage
+from workflow_scripts.common.jobs import run_stage
 from workflow_scripts.model.store import (
     MANIFEST,
     add_lora,

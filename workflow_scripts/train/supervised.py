@@ -9,8 +9,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallba
 from trl import SFTConfig, SFTTrainer
 
 from workflow_scripts.train.checkpoints import Checkpoints
-from workflow_scripts.train.progress import Progress, write_step_table
 from workflow_scripts.train.run import trainer_arguments
+from workflow_scripts.train.step_log import Progress, write_step_table
 
 # Batches among which examples are sorted by length, so that little of a batch is padding.
 _SORTED_BATCHES = 16

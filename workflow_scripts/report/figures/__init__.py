@@ -8,7 +8,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from workflow_scripts.evaluate.files import write_whole
+from workflow_scripts.evaluate.storage import write_whole
 from workflow_scripts.report import style
 from workflow_scripts.report.figures.accuracy import accuracy, field13, longer, steps
 from workflow_scripts.report.figures.composition import composition

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from workflow_scripts.report import paper, style
 from workflow_scripts.report.inputs import Inputs
 from workflow_scripts.report.tables import TYPES
-from workflow_scripts.settings import Range
+from workflow_scripts.settings.values import Range
 from workflow_scripts.task.problems import PROBLEM_TYPES
 
 

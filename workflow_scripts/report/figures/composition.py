@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from workflow_scripts.report import style
 from workflow_scripts.report.inputs import SFT, Inputs
-from workflow_scripts.settings import Range
+from workflow_scripts.settings.values import Range
 
 
 def composition(inputs: Inputs) -> Figure:

@@ -14,7 +14,7 @@ from workflow_scripts.evaluate.curves import (
 )
 from workflow_scripts.report import style
 from workflow_scripts.report.inputs import Inputs, rl_stage
-from workflow_scripts.settings import Range
+from workflow_scripts.settings.values import Range
 from workflow_scripts.task.problems import PROBLEM_TYPES
 
 # The curves' attribute, the same measure on validation, axis label.

@@ -1,0 +1,15 @@
+"""The benchmark runs both trainers on the same prompts and prints their ratios."""
+
+import re
+
+from tests.train.conftest import RL, model_settings
+from workflow_scripts.cost.benchmark import compare
+
+
+def test_the_page_has_seconds_and_ratios_of_rollouts_and_steps(tiny):
+    settings = {"model": model_settings("full"), "rl": {**RL, "kl_coefficient": 0.0}}
+    text = compare(settings, tiny.base, tiny.base, tiny.prompts, tiny.folder / "page.md")
+    rows = re.findall(r"\| (.*, after \w+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|", text)
+    timed = ("rollouts, after SFT", "whole RL step, after SFT")
+    assert [name for name, *_ in rows] == [*timed, *(name.replace("SFT", "RL") for name in timed)]
+    assert all(float(ratio) > 0 for *_, ratio in rows)

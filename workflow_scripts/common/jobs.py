@@ -1,0 +1,135 @@
+"""A job of the workflow: the function that it calls, what this reads, and what it makes.
+
+    python -m workflow_scripts.train.grpo results/laptop/plan/rl/FB-s0-rl6-9.json
+
+A stage is a function. A plan file holds one job: the name of the function and its arguments. The
+workflow runs every job through operate.job, which also writes a receipt; the command above runs
+the stage alone, with the same result.
+"""
+
+import argparse
+import hashlib
+import importlib
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ConfigDict, ValidationError, validate_call
+
+from workflow_scripts.common.errors import StudyError
+from workflow_scripts.common.files import read_json, run_program
+from workflow_scripts.common.provenance import code_hash, pinned_packages
+
+PACKAGE = "workflow_scripts"
+_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"  # the hash of code depends on it
+
+
+def digest(value: object) -> str:
+    """A short hash of a JSON value."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def flatten(value: object, prefix: str = "") -> dict[str, object]:
+    """The leaves of nested dictionaries by dotted keys."""
+    if not isinstance(value, Mapping) or not value:
+        return {prefix: value}
+    return {
+        key: leaf
+        for name, inner in value.items()
+        for key, leaf in flatten(inner, f"{prefix}.{name}" if prefix else name).items()
+    }
+
+
+@dataclass(frozen=True)
+class Job:
+    """One job, complete enough to be run, and compared with what a receipt says.
+
+    name is its place below ``plan/`` and ``receipts/``. inputs and outputs hold files by the names
+    that the workflow's rules give them. trees are folders that belong to the job as a whole, so
+    that a file too many in them is noticed. ignored names arguments, by dotted keys, on which no
+    result depends. scratch is a folder that is removed once the job is done.
+    """
+
+    name: str
+    program: str  # module:function, below this package
+    arguments: dict[str, Any]
+    inputs: dict[str, list[str]]
+    outputs: dict[str, str]
+    trees: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    scratch: str | None = None
+
+    @property
+    def module(self) -> str:
+        return f"{PACKAGE}.{self.program.partition(':')[0]}"
+
+    @property
+    def input_files(self) -> list[str]:
+        return list(dict.fromkeys(file for files in self.inputs.values() for file in files))
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that decides the result but the content of the inputs, as JSON has it."""
+        arguments = {
+            key: value
+            for key, value in flatten(self.arguments).items()
+            if not any(f"{key}.".startswith(f"{ignored}.") for ignored in self.ignored)
+        }
+        return {
+            "program": self.program,
+            "arguments": json.loads(json.dumps(arguments)),
+            "code": code_hash(self.module),
+            "packages": {**pinned_packages(self.module), "python": _PYTHON},
+        }
+
+    def run(self) -> None:
+        """Call the stage's function. Raises StudyError for arguments that do not fit it."""
+        function = getattr(importlib.import_module(self.module), self.program.partition(":")[2])
+        checked = validate_call(function, config=ConfigDict(arbitrary_types_allowed=True))
+        try:
+            checked(**self.arguments)
+        except ValidationError as error:
+            first = error.errors()[0]
+            key = ".".join(map(str, first["loc"]))
+            raise StudyError(
+                f"{self.name}: {key}: {first['msg']}: correct the configuration and run again, so "
+                "that the plan is written anew"
+            ) from error
+
+
+def plan_text(job: Job) -> str:
+    """The content of a job's plan file."""
+    return json.dumps(asdict(job), indent=1, allow_nan=False) + "\n"
+
+
+def read_plan(path: Path) -> Job:
+    """Read a job. Raises StudyError if the file is missing or is no plan."""
+    fields = read_json(path)
+    try:
+        for name in ("trees", "ignored"):
+            fields[name] = tuple(fields[name])
+        return Job(**fields)
+    except (KeyError, TypeError) as error:
+        raise StudyError(
+            f"{path} is not the plan of a job ({error}): run snakemake again, which writes it"
+        ) from None
+
+
+def run_stage(description: str) -> None:
+    """The command line of a stage: run the job of one plan file, and write no receipt."""
+
+    def main() -> None:
+        parser = argparse.ArgumentParser(
+            description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        parser.add_argument("plan", type=Path, help="results/<tier>/plan/<job>.json")
+        job = read_plan(parser.parse_args().plan)
+        stage = sys.modules["__main__"].__spec__.name.removesuffix(".__main__")
+        if job.module != stage:
+            raise StudyError(f"{job.name} is a job of {job.module}, not of {stage}")
+        job.run()
+
+    run_program(main)

@@ -1,0 +1,82 @@
+"""One process at a time: on a folder of results, and on a training run.
+
+The operating system gives a lock back when its process ends, however it ends.
+"""
+
+import fcntl
+import os
+import socket
+import time
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from workflow_scripts.common.errors import StudyError
+
+LOCK = ".lock"
+
+
+def lock_folder(folder: Path) -> IO[str]:
+    """Lock a folder until this process ends, or the file returned is closed.
+
+    Raises StudyError, naming the process that has it.
+    """
+    path = folder / LOCK
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+")
+    except OSError as error:
+        raise StudyError(
+            f"{folder} cannot be written to ({(error.strerror or '').lower()}): make it writable, "
+            "or work in a copy of the project"
+        ) from None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.seek(0)
+        holder = file.read().strip() or "another process"
+        file.close()
+        raise StudyError(
+            f"{folder} is in use by {holder}: wait until it has ended, or stop it"
+        ) from None
+    except OSError as error:
+        file.close()
+        raise StudyError(
+            f"{folder} cannot be locked ({error.strerror}): put the project on a file system that "
+            "has file locks (NFS 4, Lustre mounted with flock)"
+        ) from None
+    if not path.exists() or not os.path.samestat(path.stat(), os.fstat(file.fileno())):
+        file.close()  # who had it removed it after this process had opened it
+        return lock_folder(folder)
+    file.truncate(0)
+    file.write(f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%F %T')}")
+    file.flush()
+    return file
+
+
+def unlock_folder(file: IO[str]) -> None:
+    """Give a lock back and leave nothing of it."""
+    Path(file.name).unlink(missing_ok=True)
+    file.close()
+
+
+def refuse_orphans(folder: Path) -> None:
+    """Raise StudyError if jobs on a folder of results outlived the snakemake that started them.
+
+    What they write would be taken for the work of the jobs that are started now.
+    """
+    orphans = {}
+    for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
+        words = process.info["cmdline"] or []
+        plan = next((word for word in words if word.startswith(f"{folder}/plan/")), None)
+        is_job = "workflow_scripts.operate.job" in words
+        if plan and is_job and process.info["cwd"] == str(Path.cwd()):
+            job = plan.removeprefix(f"{folder}/plan/").removesuffix(".json")
+            orphans[process.info["pid"]] = job
+    if orphans:
+        listed = ", ".join(f"{pid} ({job})" for pid, job in orphans.items())
+        raise StudyError(
+            f"jobs on {folder} outlived the snakemake that started them: process {listed}. Wait "
+            f"until they have ended, or stop them: kill {' '.join(map(str, orphans))}"
+        )

@@ -1,0 +1,52 @@
+"""Tables on disk: checked when read, and products of one program written all or none."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from workflow_scripts.common.files import atomic_path, damaged
+
+
+def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
+    """Read a parquet or CSV file that must hold some columns and at least one row.
+
+    Raises StudyError if it is missing or damaged.
+    """
+    read = _read_parquet if path.suffix == ".parquet" else _read_csv
+    try:
+        frame = read(path)
+    except (OSError, ValueError, KeyError, TypeError) as error:  # as pyarrow and pandas raise
+        raise damaged(path, (str(error).splitlines() or ["empty"])[0]) from None
+    missing = [column for column in columns if column not in frame.columns]
+    if missing:
+        raise damaged(path, f"no column {', '.join(missing)}")
+    if frame.empty:
+        raise damaged(path, "no row")
+    return frame
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    return pq.read_table(path, page_checksum_verification=True).to_pandas()
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    # A condition is a name, also where it is empty or a number.
+    return pd.read_csv(path, keep_default_na=False, na_values=["nan"], dtype={"condition": str})
+
+
+def write_whole(files: dict[Path, Callable[[Path], object]]) -> None:
+    """Write files by their functions; they appear under their names once all are complete."""
+    with ExitStack() as stack:
+        for path, write in files.items():
+            write(stack.enter_context(atomic_path(path)))
+
+
+def writer(frame: pd.DataFrame, path: Path) -> Callable[[Path], object]:
+    """How to write a table as the suffix of its path says: parquet with page checksums, or CSV."""
+    if path.suffix == ".parquet":
+        return partial(frame.to_parquet, index=False, write_page_checksum=True)
+    return partial(frame.to_csv, index=False)

@@ -1,0 +1,80 @@
+"""The settings that all experiments share."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from workflow_scripts.settings.base import Base
+from workflow_scripts.settings.data import Data
+from workflow_scripts.settings.jobs import Jobs
+from workflow_scripts.settings.model import Model
+from workflow_scripts.settings.rl import Rl
+from workflow_scripts.settings.sampling import Sampling
+from workflow_scripts.settings.sft import Sft
+from workflow_scripts.settings.statistics import Statistics
+from workflow_scripts.settings.values import Distinct, NonNegative, Section, Seed, require
+from workflow_scripts.task.solutions import guess_and_check_words
+from workflow_scripts.task.task import Task
+
+_RESERVED = ("base", "reference")  # folders of data/ and results/ that are no tier's
+
+
+class StudySettings(Section):
+    """The settings that all experiments share."""
+
+    tier: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
+    """Name of the tier: everything it makes lies in data/<tier> and results/<tier>."""
+    seeds: Annotated[list[Seed], Field(min_length=1), Distinct]
+    """Each is an SFT seed with RL runs of its own."""
+    checkpoint_seconds: NonNegative
+    """Time between checkpoints of a training run: the most that a kill loses. No result depends on
+    it."""
+    task: Task
+    data: Data
+    base: Base
+    model: Model
+    sft: Sft
+    rl: Rl
+    sampling: Sampling
+    jobs: Jobs
+    statistics: Statistics
+
+    @model_validator(mode="after")
+    def _agrees(self) -> "StudySettings":
+        """Settings of one section that those of another bound."""
+        require(self.tier not in _RESERVED, "tier", self.tier, f"none of {', '.join(_RESERVED)}")
+        data, task = self.data, self.task
+        for key, steps in (
+            ("data.sft_steps.high", data.sft_steps.high),
+            ("data.validation_steps.high", data.validation_steps.high),
+            ("base.corpus.program_steps", self.base.corpus.program_steps),
+        ):
+            require_variables(task, key, steps)
+        words = guess_and_check_words(task.form, data.sft_steps.high)
+        require_words(task, words, f"one guess of {data.sft_steps.high} steps")
+        allowed = f"a range that holds that of SFT, {data.sft_steps}"
+        holds = data.validation_steps.holds(data.sft_steps)
+        require(holds, "data.validation_steps", data.validation_steps, allowed)
+        batch = self.sft.batch_size
+        allowed = f"at least sft.batch_size, which is {batch}"
+        require(data.sft_examples >= batch, "data.sft_examples", data.sft_examples, allowed)
+        tokens, per_word = self.rl.max_new_tokens, task.form.tokens_per_word
+        needed = task.response_words * per_word
+        allowed = f"at least {needed}: {per_word} for each of task.response_words"
+        require(tokens >= needed, "rl.max_new_tokens", tokens, allowed)
+        subset, problems = self.sampling.pass_at_k.n_problems, data.validation_problems
+        allowed = f"at most data.validation_problems, which is {problems}"
+        require(subset <= problems, "sampling.pass_at_k.n_problems", subset, allowed)
+        return self
+
+
+def require_variables(task: Task, key: str, n_steps: int) -> None:
+    """Raise SettingError unless a program of n_steps has names for its n_steps + 1 variables."""
+    allowed = f"at most {task.n_variables - 1} steps, one less than task.n_variables"
+    require(n_steps < task.n_variables, key, n_steps, allowed)
+
+
+def require_words(task: Task, words: int, what: str) -> None:
+    """Raise SettingError unless task.response_words holds a response of some words."""
+    allowed = f"at least {words}, the words of {what}"
+    require(task.response_words >= words, "task.response_words", task.response_words, allowed)
