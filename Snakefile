@@ -34,6 +34,7 @@ localrules:
     metrics,
     figure,
     table,
+    quantities,
     claims,
 
 

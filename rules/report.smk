@@ -43,6 +43,26 @@ rule table:
         run_job("tables/{name}") + " && echo ready: {output.markdown:q}"
 
 
+rule quantities:
+    input:
+        unpack(inputs("quantities/{experiment}")),
+    output:
+        quantities=f"{RESULTS}/quantities/{{experiment}}.json",
+    log:
+        f"{RESULTS}/logs/quantities/{{experiment}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/quantities/{{experiment}}.tsv"
+    priority: SHOW_PRIORITY
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Measure what the experiment {wildcards.experiment} says of the claims"
+    shell:
+        run_job("quantities/{experiment}")
+
+
 rule claims:
     input:
         unpack(inputs("claims")),

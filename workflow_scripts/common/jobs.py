@@ -14,10 +14,12 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from pydantic import ConfigDict, ValidationError, validate_call
+from pydantic_core import to_jsonable_python
 
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import read_json, run_program
@@ -30,6 +32,11 @@ _PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"  # the hash of co
 def digest(value: object) -> str:
     """A short hash of a JSON value."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def as_json(arguments: Mapping[str, object]) -> dict[str, Any]:
+    """The arguments of a stage as a plan file has them: settings as their fields, paths as text."""
+    return {name: to_jsonable_python(value) for name, value in arguments.items()}
 
 
 def flatten(value: object, prefix: str = "") -> dict[str, object]:
@@ -54,7 +61,7 @@ class Job:
     """
 
     name: str
-    program: str  # module:function, below this package
+    program: str  # module:function, or module:Class.method, below this package
     arguments: dict[str, Any]
     inputs: dict[str, list[str]]
     outputs: dict[str, str]
@@ -87,7 +94,7 @@ class Job:
 
     def run(self) -> None:
         """Call the stage's function. Raises StudyError for arguments that do not fit it."""
-        function = getattr(importlib.import_module(self.module), self.program.partition(":")[2])
+        function = attrgetter(self.program.partition(":")[2])(importlib.import_module(self.module))
         checked = validate_call(function, config=ConfigDict(arbitrary_types_allowed=True))
         try:
             checked(**self.arguments)

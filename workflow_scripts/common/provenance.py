@@ -11,10 +11,11 @@ from pathlib import Path
 
 from workflow_scripts.common.errors import StudyError
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parents[1]
 # Modules of the project that cannot change a result; what they import does not count either. The
 # tests of equal bits would notice if one did.
 _WITHOUT_EFFECT = {
+    "workflow_scripts.common.errors",  # how faults are told
     "workflow_scripts.common.files",  # how files are written whole, and hashed
     "workflow_scripts.common.jobs",  # how a stage is called
     "workflow_scripts.common.lock",  # who may work
@@ -35,13 +36,39 @@ def _module_path(module: str) -> Path | None:
     return None
 
 
-def _without_docstrings(tree: ast.Module) -> ast.Module:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            first = node.body[0] if node.body else None
-            if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant):
-                node.body = node.body[1:]
-    return tree
+# Calls that show something to people, as statements of their own.
+_SHOWING = {"print", "report_progress"}
+
+
+class _WithoutWords(ast.NodeTransformer):
+    """Removes what only people read: docstrings, messages of errors, what is printed."""
+
+    def visit_Expr(self, node: ast.Expr) -> ast.AST:
+        """A statement of text (docstrings, also of settings) or of showing becomes nothing."""
+        value = node.value
+        is_text = isinstance(value, ast.Constant) and isinstance(value.value, str)
+        shows = (
+            isinstance(value, ast.Call)
+            and isinstance(value.func, ast.Name)
+            and value.func.id in _SHOWING
+        )
+        return ast.Pass() if is_text or shows else self.generic_visit(node)
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        """Which error is raised counts, its message does not."""
+        if isinstance(node.exc, ast.Call):
+            return ast.Raise(exc=node.exc.func, cause=None)
+        return node
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        """Drop the statements that became nothing, so that adding one changes nothing."""
+        super().generic_visit(node)
+        for field in ("body", "orelse", "finalbody"):
+            statements = getattr(node, field, None)
+            if isinstance(statements, list):
+                kept = [each for each in statements if not isinstance(each, ast.Pass)]
+                setattr(node, field, kept)
+        return node
 
 
 def _imports(tree: ast.Module) -> set[str]:
@@ -64,7 +91,7 @@ def _parsed(module: str) -> tuple[str, frozenset[str]]:
         raise ValueError(f"{module} is no module of {PACKAGE.name}")
     tree = ast.parse(path.read_text(encoding="utf-8"))
     imports = _imports(tree)
-    return ast.dump(_without_docstrings(tree)), frozenset(imports)
+    return ast.dump(_WithoutWords().visit(tree)), frozenset(imports)
 
 
 @cache
@@ -88,7 +115,8 @@ def _closure(module: str) -> frozenset[str]:
 def code_hash(module: str) -> str:
     """Hash of a module's code and of the project's modules that it imports, directly or not.
 
-    Comments, docstrings and layout do not count: the hash is of the syntax tree.
+    Comments, layout, docstrings, messages of errors and what is printed do not count: the hash is
+    of the syntax tree without them.
     """
     code = [(name, _parsed(name)[0]) for name in sorted(_closure(module))]
     return hashlib.sha256(repr(code).encode()).hexdigest()[:16]

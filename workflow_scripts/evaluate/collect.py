@@ -8,7 +8,9 @@
 - provenance: which code and which commits made the runs.
 """
 
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -21,11 +23,50 @@ from workflow_scripts.task.classify import LABELS
 from workflow_scripts.task.datasets import read_dataset
 from workflow_scripts.task.solutions import FITTING_STRATEGY
 
-IDENTITY = ["model", "stage", "condition", "seed", "run"]
+
+@dataclass(frozen=True)
+class RunName:
+    """How a run stands in the tables of an experiment."""
+
+    model: str
+    stage: str
+    condition: str
+    seed: int
+    run: str
+
+
+@dataclass(frozen=True)
+class SampledRun:
+    """A run with the files of one evaluation."""
+
+    name: RunName
+    rollouts: Path
+    labels: Path
+    problems: Path
+
+
+@dataclass(frozen=True)
+class SftValidation:
+    """An SFT run with its record, and the held-out set whose cross-entropy is reported."""
+
+    name: RunName
+    record: Path
+    heldout: str
+
+
+@dataclass(frozen=True)
+class RlTraining:
+    """An RL run with the log of its rollouts."""
+
+    name: RunName
+    rollouts: Path
+
+
+IDENTITY = [each.name for each in fields(RunName)]
 
 
 def count_rollouts(
-    rollouts: pd.DataFrame, labels: pd.DataFrame, problems: list[dict]
+    rollouts: pd.DataFrame, labels: pd.DataFrame, problems: list[dict[str, Any]]
 ) -> pd.DataFrame:
     """One row for each checkpoint and problem: how many rollouts, correct, of each strategy ..."""
     frame = rollouts.drop(columns=["text", "seed"]).merge(labels, on=KEYS, validate="one_to_one")
@@ -45,49 +86,42 @@ def count_rollouts(
     return groups.join(summed).groupby(list(groups.columns), as_index=False).sum()
 
 
-def _join(frames: list[tuple[dict, pd.DataFrame]]) -> pd.DataFrame:
-    """One table of the members' tables, each row with its member's identity."""
-    named = [
-        frame.assign(**{key: member[key] for key in IDENTITY})[[*IDENTITY, *frame.columns]]
-        for member, frame in frames
-    ]
+def _join(frames: list[tuple[RunName, pd.DataFrame]]) -> pd.DataFrame:
+    """One table of the tables of some runs, each row with the name of its run."""
+    named = [frame.assign(**asdict(name))[[*IDENTITY, *frame.columns]] for name, frame in frames]
     return pd.concat(named, ignore_index=True) if named else pd.DataFrame(columns=IDENTITY)
 
 
-def collect_scores(members: list[dict], evaluation: str) -> pd.DataFrame:
-    """Count the rollouts of an evaluation; a member names its rollouts, labels and problems."""
+def collect_scores(runs: list[SampledRun], evaluation: str) -> pd.DataFrame:
+    """Count the rollouts of an evaluation."""
     counted = [
         (
-            member,
+            run.name,
             count_rollouts(
-                read_table(Path(member["rollouts"]), ["text", "reward"]),
-                read_table(Path(member["labels"]), ["strategy"]),
-                read_dataset(Path(member["problems"])),
-            ),
+                read_table(run.rollouts, ["text", "reward"]),
+                read_table(run.labels, ["strategy"]),
+                read_dataset(run.problems),
+            ).assign(evaluation=evaluation),
         )
-        for member in members
+        for run in runs
     ]
-    return _join([(member, frame.assign(evaluation=evaluation)) for member, frame in counted])
+    return _join(counted)
 
 
-def collect_training(members: list[dict]) -> pd.DataFrame:
-    """Join the rollout logs of RL runs; a member names its rollouts.csv as ``training``."""
-    return _join([(m, read_table(Path(m["training"]), ["step"])) for m in members])
+def collect_training(runs: list[RlTraining]) -> pd.DataFrame:
+    """Join the rollout logs of RL runs."""
+    return _join([(run.name, read_table(run.rollouts, ["step"])) for run in runs])
 
 
-def collect_sft(members: list[dict], split: str) -> pd.DataFrame:
-    """Cross-entropy on a split of the validation problems; a member names its run.json."""
-    measured = []
-    for member in members:
-        validation = read_json(Path(member["record"]))["validation"]
-        (values,) = (v for name, v in validation.items() if f"-{split}-" in name)
-        measured.append((member, pd.DataFrame([values])))
-    return _join(measured)
+def collect_sft(runs: list[SftValidation]) -> pd.DataFrame:
+    """Cross-entropy of SFT runs on their held-out sets."""
+    measured = [(run.name, read_json(run.record)["validation"][run.heldout]) for run in runs]
+    return _join([(name, pd.DataFrame([values])) for name, values in measured])
 
 
-def collect_provenance(records: list[Path]) -> dict[str, dict]:
+def collect_provenance(records: list[Path]) -> dict[str, dict[str, Any]]:
     """Code hash, commits and number of records of each stage: {stage: {code_hash, commits, n}}."""
-    stages: dict[str, dict] = {}
+    stages: dict[str, dict[str, Any]] = {}
     for record in map(read_json, records):
         new = {"code_hash": record["code_hash"], "commits": [], "n": 0}
         stage = stages.setdefault(record["stage"], new)
@@ -97,19 +131,19 @@ def collect_provenance(records: list[Path]) -> dict[str, dict]:
     return stages
 
 
-def make_scores(members: list[dict], evaluation: str, output: Path) -> None:
+def make_scores(runs: list[SampledRun], evaluation: str, output: Path) -> None:
     """Write the scores of an evaluation; see collect_scores."""
-    write_whole({output: writer(collect_scores(members, evaluation), output)})
+    write_whole({output: writer(collect_scores(runs, evaluation), output)})
 
 
-def make_training(members: list[dict], output: Path) -> None:
+def make_training(runs: list[RlTraining], output: Path) -> None:
     """Write the rollouts of RL; see collect_training."""
-    write_whole({output: writer(collect_training(members), output)})
+    write_whole({output: writer(collect_training(runs), output)})
 
 
-def make_sft(members: list[dict], split: str, output: Path) -> None:
+def make_sft(runs: list[SftValidation], output: Path) -> None:
     """Write the cross-entropies after SFT; see collect_sft."""
-    write_whole({output: writer(collect_sft(members, split), output)})
+    write_whole({output: writer(collect_sft(runs), output)})
 
 
 def make_provenance(records: list[Path], output: Path) -> None:

@@ -6,8 +6,7 @@ The stage writes one experiment's estimates as a tidy CSV, one row per estimate.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +24,7 @@ from workflow_scripts.evaluate.statistics import (
 )
 from workflow_scripts.evaluate.storage import read_table, write_whole, writer
 from workflow_scripts.settings.statistics import Statistics
-from workflow_scripts.settings.values import Range
+from workflow_scripts.settings.values import Range, single
 from workflow_scripts.task.problems import COMPOSITION, PROBLEM_TYPES
 
 ALL_TYPES = "all"
@@ -75,6 +74,19 @@ def _sums_of(measure: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True)
+class Selection:
+    """Which problems count. mix holds the weight of each type, where both are chosen."""
+
+    type: str = ALL_TYPES
+    steps: Range | None = None
+    parts: Range | None = None
+    mix: Mapping[str, float] = field(default_factory=lambda: BALANCED)
+
+
+EVERYTHING = Selection()
+
+
+@dataclass(frozen=True)
 class Group:
     """Runs that differ in their seed alone, scored on one set of problems.
 
@@ -89,81 +101,72 @@ class Group:
     n_samples: int
     confidence: float
 
-    def _weights(
-        self, type: str, steps: Range | None, parts: Range | None, mix: Mapping[str, float]
-    ) -> np.ndarray:
+    def _weights(self, on: Selection) -> np.ndarray:
         """The weight of each stratum: 0 outside the selection; types have their shares of mix."""
         strata = self.strata
         chosen = np.ones(len(strata["type"]), dtype=bool)
-        for column, span in (("steps", steps), ("parts", parts)):
+        for column, span in (("steps", on.steps), ("parts", on.parts)):
             if span is not None:
                 chosen &= (span.low <= strata[column]) & (strata[column] <= span.high)
-        if type != ALL_TYPES:
-            chosen &= strata["type"] == type
+        if on.type != ALL_TYPES:
+            chosen &= strata["type"] == on.type
         weights = np.zeros(len(chosen))
         for name in set(strata["type"][chosen]):
             mine = chosen & (strata["type"] == name)
-            weights[mine] = mix.get(name, 1.0) / strata["n_problems"][mine].sum()
+            weights[mine] = on.mix.get(name, 1.0) / strata["n_problems"][mine].sum()
         return weights
 
-    def vectors(
-        self,
-        measures: list[str],
-        type: str = ALL_TYPES,
-        steps: Range | None = None,
-        parts: Range | None = None,
-        mix: Mapping[str, float] = BALANCED,
-    ) -> np.ndarray:
+    def vectors(self, measures: Sequence[str], on: Selection = EVERYTHING) -> np.ndarray:
         """Measures on a selection of problems, of the data and of each resample.
 
-        (1 + resamples, measures); all-type rates are at the mix.
+        (1 + resamples, measures); all-type rates are at the selection's mix.
         """
-        sums = np.einsum("rsc,s->rc", self.totals, self._weights(type, steps, parts, mix))
+        sums = np.einsum("rsc,s->rc", self.totals, self._weights(on))
         over, under = zip(*map(_sums_of, measures), strict=True)
         return ratio(
             sums[:, [self.columns.index(column) for column in over]],
             sums[:, [self.columns.index(column) for column in under]],
         )
 
-    def vector(self, measure: str, *selection, **named) -> np.ndarray:
-        return self.vectors([measure], *selection, **named)[:, 0]
+    def vector(self, measure: str, on: Selection = EVERYTHING) -> np.ndarray:
+        """One measure, of the data and of each resample: (1 + resamples,)."""
+        return self.vectors([measure], on)[:, 0]
 
-    def summarize(
-        self,
-        vector: np.ndarray,
-        type: str = ALL_TYPES,
-        steps: Range | None = None,
-        parts: Range | None = None,
-    ) -> Estimate:
+    def summarize(self, vector: np.ndarray, on: Selection = EVERYTHING) -> Estimate:
         """Value and interval of a statistic measured on a selection of this group's problems."""
-        chosen = self._weights(type, steps, parts, BALANCED) > 0
+        chosen = self._weights(replace(on, mix=BALANCED)) > 0
         n_problems = self.strata["n_problems"][chosen]
         value, low, high = interval(vector, self.confidence)
         if len(self.seeds) == 1 and n_problems.max(initial=0) <= 1:
             low = high = np.nan  # nothing to resample
         return Estimate(value, low, high, int(n_problems.sum()), len(self.seeds), self.n_samples)
 
-    def estimates(
-        self,
-        measures: list[str],
-        type: str = ALL_TYPES,
-        steps: Range | None = None,
-        parts: Range | None = None,
-        mix: Mapping[str, float] = BALANCED,
-    ) -> list[Estimate]:
-        vectors = self.vectors(measures, type, steps, parts, mix)
-        return [self.summarize(vector, type, steps, parts) for vector in vectors.T]
+    def estimates(self, measures: Sequence[str], on: Selection = EVERYTHING) -> list[Estimate]:
+        """Value and interval of each measure."""
+        return [self.summarize(vector, on) for vector in self.vectors(measures, on).T]
 
-    def estimate(self, measure: str, *selection, **named) -> Estimate:
-        return self.estimates([measure], *selection, **named)[0]
+    def estimate(self, measure: str, on: Selection = EVERYTHING) -> Estimate:
+        """Value and interval of a measure."""
+        return self.estimates([measure], on)[0]
 
     def values(self, column: str) -> list[int]:
         """The numbers of steps or of parts that occur."""
         return np.unique(self.strata[column]).tolist()
 
     @property
+    def ks(self) -> list[int]:
+        """The k for which there is pass@k."""
+        return powers_of_two(self.n_samples)
+
+    @property
     def pass_measures(self) -> list[str]:
-        return [f"pass@{k}" for k in powers_of_two(self.n_samples)]
+        """pass@k of each k, from the smallest."""
+        return [pass_measure(k) for k in self.ks]
+
+
+def pass_measure(k: int) -> str:
+    """The name of pass@k among the measures."""
+    return f"pass@{k}"
 
 
 def make_group(runs: pd.DataFrame, statistics: Statistics) -> Group:
@@ -188,7 +191,7 @@ def make_group(runs: pd.DataFrame, statistics: Statistics) -> Group:
     columns = {column: runs[column].to_numpy(float) for column in COUNT_COLUMNS}
     columns["problems"] = np.ones(len(runs))
     for k in powers_of_two(n_samples):
-        columns[f"pass@{k}"] = pass_at_k(n_samples, runs["correct"].to_numpy(), k)
+        columns[pass_measure(k)] = pass_at_k(n_samples, runs["correct"].to_numpy(), k)
     counts = np.stack(list(columns.values()), axis=-1).reshape(*shape, len(columns))
     weights = crossed_weights(
         len(seeds), tuple(labels.tolist()), statistics.bootstrap_resamples, statistics.seed
@@ -213,7 +216,7 @@ class Scores:
     def __init__(self, frame: pd.DataFrame, statistics: Statistics):
         self.frame = frame
         self.statistics = statistics
-        self.group = cache(self._group)
+        self._groups: dict[tuple[object, ...], Group | None] = {}
 
     @classmethod
     def read(cls, paths: Sequence[Path], statistics: Statistics) -> "Scores":
@@ -221,7 +224,22 @@ class Scores:
         frames = [read_table(path, SCORE_COLUMNS) for path in paths]
         return cls(pd.concat(frames, ignore_index=True), statistics)
 
-    def _group(
+    def group(
+        self,
+        model: str,
+        stage: str,
+        condition: str = "",
+        evaluation: str = "steps",
+        checkpoint: int | None = None,
+    ) -> Group:
+        """The runs of a model and stage, of all seeds. Raises StudyError if there are none."""
+        found = self.find(model, stage, condition, evaluation, checkpoint)
+        if found is None:
+            name = " ".join(filter(None, [model, stage, condition]))
+            raise StudyError(f"no scores of {name} on the evaluation {evaluation}")
+        return found
+
+    def find(
         self,
         model: str,
         stage: str,
@@ -231,19 +249,22 @@ class Scores:
         seeds: tuple[int, ...] | None = None,
     ) -> Group | None:
         """The runs of a model and stage (of all seeds, or of some), None if there are none."""
-        frame = self.frame
-        chosen = (
-            (frame["model"] == model)
-            & (frame["stage"] == stage)
-            & (frame["condition"] == condition)
-            & (frame["evaluation"] == evaluation)
-        )
-        if checkpoint is not None:
-            chosen &= frame["checkpoint"] == checkpoint
-        if seeds is not None:
-            chosen &= frame["seed"].isin(seeds)
-        runs = frame[chosen]
-        return None if runs.empty else make_group(runs, self.statistics)
+        key = (model, stage, condition, evaluation, checkpoint, seeds)
+        if key not in self._groups:
+            frame = self.frame
+            chosen = (
+                (frame["model"] == model)
+                & (frame["stage"] == stage)
+                & (frame["condition"] == condition)
+                & (frame["evaluation"] == evaluation)
+            )
+            if checkpoint is not None:
+                chosen &= frame["checkpoint"] == checkpoint
+            if seeds is not None:
+                chosen &= frame["seed"].isin(seeds)
+            runs = frame[chosen]
+            self._groups[key] = None if runs.empty else make_group(runs, self.statistics)
+        return self._groups[key]
 
     def unique(self, column: str, **where: object) -> list:
         """The values of a column in order of appearance, of the rows that equal all of where."""
@@ -259,29 +280,27 @@ def tabulate(scores: Scores, spans: list[Range]) -> pd.DataFrame:
     rows = []
     for values in scores.frame[keys].drop_duplicates().itertuples(index=False):
         run = dict(zip(keys, values, strict=True))
-        group = scores.group(**run)
-        rows += [run | row for row in _rows(group, spans)]
+        rows += [run | row for row in _rows(scores.group(**run), spans)]
     return pd.DataFrame(rows)
 
 
-def _rows(group: Group, spans: list[Range]) -> list[dict]:
+def _rows(group: Group, spans: list[Range]) -> list[dict[str, object]]:
     compositions = (group.strata["type"] == COMPOSITION).all()
     difficulty = "parts" if compositions else "steps"
     present = group.values(difficulty)
     everything = Range(low=present[0], high=present[-1])
-    singles = [Range(low=value, high=value) for value in present]
     covered = [] if compositions else [s for s in spans if set(s.values()) <= set(present)]
     measures, rows = [*MEASURES, *group.pass_measures[1:]], []
     for type in (ALL_TYPES,) if compositions else (ALL_TYPES, *PROBLEM_TYPES):
         if type != ALL_TYPES and type not in set(group.strata["type"]):
             continue
-        for span in dict.fromkeys([everything, *covered, *singles]):
+        for span in dict.fromkeys([everything, *covered, *map(single, present)]):
             label = str(span.low) if span.low == span.high else str(span)
             place = {"type": type, "steps": "", "parts": "", difficulty: label}
-            estimates = group.estimates(measures, type, **{difficulty: span})
+            on = Selection(type, parts=span) if compositions else Selection(type, steps=span)
             rows += [
                 {**place, "measure": measure, **vars(estimate)}
-                for measure, estimate in zip(measures, estimates, strict=True)
+                for measure, estimate in zip(measures, group.estimates(measures, on), strict=True)
             ]
     return rows
 

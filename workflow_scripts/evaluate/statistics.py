@@ -120,3 +120,8 @@ def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
     """numerator / denominator, NaN where the denominator is 0."""
     undefined = np.full(np.broadcast(numerator, denominator).shape, np.nan)
     return np.divide(numerator, denominator, out=undefined, where=denominator != 0)
+
+
+def spread(vectors: Sequence[np.ndarray]) -> np.ndarray:
+    """The largest difference between some statistics that share their resamples."""
+    return np.max(vectors, axis=0) - np.min(vectors, axis=0)

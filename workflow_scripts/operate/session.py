@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from workflow_scripts import provenance
+from workflow_scripts.common import provenance
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import read_json, write_text
 from workflow_scripts.common.jobs import Job, plan_text
@@ -32,7 +32,6 @@ from workflow_scripts.operate.receipts import Receipt, State, Verdict
 from workflow_scripts.operate.sharing import SET_ASIDE, restoring_mark, shared_folders
 from workflow_scripts.plan.plan import Plan
 
-_HEAVY = ("base/", "sft/", "rl/", "rollouts/")  # jobs in which a model is at work
 _SHOWN = 60  # characters of a setting's value
 _LISTED = 10  # failures that are told one by one
 
@@ -93,7 +92,7 @@ class Session:
         modules = {self.plan.jobs[name].module for name in needed}
         provenance.refuse_other_versions({p for m in modules for p in pinned_packages(m)})
         _compile_by_content()
-        if is_local and any(name.startswith(_HEAVY) for name in needed):
+        if is_local and any("torch" in pinned_packages(module) for module in modules):
             self._refuse_without_gpu()
         self._contents = Contents(self.results)  # anew, now that nobody else is at work
         self._set_aside(needed)

@@ -1,18 +1,20 @@
 """Reading a configuration: validated before any job starts, and refused in one line."""
 
 from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_args
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from snakemake.cli import parse_config
 from snakemake.utils import update_config
 
-from workflow_scripts.common.errors import StudyError
-from workflow_scripts.settings import SEPARATOR, OtherField, Settings, override
-from workflow_scripts.settings.values import Section
+from workflow_scripts.common.errors import SettingError, StudyError
+from workflow_scripts.experiments.experiment import Change
+from workflow_scripts.plan.settings import Settings
+from workflow_scripts.settings.overrides import override
 
 _NOT_SET = object()
 
@@ -21,38 +23,47 @@ class ConfigurationError(StudyError):
     """One line: file, key, value and what is allowed."""
 
 
-def _section_at(keys: list[str]) -> type[Section]:
+def _section_at(keys: list[str]) -> Any:
     """The section that holds these keys, those of lists and dictionaries among them."""
-    section: type[Section] = Settings
+    section: Any = Settings
     for key in keys:
-        if key in section.model_fields:
-            annotation = section.model_fields[key].annotation
-            section = next(
-                t for t in (annotation, *get_args(annotation)) if hasattr(t, "model_fields")
-            )
+        fields = _fields_of(section)
+        if key in fields:
+            annotation = fields[key]
+            candidates = (annotation, *get_args(annotation))
+            section = next(each for each in candidates if _fields_of(each))
     return section
 
 
-def _describe(error: ValidationError | ValueError) -> tuple[str, Any, str]:
+def _fields_of(section: Any) -> dict[str, Any]:
+    """The keys of a section, with the type of each; none for what is no section."""
+    if isinstance(section, type) and issubclass(section, BaseModel):
+        return {name: field.annotation for name, field in section.model_fields.items()}
+    if is_dataclass(section):
+        return {field.name: field.type for field in fields(section)}
+    return {}
+
+
+def _describe(error: ValidationError | SettingError) -> tuple[str, Any, str]:
     """Key, value and what is allowed, of the first error."""
-    if not isinstance(error, ValidationError):
-        return tuple(str(error).split(SEPARATOR))
+    if isinstance(error, SettingError):
+        return error.key, error.value, error.allowed
     errors = error.errors()
-    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
+    unknown = ("extra_forbidden", "unexpected_keyword_argument")
+    first = next((each for each in errors if each["type"] in unknown), errors[0])
     keys = [str(key) for key in first["loc"] if "[" not in str(key)]  # [: the name of a type
-    if first["type"] == "extra_forbidden":
-        known = list(_section_at(keys[:-1]).model_fields)
+    if first["type"] in unknown:
+        known = list(_fields_of(_section_at(keys[:-1])))
         alike = get_close_matches(keys[-1], known, n=1)
         hint = f"did you mean {alike[0]}? " if alike else ""
         allowed = f"no such key; {hint}known here: {', '.join(known)}"
         return ".".join(keys), first["input"], allowed
-    message = first["msg"]
-    if SEPARATOR in message:
-        key, value, allowed = message.removeprefix("Value error, ").split(SEPARATOR)
-        return ".".join([*keys, key]), value, allowed
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, SettingError):
+        return ".".join([*keys, cause.key]), cause.value, cause.allowed
     if first["type"] == "missing":
         return ".".join(keys), "(missing)", "a value is required"
-    message = message.removeprefix("Value error, ")
+    message = first["msg"].removeprefix("Value error, ")
     return ".".join(keys), first["input"], message[0].lower() + message[1:]
 
 
@@ -80,31 +91,16 @@ def _file_of(key: str, config: dict, files: list[Path]) -> str:
     return "command line" if _value_at(config, key) is not _NOT_SET else str(files[-1])
 
 
-def _variants(settings: Settings) -> Iterator[tuple[dict[str, Any], dict[str, str]]]:
-    """What the experiments change for their runs: the changes, and the key that says so of each."""
-    for name, experiment in settings.experiments:
-        here = f"experiments.{name}"
-        changes = dict(experiment.overrides)
-        sources = {key: f"{here}.overrides.{key}" for key in changes}
-        if isinstance(experiment, OtherField):
-            changes["task.field_size"] = experiment.field_size
-            sources["task.field_size"] = f"{here}.field_size"
-        yield changes, sources
-        for key, values in getattr(experiment, "axes", {}).items():
-            for value in values:
-                yield {**changes, key: value}, {**sources, key: f"{here}.axes.{key}"}
-
-
 def _describe_change(
-    error: ValueError, changes: dict[str, Any], sources: dict[str, str]
+    error: ValidationError | SettingError, changes: dict[str, Change]
 ) -> tuple[str, Any, str]:
     """As _describe, naming the key by which an experiment changes the setting."""
     key, value, allowed = _describe(error)
-    for changed, source in sources.items():
+    for changed, change in changes.items():
         if f"{key}.".startswith(f"{changed}."):
-            return source + key.removeprefix(changed), value, allowed
-    changed, source = list(sources.items())[-1]
-    return source, changes[changed], f"impossible with {key} = {value}, which must be {allowed}"
+            return change.key + key.removeprefix(changed), value, allowed
+    last = list(changes.values())[-1]
+    return last.key, last.value, f"impossible with {key} = {value}, which must be {allowed}"
 
 
 def refuse(
@@ -122,14 +118,24 @@ def validate(config: dict, files: list[Path]) -> Settings:
     """
     try:
         settings = Settings.model_validate(config)
-    except ValueError as error:
+    except (ValidationError, SettingError) as error:
         raise refuse(*_describe(error), config, files) from None
-    for changes, sources in _variants(settings):
+    for changes in _variants(settings):
         try:
-            override(settings, changes)
-        except ValueError as error:
-            raise refuse(*_describe_change(error, changes, sources), config, files) from None
+            override(settings, {key: change.value for key, change in changes.items()})
+        except (ValidationError, SettingError) as error:
+            raise refuse(*_describe_change(error, changes), config, files) from None
     return settings
+
+
+def _variants(settings: Settings) -> Iterator[dict[str, Change]]:
+    """What the experiments change for their runs, with the full key that says so of each."""
+    for experiment in settings.experiments.all():
+        for changes in experiment.variants():
+            yield {
+                key: Change(change.value, f"experiments.{experiment.name}.{change.key}")
+                for key, change in changes.items()
+            }
 
 
 def refuse_unnamed(config: dict, files: list[Path]) -> None:

@@ -3,59 +3,62 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from workflow_scripts.common.jobs import Job
-from workflow_scripts.plan.study import RlRun, SftRun, Study
+from workflow_scripts.common.jobs import Job, as_json
+from workflow_scripts.experiments.runs import RlRun, SftRun
+from workflow_scripts.plan.study import Study
 from workflow_scripts.task.datasets import SPLITS
 
 
-def _name_of(path: str) -> str:
-    return Path(path).with_suffix("").name
-
-
 def data_sets(study: Study) -> Iterator[Job]:
-    data = study.settings.data
-    for folder, settings in study.fields.items():
-        place, task = f"data/{Path(folder).name}", settings.task.model_dump()
+    """Validation sets, then the sets of each run; runs that share one name the same job."""
+    n_problems = study.settings.data.validation_problems
+    for folder, task in study.tasks.items():
         for kind, mix in study.validation_kinds.items():
+            splits = {split: f"{folder}/{split}-{kind}.jsonl" for split in SPLITS}
             yield Job(
-                f"{place}/validation-{kind}",
+                f"data/{Path(folder).name}/validation-{kind}",
                 "task.datasets:make_validation",
-                {
-                    "task": task,
-                    "mix": mix,
-                    "n": data.validation_problems,
-                    "dev": f"{folder}/dev-{kind}.jsonl",
-                    "final": f"{folder}/final-{kind}.jsonl",
-                },
+                as_json({"task": task, "mix": mix, "n": n_problems, **splits}),
                 inputs={},
-                outputs={split: f"{folder}/{split}-{kind}.jsonl" for split in SPLITS},
+                outputs=splits,
             )
-    for run in study.sft_runs.values():
-        yield from _sft_data(study, run)
-    for run in study.rl_runs.values():
-        path = study.prompts_file(run)
-        arguments = {"mix": study.prompt_mix(run.prompts), "n": data.rl_prompts}
-        yield _training_set(study, "make_prompts", run, path, arguments)
+    for sft_run in study.sft_runs.values():
+        yield _sft_set(study, sft_run)
+        yield from _heldout_sets(study, sft_run)
+    for rl_run in study.rl_runs.values():
+        yield _prompts(study, rl_run)
 
 
-def _sft_data(study: Study, run: SftRun) -> Iterator[Job]:
-    mix = study.sft_mix(run.data_mix)
-    arguments = {"mix": mix, "n": study.sft_examples(run.data_mix), "seed": run.seed}
-    yield _training_set(study, "make_sft", run, study.sft_file(run), arguments)
+def _sft_set(study: Study, run: SftRun) -> Job:
+    arguments = {"mix": run.data.mix, "n": run.data.n_examples, "seed": run.seed}
+    return _training_set(study, "make_sft", run, study.sft_file(run), arguments)
+
+
+def _heldout_sets(study: Study, run: SftRun) -> Iterator[Job]:
     for split, path in zip(SPLITS, study.heldout_files(run), strict=True):
-        validation = f"{run.data_folder}/{split}-{study.heldout_kind(run.data_mix)}.jsonl"
-        task = run.settings.task.model_dump()
+        validation = f"{run.data_folder}/{split}-{run.data.heldout}.jsonl"
+        arguments = {
+            "task": run.settings.task,
+            "mix": run.data.mix,
+            "validation": validation,
+            "output": path,
+        }
         yield Job(
-            f"data/{Path(run.data_folder).name}/{_name_of(path)}",
+            _name_of(path),
             "task.datasets:make_heldout",
-            {"task": task, "mix": mix, "validation": validation, "output": path},
+            as_json(arguments),
             inputs={"validation": [validation]},
             outputs={"data": path},
         )
 
 
+def _prompts(study: Study, run: RlRun) -> Job:
+    arguments = {"mix": run.prompts.mix, "n": run.prompts.n_prompts}
+    return _training_set(study, "make_prompts", run, study.prompts_file(run), arguments)
+
+
 def _training_set(
-    study: Study, program: str, run: SftRun | RlRun, path: str, arguments: dict
+    study: Study, program: str, run: SftRun | RlRun, path: str, arguments: dict[str, object]
 ) -> Job:
     """Data that keep out all validation problems of their task."""
     validation = [
@@ -63,11 +66,22 @@ def _training_set(
         for kind in study.validation_kinds
         for split in SPLITS
     ]
-    task = run.settings.task.model_dump()
+    arguments = {
+        "task": run.settings.task,
+        **arguments,
+        "validation": validation,
+        "output": path,
+    }
     return Job(
-        f"data/{Path(run.data_folder).name}/{_name_of(path)}",
+        _name_of(path),
         f"task.datasets:{program}",
-        {"task": task, **arguments, "validation": validation, "output": path},
+        as_json(arguments),
         inputs={"validation": validation},
         outputs={"data": path},
     )
+
+
+def _name_of(path: str) -> str:
+    """The job of a data set, which is named without its tier."""
+    file = Path(path)
+    return f"data/{file.parent.name}/{file.with_suffix('').name}"

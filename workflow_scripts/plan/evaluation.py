@@ -1,126 +1,156 @@
 """The jobs that sample models, label and count what they say, and estimate."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from workflow_scripts.common.jobs import Job
-from workflow_scripts.plan.study import RlRun, SftRun, Study
+from workflow_scripts.common.jobs import Job, as_json
+from workflow_scripts.experiments.runs import SftRun
+from workflow_scripts.plan.study import Run, Study
 
 
 def rollouts(study: Study) -> Iterator[Job]:
+    """The rollouts of each run on each of its evaluations, and their labels."""
     sampled = {
         (member.run.name, evaluation): member.run
         for members in study.members.values()
         for member in members
         for evaluation in member.evaluations
     }
-    for (name, evaluation), run in sampled.items():
-        problems = study.problems_file(run, evaluation)
-        rollouts = f"{study.results}/rollouts/{name}/{evaluation}.parquet"
-        record = f"{study.results}/rollouts/{name}/{evaluation}.json"
-        size, models = study.evaluations[evaluation], study.sampled_models(run, evaluation)
-        yield Job(
-            f"rollouts/{name}/{evaluation}",
-            "evaluate.sample:sample",
-            {
-                "settings": study.sampling_settings(run),
-                "run": name,
-                "models": models,
-                "problems": problems,
-                "n_samples": size.n_samples,
-                "n_problems": size.n_problems,
-                "output": rollouts,
-                "record": record,
-            },
-            inputs={
-                "model": [f"{study.run_folder(run)}/model/manifest.json"],
-                "checkpoints": [f"{folder}/manifest.json" for folder in models.values()],
-                "problems": [problems],
-            },
-            outputs={"rollouts": rollouts, "record": record},
-        )
-        labels = f"{study.results}/labels/{name}/{evaluation}.parquet"
-        yield Job(
-            f"labels/{name}/{evaluation}",
-            "evaluate.label:make_labels",
-            {"rollouts": rollouts, "problems": problems, "output": labels},
-            inputs={"rollouts": [rollouts], "problems": [problems]},
-            outputs={"labels": labels},
-        )
+    for (_, evaluation), run in sampled.items():
+        yield _sample(study, run, evaluation)
+        yield _label(study, run, evaluation)
+
+
+def _sample(study: Study, run: Run, evaluation: str) -> Job:
+    problems, output = study.problems_file(run, evaluation), study.rollouts_file(run, evaluation)
+    models = study.sampled_models(run, evaluation)
+    arguments = {
+        "settings": study.sampling_settings(run),
+        "run": run.name,
+        "models": models,
+        "problems": problems,
+        "size": study.evaluations[evaluation].size,
+        "output": output,
+    }
+    return Job(
+        f"rollouts/{run.name}/{evaluation}",
+        "evaluate.sample:sample",
+        as_json(arguments),
+        inputs={
+            "model": [f"{study.run_folder(run)}/model/manifest.json"],
+            "checkpoints": [f"{folder}/manifest.json" for folder in models.values()],
+            "problems": [problems],
+        },
+        outputs={"rollouts": output, "record": _record_beside(output)},
+    )
+
+
+def _label(study: Study, run: Run, evaluation: str) -> Job:
+    files = {
+        "rollouts": study.rollouts_file(run, evaluation),
+        "problems": study.problems_file(run, evaluation),
+    }
+    output = study.labels_file(run, evaluation)
+    return Job(
+        f"labels/{run.name}/{evaluation}",
+        "evaluate.label:make_labels",
+        {**files, "output": output},
+        inputs={kind: [path] for kind, path in files.items()},
+        outputs={"labels": output},
+    )
+
+
+def _record_beside(rollouts: str) -> str:
+    """What made some rollouts, which evaluate.sample writes beside them."""
+    return rollouts.removesuffix(".parquet") + ".json"
 
 
 def collections(study: Study) -> Iterator[Job]:
-    collect = "evaluate.collect"
+    """What is collected of each experiment into one file of each kind."""
     for experiment in study.members:
-        scores = []
-        for evaluation in study.evaluations_of(experiment):
-            members = study.evaluated(experiment, evaluation)
-            kinds = ("rollouts", "labels", "problems")
-            scores.append(f"{study.results}/scores/{experiment}/{evaluation}.parquet")
-            yield _collected(
-                study,
-                f"scores/{experiment}/{evaluation}",
-                f"{collect}:make_scores",
-                "parquet",
-                {"members": members, "evaluation": evaluation},
-                {kind: _distinct(member[kind] for member in members) for kind in kinds},
-            )
-        yield _collected(
-            study,
-            f"metrics/{experiment}",
-            "evaluate.metrics:make_metrics",
-            "csv",
-            {
-                "statistics": study.settings.statistics.model_dump(),
-                "spans": [span.model_dump() for span in study.spans],
-                "scores": scores,
-            },
-            {"scores": scores},
-        )
-        records = _records(study, experiment)
-        yield _collected(
-            study,
-            f"provenance/{experiment}",
-            f"{collect}:make_provenance",
-            "json",
-            {"records": records},
-            {"records": records},
-        )
-        if members := study.trained(experiment, "sft"):
-            split = study.settings.sampling.validation
-            yield _collected(
-                study,
-                f"sft_validation/{experiment}",
-                f"{collect}:make_sft",
-                "csv",
-                {"members": members, "split": split},
-                {"records": [member["record"] for member in members]},
-            )
+        yield from _scores(study, experiment)
+        yield _provenance(study, experiment)
+        yield from _sft_validation(study, experiment)
     for collection in study.collections:
-        if members := study.trained(collection, "rl"):
+        if runs := study.rl_trained(collection):
             yield _collected(
-                study,
+                f"{study.results}/training/{collection}.parquet",
                 f"training/{collection}",
-                f"{collect}:make_training",
-                "parquet",
-                {"members": members},
-                {"training": [member["training"] for member in members]},
+                "evaluate.collect:make_training",
+                {"runs": runs},
+                {"training": [str(run.rollouts) for run in runs]},
             )
 
 
-def _collected(study: Study, name: str, program: str, suffix: str, arguments: dict, inputs) -> Job:
-    path = f"{study.results}/{name}.{suffix}"
-    return Job(name, program, {**arguments, "output": path}, inputs, {"collected": path})
+def scores_file(study: Study, experiment: str, evaluation: str) -> str:
+    """The scores of an experiment's runs on an evaluation."""
+    return f"{study.results}/scores/{experiment}/{evaluation}.parquet"
 
 
-def _records(study: Study, experiment: str) -> list[str]:
+def _scores(study: Study, experiment: str) -> Iterator[Job]:
+    """The scores of each evaluation, and all estimates from them."""
+    evaluations = study.evaluations_of(experiment)
+    for evaluation in evaluations:
+        runs = study.sampled(experiment, evaluation)
+        kinds = {
+            "rollouts": [run.rollouts for run in runs],
+            "labels": [run.labels for run in runs],
+            "problems": [run.problems for run in runs],
+        }
+        yield _collected(
+            scores_file(study, experiment, evaluation),
+            f"scores/{experiment}/{evaluation}",
+            "evaluate.collect:make_scores",
+            {"runs": runs, "evaluation": evaluation},
+            {kind: _distinct(map(str, paths)) for kind, paths in kinds.items()},
+        )
+    scores = [scores_file(study, experiment, evaluation) for evaluation in evaluations]
+    yield _collected(
+        f"{study.results}/metrics/{experiment}.csv",
+        f"metrics/{experiment}",
+        "evaluate.metrics:make_metrics",
+        {"statistics": study.settings.statistics, "spans": study.spans, "scores": scores},
+        {"scores": scores},
+    )
+
+
+def _provenance(study: Study, experiment: str) -> Job:
     """What says what made the runs of an experiment, their SFT models and their rollouts."""
-    runs: list[SftRun | RlRun] = [member.run for member in study.members[experiment]]
-    runs += [run.sft for run in runs if isinstance(run, RlRun)]
+    runs: list[Run] = [member.run for member in study.members[experiment]]
+    runs += [run.sft for run in runs if not isinstance(run, SftRun)]
     records = [f"{study.run_folder(run)}/run.json" for run in runs]
     for evaluation in study.evaluations_of(experiment):
-        rollouts = (member["rollouts"] for member in study.evaluated(experiment, evaluation))
-        records += [path.removesuffix(".parquet") + ".json" for path in rollouts]
-    return _distinct(records)
+        sampled = study.sampled(experiment, evaluation)
+        records += [_record_beside(str(run.rollouts)) for run in sampled]
+    records = _distinct(records)
+    return _collected(
+        f"{study.results}/provenance/{experiment}.json",
+        f"provenance/{experiment}",
+        "evaluate.collect:make_provenance",
+        {"records": records},
+        {"records": records},
+    )
+
+
+def _sft_validation(study: Study, experiment: str) -> Iterator[Job]:
+    if runs := study.sft_validated(experiment):
+        yield _collected(
+            f"{study.results}/sft_validation/{experiment}.csv",
+            f"sft_validation/{experiment}",
+            "evaluate.collect:make_sft",
+            {"runs": runs},
+            {"records": [str(run.record) for run in runs]},
+        )
+
+
+def _collected(
+    path: str,
+    name: str,
+    program: str,
+    arguments: Mapping[str, object],
+    inputs: dict[str, list[str]],
+) -> Job:
+    """A job that writes one file."""
+    return Job(name, program, as_json({**arguments, "output": path}), inputs, {"collected": path})
 
 
 def _distinct(values: Iterable[str]) -> list[str]:

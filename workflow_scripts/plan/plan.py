@@ -11,15 +11,14 @@ from functools import cached_property
 from pathlib import Path
 
 from workflow_scripts.common.errors import StudyError
-from workflow_scripts.common.jobs import Job
+from workflow_scripts.common.jobs import Job, as_json
 from workflow_scripts.common.provenance import code_hash
 from workflow_scripts.plan.data import data_sets
 from workflow_scripts.plan.evaluation import collections, rollouts
-from workflow_scripts.plan.shown import shown
+from workflow_scripts.plan.settings import Settings
+from workflow_scripts.plan.shown import figures, shown, tables, target_name
 from workflow_scripts.plan.study import Study
 from workflow_scripts.plan.training import base_models, fetched_model, model_files, rl, sft
-from workflow_scripts.report import products
-from workflow_scripts.settings import Settings
 from workflow_scripts.train.scratch import planned_digest
 
 # Targets of one job each, where a tier has it.
@@ -70,22 +69,21 @@ class Plan:
     def targets(self) -> dict[str, list[str]]:
         """What people type, and the jobs whose outputs they ask for."""
         study = self.study
-        figures, tables = products.figures(self.settings), products.tables(self.settings)
-        by_job = {f"figures/{name}": product for name, product in figures.items()}
-        by_job |= {f"tables/{name}": product for name, product in tables.items()}
-        named = {products.target_name("fig", name): [f"figures/{name}"] for name in figures}
-        named |= {products.target_name("table", name): [f"tables/{name}"] for name in tables}
-        collected = {name: [f"metrics/{name}", f"provenance/{name}"] for name in study.members}
-        for experiment in study.members:
-            mine = [job for job, product in by_job.items() if product.experiment == experiment]
-            named[experiment] = [*mine, *collected[experiment]]
-        everything = [
-            *by_job,
-            *(job for jobs in collected.values() for job in jobs),
-            "claims",
-        ]
+        named, by_experiment = {}, {name: [] for name in study.experiments}
+        for prefix, folder, products in (
+            ("fig", "figures", figures(study)),
+            ("table", "tables", tables(study)),
+        ):
+            for name, (experiment, _) in products.items():
+                job = f"{folder}/{name}"
+                named[target_name(prefix, name)] = [job]
+                by_experiment[experiment.name].append(job)
+        products = [job for jobs in named.values() for job in jobs]
+        estimates = {name: [f"metrics/{name}", f"provenance/{name}"] for name in by_experiment}
+        everything = [*products, *(job for jobs in estimates.values() for job in jobs), "claims"]
+        experiments = {name: [*jobs, *estimates[name]] for name, jobs in by_experiment.items()}
         single = {target: [job] for target, job in _SINGLE.items() if job in self.jobs}
-        return {"all": everything, **named, **single}
+        return {"all": everything, **named, **experiments, **single}
 
     def outputs(self, target: str) -> list[str]:
         """The files that a target asks for."""
@@ -93,8 +91,8 @@ class Plan:
 
 
 def tools(study: Study) -> Iterator[Job]:
-    settings = study.settings.model_dump()
-    yield Job("cost", "cost.forecast:show", {"settings": settings}, {}, {})
+    """What shows something or cleans up, and the benchmark."""
+    yield Job("cost", "cost.forecast:show", as_json({"settings": study.settings}), {}, {})
     planned = {
         str(Path(job.scratch).parent): planned_digest(
             job.module,
@@ -109,27 +107,27 @@ def tools(study: Study) -> Iterator[Job]:
     arguments = {"results": study.results, "planned": planned}
     yield Job("clean_scratch", "train.scratch:clean", arguments, {}, {})
     if study.members.get("main"):
-        run = study.hardest_run
-        models = {
-            "sft": f"{study.run_folder(run.sft)}/model",
-            "rl": f"{study.run_folder(run)}/model",
-        }
-        prompts, path = study.prompts_file(run), f"{study.results}/rl_benchmark.md"
-        yield Job(
-            "rl_benchmark",
-            "cost.benchmark:write_benchmark",
-            {
-                "settings": study.training_settings(run),
-                **models,
-                "prompts": prompts,
-                "output": path,
-            },
-            inputs={
-                **{name: model_files(study, model) for name, model in models.items()},
-                "prompts": [prompts],
-            },
-            outputs={"page": path},
-        )
+        yield _benchmark(study)
+
+
+def _benchmark(study: Study) -> Job:
+    run = study.hardest_run
+    models = {
+        "sft": f"{study.run_folder(run.sft)}/model",
+        "rl": f"{study.run_folder(run)}/model",
+    }
+    prompts, path = study.prompts_file(run), f"{study.results}/rl_benchmark.md"
+    settings = study.rl_settings(run)
+    return Job(
+        "rl_benchmark",
+        "cost.benchmark:write_benchmark",
+        as_json({"settings": settings, **models, "prompts": prompts, "output": path}),
+        inputs={
+            **{name: model_files(study, model) for name, model in models.items()},
+            "prompts": [prompts],
+        },
+        outputs={"page": path},
+    )
 
 
 def find_jobs(plan: Plan, target: str) -> list[str]:

@@ -1,71 +1,157 @@
-"""The jobs that make figures, tables and claims."""
+"""The jobs that make tables, figures and claims, and the names under which people ask for them."""
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
-from workflow_scripts.common.jobs import Job
+from matplotlib.figure import Figure
+
+from workflow_scripts.common.jobs import PACKAGE, Job, as_json
+from workflow_scripts.experiments.experiment import Experiment, Measured, Product, Source
+from workflow_scripts.plan.evaluation import scores_file
 from workflow_scripts.plan.study import Study
-from workflow_scripts.report import products
-from workflow_scripts.report.products import Product
+from workflow_scripts.report.claims import Part
+from workflow_scripts.report.inputs import Files
+from workflow_scripts.report.tables import Table
 
 # No result depends on these settings.
-_OPERATIONAL = ("base", "checkpoint_seconds", "jobs")
+_OPERATIONAL = ("study.base", "study.checkpoint_seconds", "study.jobs")
+
+
+def tables(study: Study) -> dict[str, tuple[Experiment, Product[Table]]]:
+    """The tables of the enabled experiments by name, each with its experiment."""
+    return {
+        name: (experiment, product)
+        for experiment in study.experiments.values()
+        for name, product in experiment.tables(study.settings).items()
+    }
+
+
+def figures(study: Study) -> dict[str, tuple[Experiment, Product[Figure]]]:
+    """The figures of the enabled experiments by name, each with its experiment."""
+    return {
+        name: (experiment, product)
+        for experiment in study.experiments.values()
+        for name, product in experiment.figures(study.settings).items()
+    }
+
+
+def target_name(prefix: str, name: str) -> str:
+    """The target of a figure or table: fig_routing, table1, table_robustness_rl_group_size."""
+    name = name if name.startswith(prefix) else f"{prefix}_{name}"
+    return "".join(letter if letter.isalnum() else "_" for letter in name)
 
 
 def shown(study: Study) -> Iterator[Job]:
-    results, settings = study.results, study.settings.model_dump()
-    for folder, program, suffixes, shown in (
-        ("figures", "figures:make_figure", {"png": "png", "svg": "svg"}, products.figures),
-        ("tables", "tables:make_table", {"csv": "csv", "markdown": "md"}, products.tables),
-    ):
-        for name, product in shown(study.settings).items():
-            files = _files_of(study, product)
-            paths = {kind: f"{results}/{folder}/{name}.{end}" for kind, end in suffixes.items()}
-            yield Job(
-                f"{folder}/{name}",
-                f"report.{program}",
-                {"name": name, "settings": settings, "files": files, **paths},
-                files,
-                paths,
-                ignored=_ignored(study, [product.experiment]),
-            )
-    experiments = study.members
-    claimed = {
-        name: _files_of(study, product) | {"provenance": [f"{results}/provenance/{name}.json"]}
-        for name, product in products.CLAIMED.items()
-        if name in experiments
-    }
-    paths = {"json": f"{results}/claims.json", "markdown": f"{results}/claims.md"}
-    inputs: dict[str, list[str]] = {}
-    for files in claimed.values():
-        for kind, some in files.items():
-            inputs[kind] = [*inputs.get(kind, []), *some]
-    yield Job(
-        "claims",
-        "report.claims:make_claims",
-        {"settings": settings, "files": claimed, **paths},
-        inputs,
-        paths,
-        ignored=_ignored(study, list(experiments)),
+    """Figures, tables, what the experiments measure of the claims, and the claims."""
+    for name, (experiment, figure) in figures(study).items():
+        suffixes = {"png": "png", "svg": "svg"}
+        yield _product_job(study, experiment, f"figures/{name}", figure, suffixes)
+    for name, (experiment, table) in tables(study).items():
+        suffixes = {"csv": "csv", "markdown": "md"}
+        yield _product_job(study, experiment, f"tables/{name}", table, suffixes)
+    for experiment in study.experiments.values():
+        if measured := experiment.claims():
+            yield _quantities_job(study, experiment, measured)
+    yield _claims_job(study)
+
+
+def _product_job(
+    study: Study,
+    experiment: Experiment,
+    path: str,
+    product: Product[Any],
+    suffixes: dict[str, str],
+) -> Job:
+    """The job of a table or figure, at a path without suffix below the results."""
+    kind, name = path.split("/")
+    outputs = {each: f"{study.results}/{path}.{suffix}" for each, suffix in suffixes.items()}
+    files = _files_of(study, experiment, product)
+    arguments = {"source": _source(study, experiment, files), "name": name, **outputs}
+    method = {"figures": "make_figure", "tables": "make_table"}[kind]
+    return Job(
+        path,
+        f"{_program(experiment)}.{method}",
+        as_json(arguments),
+        _by_kind(files),
+        outputs,
+        ignored=_ignored("source."),
     )
 
 
-def _files_of(study: Study, product: Product) -> dict[str, list[str]]:
-    """The files that a table, figure or claim needs, as report.inputs names them."""
-    results, experiment = study.results, product.experiment
-    files = {}
-    if product.evaluations:
-        scores = f"{results}/scores/{experiment}"
-        files["scores"] = [f"{scores}/{name}.parquet" for name in product.evaluations]
-    if product.training:
-        files["training"] = [f"{results}/training/{product.training}.parquet"]
-    if product.sft:
-        files["sft"] = [f"{results}/sft_validation/{experiment}.csv"]
-    return files
+def _quantities_job(study: Study, experiment: Experiment, measured: Measured) -> Job:
+    files, output = _files_of(study, experiment, measured), _quantities_file(study, experiment)
+    return Job(
+        f"quantities/{experiment.name}",
+        f"{_program(experiment)}.make_quantities",
+        as_json({"source": _source(study, experiment, files), "output": output}),
+        _by_kind(files),
+        {"quantities": output},
+        ignored=_ignored("source."),
+    )
 
 
-def _ignored(study: Study, experiments: list[str]) -> tuple[str, ...]:
-    """The settings on which what is shown of some experiments does not depend."""
-    named = {"main", *experiments}  # main's runs are those that the others vary
-    others = [name for name, _ in study.settings.experiments if name not in named]
-    keys = [*_OPERATIONAL, *(f"experiments.{name}" for name in others)]
-    return tuple(f"settings.{key}" for key in keys)
+def _claims_job(study: Study) -> Job:
+    parts = [
+        _part(study, experiment, measured)
+        for experiment in study.settings.experiments.all()
+        if (measured := experiment.claims())
+    ]
+    outputs = {"json": f"{study.results}/claims.json", "markdown": f"{study.results}/claims.md"}
+    return Job(
+        "claims",
+        "report.claims:make_claims",
+        as_json({"study": study.settings.shared, "parts": parts, **outputs}),
+        {
+            "quantities": [str(part.quantities) for part in parts if part.quantities],
+            "provenance": [str(part.provenance) for part in parts if part.provenance],
+        },
+        outputs,
+        ignored=_ignored(""),
+    )
+
+
+def _part(study: Study, experiment: Experiment, measured: Measured) -> Part:
+    shown_in = {claim: list(part.shown_in) for claim, part in measured.parts.items()}
+    if experiment.name not in study.experiments:
+        return Part(experiment.name, shown_in)
+    quantities = _quantities_file(study, experiment)
+    provenance = f"{study.results}/provenance/{experiment.name}.json"
+    return Part(experiment.name, shown_in, Path(quantities), Path(provenance))
+
+
+def _quantities_file(study: Study, experiment: Experiment) -> str:
+    return f"{study.results}/quantities/{experiment.name}.json"
+
+
+def _program(experiment: Experiment) -> str:
+    """The experiment's class, as a Job names it; its stages are methods of it."""
+    kind = type(experiment)
+    return f"{kind.__module__.removeprefix(f'{PACKAGE}.')}:{kind.__name__}"
+
+
+def _source(study: Study, experiment: Experiment, files: Files) -> Source:
+    hardest = study.main.hardest
+    return Source(study.settings.shared, hardest, experiment.model_dump(), files)
+
+
+def _files_of(study: Study, experiment: Experiment, needs: Product[Any] | Measured) -> Files:
+    """The files of an experiment that a product needs."""
+    name = experiment.name
+    scores = [Path(scores_file(study, name, evaluation)) for evaluation in needs.scores]
+    training, sft = [], []
+    if needs.training:
+        training = [Path(f"{study.results}/training/{needs.training}.parquet")]
+    if needs.sft:
+        sft = [Path(f"{study.results}/sft_validation/{name}.csv")]
+    return Files(scores, training, sft)
+
+
+def _by_kind(files: Files) -> dict[str, list[str]]:
+    """The files as inputs of a job, by the names that the rules give them."""
+    kinds = {"scores": files.scores, "training": files.training, "sft": files.sft}
+    return {kind: list(map(str, paths)) for kind, paths in kinds.items() if paths}
+
+
+def _ignored(place: str) -> tuple[str, ...]:
+    return tuple(f"{place}{key}" for key in _OPERATIONAL)

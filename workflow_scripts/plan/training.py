@@ -6,17 +6,18 @@ from pathlib import Path
 
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import read_json
-from workflow_scripts.common.jobs import Job
+from workflow_scripts.common.jobs import Job, as_json
 from workflow_scripts.model.shape import read_shape
 from workflow_scripts.plan.study import Study
-from workflow_scripts.train.scratch import SCRATCH
+from workflow_scripts.train.run_folder import RunFolder
 
 
 def base_models(study: Study) -> Iterator[Job]:
+    """The base models that are trained from scratch, and their comparison with shipped ones."""
     for name in study.base_tasks:
         folder = f"{study.results}/base/{name}"
-        arguments = {"settings": study.base_settings(name), "output": folder}
-        yield _training(study, f"base/{name}", "train.base:run_base", arguments, {})
+        arguments = {"settings": study.base_settings(name)}
+        yield _training(study, "train.base:run_base", folder, arguments, {})
     shipped = [f"data/base/{name}/model/manifest.json" for name in study.base_tasks]
     if not _are_shipped(study):
         return
@@ -25,12 +26,14 @@ def base_models(study: Study) -> Iterator[Job]:
     yield Job(
         "base/comparison",
         "train.compare_base:compare_base",
-        {
-            "settings": [study.base_settings(name) for name in study.base_tasks],
-            "trained": trained,
-            "shipped": shipped,
-            "output": path,
-        },
+        as_json(
+            {
+                "settings": [study.base_settings(name) for name in study.base_tasks],
+                "trained": trained,
+                "shipped": shipped,
+                "output": path,
+            }
+        ),
         inputs={"trained": trained, "shipped": shipped},
         outputs={"page": path},
     )
@@ -47,6 +50,7 @@ def _are_shipped(study: Study) -> bool:
 
 
 def fetched_model(study: Study) -> Iterator[Job]:
+    """The model that is fetched from the hub, if there is one."""
     hub = study.settings.model.hub
     if hub:
         folder = f"{study.results}/hub/model"
@@ -54,7 +58,7 @@ def fetched_model(study: Study) -> Iterator[Job]:
         yield Job(
             "hub",
             "model.fetch:fetch",
-            {"hub": hub.model_dump(), "manifest": manifest},
+            as_json({"hub": hub, "manifest": manifest}),
             inputs={},
             outputs={"manifest": manifest},
             trees=(folder,),
@@ -62,35 +66,34 @@ def fetched_model(study: Study) -> Iterator[Job]:
 
 
 def sft(study: Study) -> Iterator[Job]:
+    """The SFT runs."""
     for run in study.sft_runs.values():
-        folder, base = study.run_folder(run), study.base_folder(run)
+        base = study.base_folder(run)
         data, validation = study.sft_file(run), study.heldout_files(run)
         arguments = {
-            "settings": study.training_settings(run),
+            "settings": study.sft_settings(run),
             "seed": run.seed,
             "base": base,
             "data": data,
             "validation": validation,
-            "output": folder,
         }
         inputs = {"base": model_files(study, base), "data": [data], "validation": validation}
-        yield _training(study, f"sft/{run.name}", "train.sft:run_sft", arguments, inputs)
+        yield _training(study, "train.sft:run_sft", study.run_folder(run), arguments, inputs)
 
 
 def rl(study: Study) -> Iterator[Job]:
+    """The RL runs; the models at their scored steps are outputs too."""
     for run in study.rl_runs.values():
-        folder, sft = study.run_folder(run), f"{study.run_folder(run.sft)}/model"
+        folder, sft_model = study.run_folder(run), f"{study.run_folder(run.sft)}/model"
         prompts = study.prompts_file(run)
         arguments = {
-            "settings": study.training_settings(run),
+            "settings": study.rl_settings(run),
             "seed": run.seed,
-            "sft": sft,
+            "sft": sft_model,
             "prompts": prompts,
-            "output": folder,
         }
-        inputs = {"sft": model_files(study, sft), "prompts": [prompts]}
-        name = f"rl/{run.name}"
-        job = _training(study, name, "train.grpo:train_grpo", arguments, inputs)
+        inputs = {"sft": model_files(study, sft_model), "prompts": [prompts]}
+        job = _training(study, "train.grpo:train_grpo", folder, arguments, inputs)
         outputs = {**job.outputs, "rollouts": f"{folder}/rollouts.csv"}
         for step, checkpoint in study.sampled_models(run, "checkpoints").items():
             outputs[f"step_{step}"] = f"{checkpoint}/manifest.json"
@@ -112,22 +115,26 @@ def model_files(study: Study, folder: str) -> list[str]:
     return [manifest, *files]
 
 
-def _training(study: Study, name: str, program: str, arguments: dict, inputs: dict) -> Job:
-    """A job that trains a model in the folder of its argument ``output``, with checkpoints."""
-    folder = arguments["output"]
-    outputs = {
-        "manifest": f"{folder}/model/manifest.json",
-        "log": f"{folder}/log.csv",
-        "record": f"{folder}/run.json",
-    }
-    seconds = study.settings.checkpoint_seconds
+def _training(
+    study: Study,
+    program: str,
+    folder: str,
+    arguments: dict[str, object],
+    inputs: dict[str, list[str]],
+) -> Job:
+    """A job that trains a model in a folder, with checkpoints."""
+    place = RunFolder(Path(folder), study.settings.checkpoint_seconds)
     return Job(
-        name,
+        folder.removeprefix(f"{study.results}/"),
         program,
-        {**arguments, "checkpoint_seconds": seconds},
+        as_json({**arguments, "run": place}),
         inputs,
-        outputs,
-        trees=(f"{folder}/model",),
-        ignored=("checkpoint_seconds",),
-        scratch=f"{folder}/{SCRATCH}",
+        {
+            "manifest": f"{place.model}/manifest.json",
+            "log": f"{folder}/log.csv",
+            "record": f"{folder}/run.json",
+        },
+        trees=(str(place.model),),
+        ignored=("run.checkpoint_seconds",),
+        scratch=str(place.scratch),
     )

@@ -1,58 +1,97 @@
 """The verdicts on the paper's claims: claims.json and claims.md.
 
-python -m workflow_scripts.report.claims PLAN
+    python -m workflow_scripts.report.claims PLAN
+
+Each experiment has measured and judged its quantities; here they are put together.
 """
 
 import json
 import math
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from workflow_scripts.common.files import read_json
 from workflow_scripts.common.jobs import run_stage
 from workflow_scripts.evaluate.storage import write_whole
-from workflow_scripts.report import rules
-from workflow_scripts.report.criteria import CLAIMS, Rule
-from workflow_scripts.report.inputs import Inputs
-from workflow_scripts.report.quantities import PARTS, Quantity
+from workflow_scripts.report.criteria import Criterion, Verdict, worst
+from workflow_scripts.report.inputs import interval_note, tier_note
+from workflow_scripts.report.quantities import Quantity
 from workflow_scripts.report.tables import format_estimate
-from workflow_scripts.settings import Settings
+from workflow_scripts.settings.study import StudySettings
+
+STATEMENTS = {
+    "C1": "Selection: FB reaches about 95 % after RL, F and B about 50-60 %, all from a comparable "
+    "start after SFT.",
+    "C2": "Routing: RL makes FB use forward on evaluation and backward on inversion.",
+    "C3": "Improvement needs harder data: RL at SFT's difficulty brings F and B no generalization "
+    "to longer problems, and FB selection only; RL on harder problems brings both.",
+    "C4": "Time scales: selection within about 40 RL steps, improvement over hundreds.",
+    "C5": "pass@k: RL concentrates on strategies that are already present.",
+    "C6": "No new strategy: a model never shown a strategy does not acquire it through RL; its "
+    "accuracy on the other type stays at chance.",
+    "C7": "Amplification is a consequence of selection: the share of forward responses follows the "
+    "share of evaluation among the RL prompts.",
+    "C8": "Composition is a consequence of improvement: RL on 3-5 parts extends composition only "
+    "if SFT held examples of 2 parts.",
+    "C9": "Robustness: the results hold for other learning rates (a high one in RL is unstable), "
+    "KL coefficients, group sizes and field sizes, and FB improves on 6-15 steps.",
+}
 
 
-def judge(experiments: dict[str, Inputs], tier: str) -> list[dict]:
-    """The content of claims.json, from the experiments that were run."""
+@dataclass(frozen=True)
+class Part:
+    """What an experiment says of the claims: the products that show each of them.
+
+    quantities and provenance are files; without them the experiment was not run.
+    """
+
+    experiment: str
+    shown_in: dict[str, list[str]] = field(default_factory=dict)
+    quantities: Path | None = None
+    provenance: Path | None = None
+
+
+def judge(parts: list[Part], tier: str) -> list[dict[str, Any]]:
+    """The content of claims.json. A claim has the worst verdict of its quantities."""
+    measured = {part.experiment: read_json(part.quantities) for part in parts if part.quantities}
     claims = []
-    for identity, claim in CLAIMS.items():
-        quantities = []
-        for name, measure in PARTS[identity]:
-            if name in experiments:
-                quantities += measure(experiments[name])
+    for claim, statement in STATEMENTS.items():
+        quantities: list[dict[str, Any]] = []
+        shown_in: list[str] = []
+        for part in parts:
+            if claim not in part.shown_in:
+                continue
+            shown_in += part.shown_in[claim]
+            if part.experiment in measured:
+                quantities += measured[part.experiment][claim]
             else:
-                missing = Rule("the experiment was not run")
-                quantities.append(Quantity(f"the experiment {name}", missing))
+                missing = Criterion("the experiment was not run")
+                quantities.append(Quantity(f"the experiment {part.experiment}", missing).to_json())
         claims.append(
             {
-                "id": identity,
+                "id": claim,
                 "tier": tier,
-                "statement": claim.statement,
-                "quantities": [quantity.to_json() for quantity in quantities],
-                "verdict": rules.worst([quantity.verdict for quantity in quantities]),
-                "shown_in": list(claim.shown_in),
+                "statement": statement,
+                "quantities": quantities,
+                "verdict": worst([Verdict(quantity["verdict"]) for quantity in quantities]),
+                "shown_in": shown_in,
             }
         )
     return claims
 
 
-def to_json(claims: list[dict]) -> str:
+def to_json(claims: list[dict[str, Any]]) -> str:
+    """The text of claims.json."""
     return json.dumps(claims, indent=2, allow_nan=False) + "\n"
 
 
-def to_markdown(claims: list[dict], settings: Settings, made_by: dict[str, dict[str, dict]]) -> str:
-    """The page of the claims; made_by has the provenance of each experiment, by stage."""
-    page = Inputs(settings)
+def to_markdown(claims: list[dict[str, Any]], study: StudySettings, parts: list[Part]) -> str:
+    """The page of the claims, and what made the results of each experiment."""
     lines = [
-        f"# The paper's claims ({page.note})",
+        f"# The paper's claims ({tier_note(study)})",
         "",
-        f"Verdicts are from {page.interval_note} (over seeds and problems; of one "
+        f"Verdicts are from {interval_note(study)} (over seeds and problems; of one "
         "seed, over problems; in C4 and for cross-entropy over seeds alone, which is rough with "
         "few of them) against rules that were fixed before the run: reproduced if the interval "
         "lies wholly within the rule's bounds, not reproduced if wholly outside, else "
@@ -77,14 +116,18 @@ def to_markdown(claims: list[dict], settings: Settings, made_by: dict[str, dict[
             *(_markdown_row(quantity) for quantity in claim["quantities"]),
         ]
     lines += ["", "## Made by", "", "| experiment | commit | code |", "|:--|:--|:--|"]
-    for experiment, stages in made_by.items():
-        commits = dict.fromkeys(commit for stage in stages.values() for commit in stage["commits"])
-        code = (f"{name.split('.')[-1]} {stage['code_hash']}" for name, stage in stages.items())
-        lines.append(f"| {experiment} | {', '.join(commits)} | {', '.join(code)} |")
+    lines += [_made_by(part.experiment, part.provenance) for part in parts if part.provenance]
     return "\n".join([*lines, ""])
 
 
-def _markdown_row(quantity: dict) -> str:
+def _made_by(experiment: str, provenance: Path) -> str:
+    stages = read_json(provenance)
+    commits = dict.fromkeys(commit for stage in stages.values() for commit in stage["commits"])
+    code = (f"{name.split('.')[-1]} {stage['code_hash']}" for name, stage in stages.items())
+    return f"| {experiment} | {', '.join(commits)} | {', '.join(code)} |"
+
+
+def _markdown_row(quantity: dict[str, Any]) -> str:
     numbers = [
         math.nan if quantity[key] is None else quantity[key]
         for key in ("value", "ci_low", "ci_high")
@@ -96,19 +139,10 @@ def _markdown_row(quantity: dict) -> str:
     return f"| {' | '.join(cells)} | {quantity['verdict']} |"
 
 
-def make_claims(
-    settings: Settings, files: dict[str, dict[str, list[Path]]], json: Path, markdown: Path
-) -> None:
-    """Judge the claims from the files of each experiment: scores, training, sft, provenance."""
-    made_by = {name: read_json(*some["provenance"]) for name, some in files.items()}
-    experiments = {
-        name: Inputs.read(
-            settings, **{kind: paths for kind, paths in some.items() if kind != "provenance"}
-        )
-        for name, some in files.items()
-    }
-    claims = judge(experiments, settings.tier)
-    page = to_markdown(claims, settings, made_by)
+def make_claims(study: StudySettings, parts: list[Part], json: Path, markdown: Path) -> None:
+    """Write the verdicts as JSON and as a page. Raises StudyError if a file is damaged."""
+    claims = judge(parts, study.tier)
+    page = to_markdown(claims, study, parts)
     write_whole(
         {
             json: lambda path: path.write_text(to_json(claims)),

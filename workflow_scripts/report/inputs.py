@@ -1,10 +1,9 @@
-"""What a product is drawn from: the settings, the tables of one experiment, and their names."""
+"""What is shown is made from: the settings, and the tables of one experiment."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Generic, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,9 @@ from workflow_scripts.evaluate.curves import TRAINING_COLUMNS, Curves, make_curv
 from workflow_scripts.evaluate.metrics import Scores
 from workflow_scripts.evaluate.statistics import Estimate, interval, seed_weights
 from workflow_scripts.evaluate.storage import read_table
-from workflow_scripts.settings import BACKWARD_SHARE, Settings
+from workflow_scripts.settings.statistics import Statistics
+from workflow_scripts.settings.strategies import BACKWARD_SHARE
+from workflow_scripts.settings.study import StudySettings
 from workflow_scripts.settings.values import Range
 
 SFT = "SFT"
@@ -21,44 +22,71 @@ SFT_COLUMNS = ["model", "condition", "seed", "cross_entropy", "n_tokens"]
 FITTING_TYPE = {"F": "evaluation", "B": "inversion"}  # the type that a single strategy fits
 OTHER_TYPE = {"F": "inversion", "B": "evaluation"}
 
-
-def rl_stage(steps: Range) -> str:
-    return f"RL({steps})"
+Own = TypeVar("Own", covariant=True)
 
 
-def _numbers(stage: str) -> list[int]:
-    return [int(number) for number in re.findall(r"[0-9]+", stage)]
+def rl_stage(prompts: Range | str) -> str:
+    """How tables and figures call RL on some prompts."""
+    return f"RL({prompts})"
 
 
 @dataclass(frozen=True)
-class Inputs:
-    """Of one experiment; None for what a product does not need."""
+class Files:
+    """The files of an experiment: any number of evaluations, at most one file of the others."""
 
-    settings: Settings
+    scores: Sequence[Path] = ()
+    training: Sequence[Path] = ()
+    sft: Sequence[Path] = ()
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """The tables of an experiment; None for what a product does not need."""
+
     scores: Scores | None = None
     training: pd.DataFrame | None = None
     sft: pd.DataFrame | None = None
 
     @classmethod
-    def read(
-        cls,
-        settings: Settings,
-        scores: Sequence[Path] = (),
-        training: Sequence[Path] = (),
-        sft: Sequence[Path] = (),
-    ) -> "Inputs":
-        """Read the files of an experiment: any number of evaluations, one file of the others."""
+    def read(cls, files: Files, statistics: Statistics) -> "Measurements":
+        """Read the files of an experiment. Raises StudyError if one is damaged."""
         return cls(
-            settings,
-            Scores.read(scores, settings.statistics) if scores else None,
-            read_table(*training, TRAINING_COLUMNS) if training else None,
-            read_table(*sft, SFT_COLUMNS) if sft else None,
+            Scores.read(files.scores, statistics) if files.scores else None,
+            read_table(*files.training, TRAINING_COLUMNS) if files.training else None,
+            read_table(*files.sft, SFT_COLUMNS) if files.sft else None,
         )
 
+
+@dataclass(frozen=True)
+class Inputs(Generic[Own]):
+    """The measurements of one experiment, and the settings that they were made with.
+
+    experiment holds the experiment's own settings. hardest are the steps of the problems that the
+    study is about: those of the main experiment's last RL.
+    """
+
+    study: StudySettings
+    hardest: Range
+    experiment: Own
+    measured: Measurements
+
     @property
-    def hardest(self) -> Range:
-        """The problems that the study is about: those of the main experiment's last RL."""
-        return self.settings.experiments.main.rl_steps[-1]
+    def scores(self) -> Scores:
+        """The scores, of a product that names evaluations."""
+        assert self.measured.scores is not None, "this product names no evaluation"
+        return self.measured.scores
+
+    @property
+    def training(self) -> pd.DataFrame:
+        """The rollouts of RL, of a product that names training."""
+        assert self.measured.training is not None, "this product names no training"
+        return self.measured.training
+
+    @property
+    def sft(self) -> pd.DataFrame:
+        """The cross-entropies after SFT, of a product that names SFT."""
+        assert self.measured.sft is not None, "this product does not name SFT"
+        return self.measured.sft
 
     @property
     def models(self) -> list[str]:
@@ -67,17 +95,13 @@ class Inputs:
         return sorted(present, key=lambda name: [*BACKWARD_SHARE, *present].index(name))
 
     def stages(self, **where: object) -> list[str]:
-        """SFT, then RL from easier to harder problems."""
-        return sorted(self.scores.unique("stage", **where), key=_numbers)
-
-    def percentages(self) -> list[str]:
-        """The conditions of the experiments whose conditions are percentages, lowest first."""
-        return sorted(self.scores.unique("condition"), key=float)
+        """SFT, then RL on the prompt sets in the order of the configuration."""
+        return self.scores.unique("stage", **where)
 
     def curves(self, model: str, stage: str, **where: object) -> Curves | None:
         """The learning curves of a model's RL runs; where may narrow the rollouts by column."""
         chosen = {"model": model, "stage": stage, "condition": "", **where}
-        return make_curves(self.training, self.settings.statistics, **chosen)
+        return make_curves(self.training, self.study.statistics, **chosen)
 
     def cross_entropy(self, model: str, condition: str = "") -> tuple[np.ndarray, Estimate] | None:
         """Nats per response token after SFT, mean over seeds: resampled vector and estimate."""
@@ -85,43 +109,29 @@ class Inputs:
         if runs.empty:
             return None
         runs = runs.sort_values("seed")
-        statistics = self.settings.statistics
+        statistics = self.study.statistics
         weights = seed_weights(len(runs), statistics.bootstrap_resamples, statistics.seed)
         vector = weights @ runs["cross_entropy"].to_numpy(float) / len(runs)
         n_tokens = int(runs["n_tokens"].iloc[0])
         return vector, Estimate(*interval(vector, statistics.confidence), 0, len(runs), n_tokens)
 
-    def default_of(self, axis: str) -> Any:
-        """The value that an axis of the robustness experiment has in its default runs."""
-        overrides = self.settings.experiments.robustness.overrides
-        value: Any = self.settings.model_dump()
-        for name in axis.split("."):
-            value = value[name]
-        return overrides.get(axis, value)
-
-    def multiple_of_default(self, axis: str, value: Any) -> float | None:
-        """How many times the default a value of an axis of robustness is; None if not a number."""
-        default = self.default_of(axis)
-        numeric = all(isinstance(number, int | float) for number in (value, default))
-        return round(value / default, 6) if numeric and default else None
-
-    def conditions(self, axis: str) -> list[tuple[Any, str]]:
-        """(value, condition) along an axis of the robustness experiment, by value."""
-        values = self.settings.experiments.robustness.axes[axis]
-        pairs = [(value, f"{axis}={value}") for value in values]
-        pairs.append((self.default_of(axis), "default"))
-        numeric = all(isinstance(value, int | float) for value, _ in pairs)
-        return sorted(pairs) if numeric else pairs
-
     @property
     def note(self) -> str:
         """What every product says of its tier."""
-        tier = f"{self.settings.tier} tier"
-        if self.settings.tier == "smoke":
-            tier += ": no scientific meaning"
-        return tier
+        return tier_note(self.study)
 
     @property
     def interval_note(self) -> str:
-        percent = f"{100 * self.settings.statistics.confidence:g}"
-        return f"{percent} % bootstrap intervals"
+        """What every product says of its intervals."""
+        return interval_note(self.study)
+
+
+def tier_note(study: StudySettings) -> str:
+    """What a product says of the tier that it was made on."""
+    tier = f"{study.tier} tier"
+    return f"{tier}: no scientific meaning" if study.tier == "smoke" else tier
+
+
+def interval_note(study: StudySettings) -> str:
+    """What a product says of its intervals."""
+    return f"{100 * study.statistics.confidence:g} % bootstrap intervals"

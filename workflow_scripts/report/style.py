@@ -152,7 +152,7 @@ def describe(estimates: list[Estimate]) -> str:
 
 def add_footer(figure: Figure, inputs: Inputs, measured_on: str) -> None:
     text = f"{inputs.note}  ·  {inputs.interval_note}\n{measured_on}"
-    color = RED if inputs.settings.tier == "smoke" else "0.3"
+    color = RED if inputs.study.tier == "smoke" else "0.3"
     figure.text(0.5, 0.06 / figure.get_figheight(), text, ha="center", size=7.5, color=color)
 
 

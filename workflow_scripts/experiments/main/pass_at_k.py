@@ -1,28 +1,40 @@
-"""pass@k: what RL gains at k = 1, and how much of it SFT already holds at large k."""
+"""pass@k: what RL gains at k = 1, and how much of it SFT already holds at large k. C5."""
+
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from workflow_scripts.evaluate.metrics import Group, Selection
 from workflow_scripts.evaluate.statistics import guess_and_check_pass_at_k
 from workflow_scripts.report import style
-from workflow_scripts.report.inputs import OTHER_TYPE, Inputs
+from workflow_scripts.report.criteria import MARGIN, Criterion
+from workflow_scripts.report.inputs import OTHER_TYPE, SFT, Inputs, rl_stage
+from workflow_scripts.report.quantities import Ask, Quantity
 from workflow_scripts.task.problems import PROBLEM_TYPES
 
+SHRINKS = Criterion(
+    "what RL concentrates on is found by SFT in many samples, so its gain shrinks", low=0
+)
+HELD_BY_SFT = Criterion(
+    "SFT holds in many samples what RL answers in one, within 5 points", low=-MARGIN
+)
 
-def pass_at_k(inputs: Inputs) -> Figure:
+
+def draw(inputs: Inputs[Any]) -> Figure:
     """A row per type, a column per model, a line per stage; the baseline where no strategy fits."""
     types, models, steps = PROBLEM_TYPES, inputs.models, inputs.hardest
     stages = inputs.stages(evaluation="pass_at_k")
     figure, axes = style.new_figure(4.2, len(types), len(models), sharex=True, sharey=True)
-    task, drawn, ks = inputs.settings.task, [], [1]
+    task, drawn, ks = inputs.study.task, [], [1]
     for row, type in zip(axes, types, strict=True):
         for panel, model in zip(row, models, strict=True):
             for stage in stages:
-                group = inputs.scores.group(model, stage, evaluation="pass_at_k")
+                group = inputs.scores.find(model, stage, evaluation="pass_at_k")
                 if group is None:
                     continue
-                estimates = group.estimates(group.pass_measures, type, steps)
-                ks = [int(measure.removeprefix("pass@")) for measure in group.pass_measures]
+                estimates = group.estimates(group.pass_measures, Selection(type, steps))
+                ks = group.ks
                 look = style.stage_style(inputs, stage)
                 style.draw_band(panel, ks, style.band_of(estimates), **look)
                 drawn += estimates
@@ -49,3 +61,31 @@ def pass_at_k(inputs: Inputs) -> Figure:
     style.legend_above(figure, handles)
     style.add_footer(figure, inputs, f"validation, {steps} steps: {style.describe(drawn)}")
     return figure
+
+
+def measure(inputs: Inputs[Any]) -> list[Quantity]:
+    """C5: what RL gains at k = 1 shrinks at large k, as SFT holds it in many samples."""
+    steps, stage = inputs.hardest, rl_stage(inputs.hardest)
+    after = inputs.scores.find("FB", stage, evaluation="pass_at_k")
+    before = inputs.scores.find("FB", SFT, evaluation="pass_at_k")
+    largest, on = after.pass_measures[-1] if after else "pass@k", Selection(steps=steps)
+
+    def shrinkage(after: Group, before: Group) -> np.ndarray:
+        first, last = (
+            after.vector(measure, on) - before.vector(measure, on)
+            for measure in ("pass@1", largest)
+        )
+        return first - last
+
+    def held(after: Group, before: Group) -> np.ndarray:
+        return before.vector(largest, on) - after.vector("pass@1", on)
+
+    where = f"FB, both types, {steps} steps"
+    return [
+        Ask(f"{where}: gain of {stage} over SFT in pass@1 less in {largest}", SHRINKS, on).of(
+            [after, before], shrinkage
+        ),
+        Ask(f"{where}: {largest} of SFT less pass@1 after {stage}", HELD_BY_SFT, on).of(
+            [after, before], held
+        ),
+    ]

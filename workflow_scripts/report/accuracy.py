@@ -1,16 +1,40 @@
-"""Accuracy after SFT and RL: by problem type, and by number of steps."""
+"""Accuracy after SFT and RL, shown alike in several experiments: by problem type, by steps."""
+
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
-from workflow_scripts.report import paper, style
+from workflow_scripts.report import style
 from workflow_scripts.report.inputs import Inputs
-from workflow_scripts.report.tables import TYPES
-from workflow_scripts.settings.values import Range
+from workflow_scripts.report.paper import Known
+from workflow_scripts.report.tables import MIX_NOTE, TYPES, Table, table_row
+from workflow_scripts.settings.values import single
 from workflow_scripts.task.problems import PROBLEM_TYPES
 
+# The paper's values by model, stage and type.
+Reference = dict[tuple[str, ...], Known]
 
-def _by_type(inputs: Inputs, field_size: int, reference: dict) -> Figure:
+
+def table_by_type(inputs: Inputs[Any], reference: Reference) -> Table:
+    """pass@1 of each model and stage by type, on the validation problems of the hardest main RL."""
+    rows = []
+    for model in inputs.models:
+        for stage in inputs.stages(model=model):
+            group = inputs.scores.group(model, stage)
+            for type in TYPES:
+                keys = {"model": model, "stage": stage, "type": type}
+                estimate = group.estimate("pass@1", type, inputs.hardest)
+                rows.append(table_row(keys, estimate, reference.get((model, stage, type))))
+    frame = pd.DataFrame(rows).rename(columns={"value": "pass1"})
+    notes = [f"pass@1 as a fraction, on validation problems of {inputs.hardest} steps. {MIX_NOTE}"]
+    if reference:
+        notes.append("The paper's all-type values are at its own mix of types.")
+    return Table(frame, ["model", "stage"], "type", tuple(notes), "pass1")
+
+
+def draw_by_type(inputs: Inputs[Any], field_size: int, reference: Reference) -> Figure:
     """A panel per type, in it a group of points per model, in that a point per stage."""
     models, stages = inputs.models, inputs.stages()
     figure, axes = style.new_figure(2.7, 1, len(TYPES), sharey=True)
@@ -51,15 +75,7 @@ def _by_type(inputs: Inputs, field_size: int, reference: dict) -> Figure:
     return figure
 
 
-def accuracy(inputs: Inputs) -> Figure:
-    return _by_type(inputs, inputs.settings.task.field_size, paper.TABLE1)
-
-
-def field13(inputs: Inputs) -> Figure:
-    return _by_type(inputs, inputs.settings.experiments.field13.field_size, {})
-
-
-def _by_steps(inputs: Inputs, evaluations: tuple[str, ...]) -> Figure:
+def draw_by_steps(inputs: Inputs[Any], evaluations: tuple[str, ...]) -> Figure:
     """A row of panels per type, a column per model, a line per stage."""
     models, stages, types = inputs.models, inputs.stages(), PROBLEM_TYPES
     figure, axes = style.new_figure(4.4, len(types), len(models), sharex=True, sharey=True)
@@ -69,7 +85,7 @@ def _by_steps(inputs: Inputs, evaluations: tuple[str, ...]) -> Figure:
             for stage in stages:
                 groups = [inputs.scores.group(model, stage, evaluation=e) for e in evaluations]
                 points = [
-                    (steps, group.estimate("pass@1", type, Range(low=steps, high=steps)))
+                    (steps, group.estimate("pass@1", type, single(steps)))
                     for group in groups
                     if group is not None
                     for steps in group.values("steps")
@@ -82,7 +98,7 @@ def _by_steps(inputs: Inputs, evaluations: tuple[str, ...]) -> Figure:
                     all_steps.update(steps)
             panel.set_title(f"{model}, {type}")
             style.fraction_axis(panel)
-    trained = inputs.settings.data.sft_steps
+    trained = inputs.study.data.sft_steps
     for panel in axes.flat:
         panel.axvspan(trained.low - 0.3, trained.high + 0.3, color="0.94", zorder=0)
         panel.set_xticks(sorted(all_steps))
@@ -97,11 +113,3 @@ def _by_steps(inputs: Inputs, evaluations: tuple[str, ...]) -> Figure:
     style.legend_above(figure, handles)
     style.add_footer(figure, inputs, f"each point: {style.describe(drawn)}")
     return figure
-
-
-def steps(inputs: Inputs) -> Figure:
-    return _by_steps(inputs, ("steps",))
-
-
-def longer(inputs: Inputs) -> Figure:
-    return _by_steps(inputs, ("steps", "longer"))

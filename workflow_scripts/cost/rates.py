@@ -1,0 +1,81 @@
+"""How long a unit of work takes, where that was measured."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from workflow_scripts.common.files import read_json
+from workflow_scripts.cost.work import Work
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Seconds for a unit of work, and what that rests on."""
+
+    seconds: float
+    unit: str  # job, step or rollout
+    source: str
+
+
+Rates = dict[tuple[str, str], Rate]  # by stage and kind; the kind "" serves all of a stage
+
+
+def recorded_rates(folder: Path, jobs: Mapping[str, Work]) -> Rates:
+    """Medians over the jobs of a recorded tier: of training by the step, of rollouts by the job.
+
+    jobs are those of the tier as it is now; what was recorded of others is left out.
+    """
+    cost = pd.read_csv(folder / "cost.csv", dtype={"job": str})
+    # Benchmarks name rollouts with a dash where the plan has a slash.
+    sampled = {name.replace("/", "-"): work for name, work in jobs.items() if work.kind}
+    rows, devices = [], set()
+    for stage, job, wall_seconds in cost[["stage", "job", "wall_seconds"]].itertuples(index=False):
+        record = folder / stage / job / "run.json"
+        if stage == "rollouts" and job in sampled:
+            rows.append((stage, sampled[job].kind, "job", wall_seconds))
+        elif stage in ("base", "sft", "rl") and record.is_file():
+            run = read_json(record)
+            steps = run.get("steps") or run["settings"]["base"]["steps"]
+            rows.append((stage, "", "step", wall_seconds / steps))
+            devices.add(run["device"])
+    frame = pd.DataFrame(rows, columns=["stage", "kind", "unit", "seconds"])
+    source = f"median of {{n}} in {folder / 'cost.csv'}, {' and '.join(sorted(devices))}"
+    return {
+        (stage, kind): Rate(some["seconds"].median(), unit, source.format(n=len(some)))
+        for (stage, kind, unit), some in frame.groupby(["stage", "kind", "unit"])
+    }
+
+
+def checked_rates(path: Path, tier: str) -> Rates:
+    """What `make gpu-check` measured at the shapes of a tier, if it did."""
+    measured = read_json(path).get(tier) if path.is_file() else None
+    if measured is None:
+        return {}
+    source = f"{path}, {measured['device']}, responses at the limit"
+    rates = {
+        (stage, ""): Rate(measured[stage]["seconds_per_step"], "step", source)
+        for stage in ("base", "sft", "rl")
+        if stage in measured
+    }
+    per_rollout = measured["rollouts"]["seconds_per_rollout"]
+    return {**rates, ("rollouts", ""): Rate(per_rollout, "rollout", source)}
+
+
+def find_rates(tier: str, reference: Path, jobs: Mapping[str, Work]) -> Rates:
+    """The rates of a tier: of a recorded run of it, else of the check on a GPU."""
+    if (reference / tier / "cost.csv").is_file():
+        return recorded_rates(reference / tier, jobs)
+    return checked_rates(reference / "gpu" / "rates.json", tier)
+
+
+def rate_of(job: Work, rates: Rates) -> Rate | None:
+    """The rate of a job's kind, else that of its stage."""
+    return rates.get((job.stage, job.kind)) or rates.get((job.stage, ""))
+
+
+def seconds_of(job: Work, rates: Rates) -> float | None:
+    """How long a job takes, None if that was not measured."""
+    rate = rate_of(job, rates)
+    return rate.seconds * job.units[rate.unit] if rate else None

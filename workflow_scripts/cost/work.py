@@ -1,0 +1,132 @@
+"""The work of a study, counted from its runs before anything runs."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from workflow_scripts.experiments.runs import SftRun
+from workflow_scripts.plan.shown import figures, tables, target_name
+from workflow_scripts.plan.study import Run, Study
+
+_FLOAT32 = 4  # bytes
+_ADAMW = 3  # a weight and its two moments
+_ROLLOUT = 60  # bytes of a rollout in its parquet file, of solutions of 2-9 steps
+_CHECKPOINTS = 3  # of a run at work: the newest, the one before it, and the one being written
+
+
+@dataclass(frozen=True)
+class Work:
+    """A job in which a model is at work."""
+
+    stage: str
+    kind: str = ""  # of rollouts: the evaluation
+    each: str = ""  # its size, in words
+    steps: int = 0  # optimizer steps
+    rollouts: int = 0
+    tokens: int = 0  # sampled, at most
+    disk: int = 0  # bytes that stay
+    scratch: int = 0  # bytes more while it is at work
+    after: str | None = None  # the job that it waits for
+
+    @property
+    def units(self) -> dict[str, int]:
+        """How much of each unit that a rate may be given by."""
+        return {"job": 1, "step": self.steps, "rollout": self.rollouts}
+
+
+def _trained_parameters(study: Study, run: SftRun) -> int:
+    model, shape = run.settings.model, study.base_shape(run)
+    if model.adaptation == "full":
+        return shape.parameters
+    return shape.adapter_parameters(model.lora.r, model.lora.target_modules)
+
+
+def count_work(study: Study) -> dict[str, Work]:
+    """The jobs of a study in which a model is at work, by name."""
+    jobs: dict[str, Work] = {}
+    for run in study.sft_runs.values():
+        folder, base = study.base_folder(run), run.settings.base
+        if study.is_trained_here(folder):
+            size = _FLOAT32 * study.base_shape(run).parameters
+            each = f"{base.steps} steps of {base.batch_size} documents"
+            scratch = _ADAMW * size * _CHECKPOINTS
+            jobs[folder] = Work("base", each=each, steps=base.steps, disk=size, scratch=scratch)
+        sft, size = run.settings.sft, _FLOAT32 * _trained_parameters(study, run)
+        steps = sft.epochs * (run.data.n_examples // sft.batch_size)
+        jobs[run.name] = Work(
+            "sft",
+            each=f"{steps} steps of {sft.batch_size} examples",
+            steps=steps,
+            disk=size,
+            scratch=_ADAMW * size * _CHECKPOINTS,
+            after=folder if folder in jobs else None,
+        )
+    for rl_run in study.rl_runs.values():
+        rl, size = rl_run.settings.rl, _FLOAT32 * _trained_parameters(study, rl_run.sft)
+        jobs[rl_run.name] = Work(
+            "rl",
+            each=f"{rl.steps} steps of {rl.batch_size} completions",
+            steps=rl.steps,
+            rollouts=rl.steps * rl.batch_size,
+            tokens=rl.steps * rl.batch_size * rl.max_new_tokens,
+            disk=size * (1 + len(rl.scored_steps)),
+            scratch=_ADAMW * size * _CHECKPOINTS,
+            after=rl_run.sft.name,
+        )
+    for member in (member for some in study.members.values() for member in some):
+        for name in member.evaluations:
+            jobs[sampling_name(member.run.name, name)] = _count_rollouts(study, member.run, name)
+    return jobs
+
+
+def sampling_name(run: str, evaluation: str) -> str:
+    """The name of the rollouts of a run on an evaluation."""
+    return f"{run}/{evaluation}"
+
+
+def _count_rollouts(study: Study, run: Run, name: str) -> Work:
+    evaluation, size = study.evaluations[name], study.evaluations[name].size
+    n_models = len(study.sampled_models(run, name))
+    n_problems = size.n_problems or study.settings.data.validation_problems
+    n = n_models * n_problems * size.n_samples
+    several = f"{n_models} checkpoints x " if evaluation.checkpoints else ""
+    return Work(
+        "rollouts",
+        name,
+        each=f"{several}{n_problems} problems x {size.n_samples} samples",
+        rollouts=n,
+        tokens=n * run.settings.rl.max_new_tokens,
+        disk=n * _ROLLOUT,
+        after=run.name,
+    )
+
+
+def with_what_they_wait_for(names: Iterable[str], jobs: dict[str, Work]) -> set[str]:
+    """Some jobs, and all jobs that they wait for."""
+    needed: set[str] = set()
+    for first in names:
+        name: str | None = first
+        while name and name not in needed:
+            needed.add(name)
+            name = jobs[name].after
+    return needed
+
+
+def count_targets(study: Study, jobs: dict[str, Work]) -> dict[str, set[str]]:
+    """The jobs that each target needs if it is the only one, by the name that people type."""
+    targets = {}
+    for prefix, products in (("table", tables(study)), ("fig", figures(study))):
+        for name, (experiment, product) in products.items():
+            needed = [
+                sampling_name(run.name.run, evaluation)
+                for evaluation in product.scores
+                for run in study.sampled(experiment.name, evaluation)
+            ]
+            if product.training:
+                needed += [run.name.run for run in study.rl_trained(product.training)]
+            if product.sft:
+                needed += [run.name.run for run in study.sft_validated(experiment.name)]
+            targets[target_name(prefix, name)] = with_what_they_wait_for(needed, jobs)
+    for experiment_name, members in study.members.items():
+        sampled = [sampling_name(m.run.name, name) for m in members for name in m.evaluations]
+        targets[experiment_name] = with_what_they_wait_for(sampled, jobs)
+    return {**targets, "all": set(jobs)}

@@ -1,0 +1,185 @@
+"""Composition: does RL extend what SFT composed to more parts, and only that?
+
+python -m workflow_scripts.experiments.composition PLAN
+"""
+
+from collections.abc import Iterator
+from itertools import cycle
+from typing import Annotated, ClassVar
+
+import pandas as pd
+from matplotlib.figure import Figure
+from pydantic import Field
+
+from workflow_scripts.common.jobs import run_stage
+from workflow_scripts.evaluate.metrics import Selection
+from workflow_scripts.experiments.experiment import ClaimPart, Experiment, Measured, Product
+from workflow_scripts.experiments.runs import (
+    Branch,
+    Evaluation,
+    Grid,
+    Member,
+    Prompts,
+    SftData,
+)
+from workflow_scripts.report import style
+from workflow_scripts.report.criteria import CHANCE, GAIN
+from workflow_scripts.report.inputs import SFT, Inputs
+from workflow_scripts.report.quantities import Ask, Quantity
+from workflow_scripts.report.tables import Table, table_row
+from workflow_scripts.settings.sampling import EvaluationSize
+from workflow_scripts.settings.study import StudySettings, require_words
+from workflow_scripts.settings.values import Count, Range, require, single
+from workflow_scripts.task.mixes import Compositions, ValidationMix
+from workflow_scripts.task.solutions import solution_words
+
+_KIND = "parts"  # of validation problems, and the name of their evaluation
+
+
+class Composition(Experiment):
+    """SFT on problems of one part or of up to two, then RL on problems of more parts."""
+
+    name: ClassVar[str] = "composition"
+
+    part_steps: Range
+    """Steps of each part of a problem."""
+    sft_examples: Count
+    """Examples of each SFT set."""
+    sft_parts: dict[Annotated[str, Field(pattern=r"^[a-z]{2,}$")], Range]
+    """The SFT sets by name, with the numbers of parts of their problems."""
+    rl_parts: Range
+    """Parts of the problems in RL."""
+    validation_parts: Range
+    """Parts of the validation problems."""
+
+    def check(self, study: StudySettings) -> None:
+        """Every problem must have enough variable names, and every solution enough words."""
+        task, key = study.task, f"experiments.{self.name}"
+        held = self.sft_parts.values()
+        parts = max(self.rl_parts.high, self.validation_parts.high, *(p.high for p in held))
+        steps = self.part_steps.high
+        require(
+            parts * (steps + 1) <= task.n_variables,
+            f"{key}.part_steps.high",
+            steps,
+            f"{parts} parts must fit into task.n_variables, which is {task.n_variables}",
+        )
+        words = solution_words(task.form, parts * steps, parts)
+        require_words(task, words, f"a solution of {parts} parts")
+        for span in held:
+            allowed = f"a range that holds that of SFT, {span}"
+            holds = self.validation_parts.holds(span)
+            require(holds, f"{key}.validation_parts", self.validation_parts, allowed)
+
+    def validation(self, study: StudySettings) -> dict[str, ValidationMix]:
+        """Problems of each number of parts."""
+        return {_KIND: self._mix(self.validation_parts)}
+
+    def evaluations(self, study: StudySettings) -> list[Evaluation]:
+        """All of those problems."""
+        return [Evaluation(_KIND, _KIND, EvaluationSize(n_samples=study.sampling.n_samples))]
+
+    def _mix(self, parts: Range) -> Compositions:
+        return Compositions(parts.values(), self.part_steps.values())
+
+    def members(self, grid: Grid) -> Iterator[Member]:
+        """Each SFT set, and RL from it."""
+        prompts = Prompts.compositions(grid.study.data, self.rl_parts, self.part_steps)
+        for seed in grid.study.seeds:
+            for name, parts in self.sft_parts.items():
+                data = SftData(name, self._mix(parts), self.sft_examples, _KIND)
+                branch = Branch(name, data, (prompts,), self.overrides, evaluations=(_KIND,))
+                yield from grid.grow(branch, seed)
+
+    def tables(self, study: StudySettings) -> dict[str, Product[Table]]:
+        """Accuracy by number of parts."""
+        return {self.name: Product("pass@1 by number of parts", _table, (_KIND,))}
+
+    def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
+        """Accuracy by number of parts."""
+        return {self.name: Product("Accuracy by number of parts", _figure, (_KIND,))}
+
+    def claims(self) -> Measured:
+        """C8."""
+        shown = ("tables/composition", "figures/composition")
+        return Measured({"C8": ClaimPart(_measure, shown)}, (_KIND,))
+
+
+def _table(inputs: Inputs[Composition]) -> Table:
+    """pass@1 by number of parts."""
+    rows = []
+    for model in inputs.models:
+        for stage in inputs.stages(model=model):
+            group = inputs.scores.group(model, stage, evaluation="parts")
+            for n_parts in group.values("parts"):
+                keys = {"sft": model, "stage": stage, "parts": n_parts}
+                rows.append(
+                    table_row(keys, group.estimate("pass@1", Selection(parts=single(n_parts))))
+                )
+    chance = 1 / inputs.study.task.field_size
+    trained = inputs.experiment.rl_parts
+    notes = (f"pass@1 as a fraction by number of parts; RL on {trained}; chance {chance:.3f}.",)
+    return Table(pd.DataFrame(rows), ["sft", "stage"], "parts", notes)
+
+
+def _figure(inputs: Inputs[Composition]) -> Figure:
+    """A line per SFT data set and stage."""
+    figure, ((panel,),) = style.new_figure(3.0, 1, 1)
+    experiment, drawn = inputs.experiment, []
+    numbers = experiment.validation_parts.values()
+    for model, series in zip(inputs.models, cycle(style.SERIES), strict=False):
+        for stage in inputs.stages(model=model):
+            group = inputs.scores.group(model, stage, evaluation="parts")
+            estimates = [
+                group.estimate("pass@1", Selection(parts=single(parts))) for parts in numbers
+            ]
+            look = style.line_style(series)
+            if stage == SFT:
+                look |= {"linestyle": ":", "mfc": "white"}
+            held = experiment.sft_parts[model]
+            label = f"SFT on {held} parts" if held.high > 1 else "SFT on single parts"
+            style.draw_estimates(
+                panel, numbers, estimates, **look, label=label + ("" if stage == SFT else ", RL")
+            )
+            drawn += estimates
+    trained = experiment.rl_parts
+    panel.axvspan(
+        trained.low - 0.2,
+        trained.high + 0.2,
+        color="0.94",
+        zorder=0,
+        label=f"RL's parts ({trained})",
+    )
+    chance = 1 / inputs.study.task.field_size
+    panel.axhline(chance, color="0.4", linewidth=0.8, linestyle="--", label="chance")
+    panel.set_xticks(numbers)
+    panel.set_xlabel("number of parts of the problem")
+    panel.set_ylabel(style.ACCURACY)
+    style.fraction_axis(panel)
+    figure.legend(loc="outside upper center", ncols=3)
+    style.add_footer(figure, inputs, f"each point: {style.describe(drawn)}")
+    return figure
+
+
+def _measure(inputs: Inputs[Composition]) -> list[Quantity]:
+    """C8: RL extends composition only if SFT held examples of two parts."""
+    experiment = inputs.experiment
+    chance = 1 / inputs.study.task.field_size
+    trained, quantities = experiment.rl_parts, []
+    prompts = Prompts.compositions(inputs.study.data, trained, experiment.part_steps)
+    for model, held in experiment.sft_parts.items():
+        after = inputs.scores.find(model, prompts.stage, evaluation=_KIND)
+        before = inputs.scores.find(model, SFT, evaluation=_KIND)
+        on = Selection(parts=trained)
+        if held.high > 1:
+            name = f"SFT with {held} parts: pass@1 on {trained} parts, after RL on them less before"
+            quantities.append(Ask(name, GAIN, on).change(after, before))
+        else:
+            name = f"SFT with single parts: pass@1 on {trained} parts after RL on them, less chance"
+            name += f" ({chance:.3f})"
+            quantities.append(Ask(name, CHANCE, on).level(after, baseline=chance))
+    return quantities
+
+
+if __name__ == "__main__":
+    run_stage(__doc__)

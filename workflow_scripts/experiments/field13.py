@@ -1,0 +1,107 @@
+"""Another field: do the main results hold on GF(13)?
+
+python -m workflow_scripts.experiments.field13 PLAN
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, ClassVar
+
+from matplotlib.figure import Figure
+
+from workflow_scripts.common.jobs import run_stage
+from workflow_scripts.evaluate.metrics import Selection
+from workflow_scripts.experiments.experiment import (
+    Change,
+    ClaimPart,
+    Experiment,
+    Measured,
+    Product,
+)
+from workflow_scripts.experiments.runs import Branch, Changes, Grid, Member, Prompts, SftData
+from workflow_scripts.report.accuracy import draw_by_type, table_by_type
+from workflow_scripts.report.criteria import GAP, NEAR_PERFECT
+from workflow_scripts.report.inputs import Inputs, rl_stage
+from workflow_scripts.report.quantities import Ask, Quantity
+from workflow_scripts.report.tables import Table
+from workflow_scripts.settings.strategies import BACKWARD_SHARE, ModelName
+from workflow_scripts.settings.study import StudySettings, require_variables
+from workflow_scripts.settings.values import Distinct, Range
+
+_FIELD_SIZE = "task.field_size"
+
+
+class Field13(Experiment):
+    """The main experiment's hardest RL on the problems of another field."""
+
+    name: ClassVar[str] = "field13"
+
+    field_size: int
+    """Number of elements of the other field, a prime."""
+    models: Annotated[list[ModelName], Distinct]
+    """The models, by the strategies in their SFT data."""
+    rl_steps: Annotated[list[Range], Distinct]
+    """Steps of the problems of each RL prompt set, from easier to harder."""
+
+    def check(self, study: StudySettings) -> None:
+        """Every program must have enough variable names."""
+        for index, steps in enumerate(self.rl_steps):
+            key = f"experiments.{self.name}.rl_steps.{index}.high"
+            require_variables(study.task, key, steps.high)
+
+    def variants(self) -> Iterator[dict[str, Change]]:
+        """The field besides the overrides."""
+        for changes in super().variants():
+            yield {**changes, _FIELD_SIZE: Change(self.field_size, "field_size")}
+
+    @property
+    def _changes(self) -> Changes:
+        return {**self.overrides, _FIELD_SIZE: self.field_size}
+
+    def spans(self) -> Sequence[Range]:
+        """Those of RL."""
+        return self.rl_steps
+
+    def members(self, grid: Grid) -> Iterator[Member]:
+        """Each model after SFT and after RL."""
+        data = grid.study.data
+        prompts = tuple(Prompts.singles(data, steps) for steps in self.rl_steps)
+        for seed in grid.study.seeds:
+            for model in self.models:
+                mix = SftData.singles(data, BACKWARD_SHARE[model])
+                yield from grid.grow(Branch(model, mix, prompts, self._changes), seed)
+
+    def tables(self, study: StudySettings) -> dict[str, Product[Table]]:
+        """The shape of Table 1."""
+        caption = "pass@1 after SFT and RL in another field, by problem type"
+        return {self.name: Product(caption, _table)}
+
+    def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
+        """The shape of the figure `accuracy`."""
+        return {self.name: Product("Accuracy in another field, by problem type", _figure)}
+
+    def claims(self) -> Measured:
+        """A part of C9."""
+        return Measured({"C9": ClaimPart(_measure, ("tables/field13", "figures/field13"))})
+
+
+def _table(inputs: Inputs[Field13]) -> Table:
+    return table_by_type(inputs, {})
+
+
+def _figure(inputs: Inputs[Field13]) -> Figure:
+    return draw_by_type(inputs, inputs.experiment.field_size, {})
+
+
+def _measure(inputs: Inputs[Field13]) -> list[Quantity]:
+    """C9: FB selects in this field too."""
+    on = Selection(steps=inputs.hardest)
+    stage = rl_stage(inputs.experiment.rl_steps[-1])
+    field = f"GF({inputs.experiment.field_size})"
+    groups = {model: inputs.scores.find(model, stage) for model in ("F", "B", "FB")}
+    name = f"{field}: FB after {stage}, pass@1 on {inputs.hardest} steps, both types"
+    gap = f"{field}: FB above the better of F and B after {stage}"
+    return [Ask(name, NEAR_PERFECT, on).level(groups["FB"]), Ask(gap, GAP, on).gap(groups)]
+
+
+if __name__ == "__main__":
+    run_stage(__doc__)

@@ -1,0 +1,132 @@
+"""Longer problems: how far does RL on longer problems extend a strategy?
+
+python -m workflow_scripts.experiments.longer PLAN
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, ClassVar
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from workflow_scripts.common.jobs import run_stage
+from workflow_scripts.evaluate.metrics import Selection
+from workflow_scripts.experiments.experiment import ClaimPart, Experiment, Measured, Product
+from workflow_scripts.experiments.runs import (
+    Branch,
+    Evaluation,
+    Grid,
+    Member,
+    Prompts,
+    SftData,
+)
+from workflow_scripts.report.accuracy import draw_by_steps
+from workflow_scripts.report.criteria import GAIN
+from workflow_scripts.report.inputs import SFT, Inputs, rl_stage
+from workflow_scripts.report.quantities import Ask, Quantity
+from workflow_scripts.report.tables import MIX_NOTE, TYPES, Table, table_row
+from workflow_scripts.settings.sampling import EvaluationSize
+from workflow_scripts.settings.strategies import BACKWARD_SHARE, ModelName
+from workflow_scripts.settings.study import StudySettings, require_variables, require_words
+from workflow_scripts.settings.values import Distinct, Range, require, single
+from workflow_scripts.task.mixes import Singles, ValidationMix
+from workflow_scripts.task.solutions import solution_words
+
+_KIND = "longer"  # of validation problems, and the name of their evaluation
+_EVALUATIONS = ("steps", _KIND)
+
+
+class Longer(Experiment):
+    """RL on problems longer than those of the main experiment."""
+
+    name: ClassVar[str] = "longer"
+
+    models: Annotated[list[ModelName], Distinct]
+    """The models, by the strategies in their SFT data."""
+    rl_steps: Range
+    """Steps of the problems in RL; they go beyond those of validation."""
+
+    def check(self, study: StudySettings) -> None:
+        """Programs and solutions must fit, and be longer than what is validated anyway."""
+        task, key, longest = (
+            study.task,
+            f"experiments.{self.name}.rl_steps.high",
+            self.rl_steps.high,
+        )
+        require_variables(task, key, longest)
+        require_words(task, solution_words(task.form, longest), f"a solution of {longest} steps")
+        known = study.data.validation_steps.high
+        allowed = f"more than data.validation_steps.high, which is {known}"
+        require(longest > known, key, longest, allowed)
+
+    def spans(self) -> Sequence[Range]:
+        """That of RL."""
+        return [self.rl_steps]
+
+    def validation(self, study: StudySettings) -> dict[str, ValidationMix]:
+        """The lengths in RL that no other validation problem has."""
+        known = study.data.validation_steps.high
+        return {_KIND: Singles(tuple(n for n in self.rl_steps.values() if n > known))}
+
+    def evaluations(self, study: StudySettings) -> list[Evaluation]:
+        """All of those problems."""
+        return [Evaluation(_KIND, _KIND, EvaluationSize(n_samples=study.sampling.n_samples))]
+
+    def members(self, grid: Grid) -> Iterator[Member]:
+        """Each model after SFT, after the main experiment's hardest RL, and after RL on longer."""
+        data = grid.study.data
+        prompts = (grid.hardest, Prompts.singles(data, self.rl_steps))
+        for seed in grid.study.seeds:
+            for model in self.models:
+                mix = SftData.singles(data, BACKWARD_SHARE[model])
+                branch = Branch(model, mix, prompts, self.overrides, evaluations=_EVALUATIONS)
+                yield from grid.grow(branch, seed)
+
+    def tables(self, study: StudySettings) -> dict[str, Product[Table]]:
+        """Accuracy by number of steps."""
+        caption = "pass@1 by number of steps after RL on longer problems"
+        return {self.name: Product(caption, _table, _EVALUATIONS)}
+
+    def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
+        """Accuracy by number of steps."""
+        return {self.name: Product("Accuracy after RL on longer problems", _figure, _EVALUATIONS)}
+
+    def claims(self) -> Measured:
+        """A part of C9."""
+        return Measured({"C9": ClaimPart(_measure, ("figures/longer",))}, (_KIND,))
+
+
+def _table(inputs: Inputs[Longer]) -> Table:
+    rows = []
+    for model in inputs.models:
+        for type in TYPES:
+            for stage in inputs.stages(model=model):
+                for evaluation in inputs.scores.unique("evaluation", model=model, stage=stage):
+                    group = inputs.scores.group(model, stage, evaluation=evaluation)
+                    for n_steps in group.values("steps"):
+                        keys = {"model": model, "type": type, "steps": n_steps, "stage": stage}
+                        estimate = group.estimate("pass@1", Selection(type, single(n_steps)))
+                        rows.append(table_row(keys, estimate))
+    notes = (f"pass@1 as a fraction. {MIX_NOTE}",)
+    return Table(pd.DataFrame(rows), ["model", "type", "steps"], "stage", notes)
+
+
+def _figure(inputs: Inputs[Longer]) -> Figure:
+    return draw_by_steps(inputs, _EVALUATIONS)
+
+
+def _measure(inputs: Inputs[Longer]) -> list[Quantity]:
+    """C9: after RL on longer problems, FB solves problems beyond those of validation."""
+    trained = inputs.experiment.rl_steps
+    after, before = (
+        inputs.scores.find("FB", stage, evaluation=_KIND) for stage in (rl_stage(trained), SFT)
+    )
+    low = inputs.study.data.validation_steps.high + 1
+    name = (
+        f"FB: pass@1 on {low}-{trained.high} steps, both types, after {rl_stage(trained)} less SFT"
+    )
+    return [Ask(name, GAIN).change(after, before)]
+
+
+if __name__ == "__main__":
+    run_stage(__doc__)

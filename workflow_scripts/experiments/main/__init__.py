@@ -1,0 +1,129 @@
+"""The main experiment: F, B and FB after SFT on short problems, then RL at two difficulties.
+
+The paper's two mechanisms have a module each: selection (C1, C2, C6) and improvement (C3, C4);
+pass_at_k holds C5.
+
+    python -m workflow_scripts.experiments.main PLAN
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Annotated, ClassVar
+
+from matplotlib.figure import Figure
+from pydantic import Field
+
+from workflow_scripts.experiments.experiment import ClaimPart, Experiment, Measured, Product
+from workflow_scripts.experiments.main import improvement, pass_at_k, selection
+from workflow_scripts.experiments.runs import Branch, Grid, Member, Prompts, SftData
+from workflow_scripts.report.inputs import rl_stage
+from workflow_scripts.report.tables import Table
+from workflow_scripts.settings.strategies import BACKWARD_SHARE, ModelName
+from workflow_scripts.settings.study import StudySettings, require_variables
+from workflow_scripts.settings.values import Distinct, Range
+
+
+class Main(Experiment):
+    """F, B and FB after SFT, and after RL on problems as long as those of SFT or longer."""
+
+    name: ClassVar[str] = "main"
+
+    models: Annotated[list[ModelName], Distinct]
+    """The models, by the strategies in their SFT data: F forward, B backward, FB both."""
+    rl_steps: Annotated[list[Range], Field(min_length=1), Distinct]
+    """Steps of the problems of each RL prompt set, from easier to harder."""
+
+    def check(self, study: StudySettings) -> None:
+        """Every program must have enough variable names."""
+        for index, steps in enumerate(self.rl_steps):
+            key = f"experiments.{self.name}.rl_steps.{index}.high"
+            require_variables(study.task, key, steps.high)
+
+    def spans(self) -> Sequence[Range]:
+        """Those of RL."""
+        return self.rl_steps
+
+    def members(self, grid: Grid) -> Iterator[Member]:
+        """Each model after SFT, and after RL on each prompt set."""
+        data = grid.study.data
+        prompts = tuple(Prompts.singles(data, steps) for steps in self.rl_steps)
+        evaluations = ("steps", "pass_at_k", "checkpoints")
+        for seed in grid.study.seeds:
+            for model in self.models:
+                mix = SftData.singles(data, BACKWARD_SHARE[model])
+                branch = Branch(model, mix, prompts, self.overrides, evaluations=evaluations)
+                yield from grid.grow(branch, seed)
+
+    def collections(self, members: list[Member]) -> dict[str, list[Member]]:
+        """FB's hardest RL of the first seeds, so that the figure `selection` can appear early."""
+        hardest = rl_stage(self.rl_steps[-1])
+        runs = [member for member in members if (member.model, member.stage) == ("FB", hardest)]
+        return {_first(n): runs[:n] for n in range(1, len(runs) + 1)}
+
+    def tables(self, study: StudySettings) -> dict[str, Product[Table]]:
+        """Table 1 of the paper, and the models after SFT."""
+        return {
+            "table1": Product("pass@1 after SFT and RL, by problem type", selection.table1),
+            "sft": Product(
+                "The models after SFT, on problems as long as those of SFT",
+                selection.sft_table,
+                sft=True,
+            ),
+        }
+
+    def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
+        """Selection first, in versions of the first seeds too."""
+        return {
+            **self._selection(study),
+            "routing": Product("Strategies of FB by problem type", selection.draw_routing),
+            "dynamics": Product(
+                "Accuracy and share of the fitting strategy during RL",
+                partial(improvement.draw_dynamics, models=self.models, spans=self.rl_steps),
+                ("checkpoints",) if study.rl.scored_steps else (),
+                training=self.name,
+            ),
+            "time_scales": Product(
+                "FB: selection is fast, improvement slow",
+                improvement.draw_time_scales,
+                (),
+                training=self.name,
+            ),
+            "accuracy": Product("Accuracy after SFT and RL, by problem type", selection.accuracy),
+            "steps": Product("Accuracy by number of steps", improvement.draw_steps),
+            "pass_at_k": Product("pass@k before and after RL", pass_at_k.draw, ("pass_at_k",)),
+        }
+
+    def _selection(self, study: StudySettings) -> dict[str, Product[Figure]]:
+        if "FB" not in self.models:
+            return {}
+        drawn = {
+            n: Product(
+                "Strategy selection: FB during RL", selection.draw_selection, (), training=_first(n)
+            )
+            for n in range(1, len(study.seeds) + 1)
+        }
+        everything = drawn.pop(len(study.seeds))
+        early = {f"selection-{_first(n)}": product for n, product in drawn.items()}
+        return {**early, "selection": everything}
+
+    def claims(self) -> Measured:
+        """C1 to C6."""
+        parts = {
+            "C1": ClaimPart(selection.measure, ("tables/table1", "tables/sft", "figures/accuracy")),
+            "C2": ClaimPart(selection.measure_routing, ("figures/routing",)),
+            "C3": ClaimPart(
+                improvement.measure, ("tables/table1", "figures/steps", "figures/dynamics")
+            ),
+            "C4": ClaimPart(improvement.measure_time_scales, ("figures/time_scales",)),
+            "C5": ClaimPart(pass_at_k.measure, ("figures/pass_at_k",)),
+            "C6": ClaimPart(
+                selection.measure_no_new_strategy,
+                ("tables/table1", "figures/accuracy", "figures/pass_at_k"),
+            ),
+        }
+        return Measured(parts, ("steps", "pass_at_k"), training=self.name)
+
+
+def _first(n: int) -> str:
+    """The collection of the first n seeds."""
+    return f"first-{n}"

@@ -1,0 +1,26 @@
+"""Learning curves as the figures of the main experiment draw them."""
+
+from matplotlib.axes import Axes
+
+from workflow_scripts.evaluate.curves import WINDOW, Curves
+from workflow_scripts.report import style
+
+# The curves' attribute, the same measure on validation, axis label.
+MEASURES = (
+    ("accuracy", "pass@1", style.ACCURACY),
+    ("fitting", "share_fitting", "share of the fitting\nstrategy (fraction)"),
+)
+
+
+def measured_on(curves: list[Curves]) -> str:
+    """What the curves were measured on, for a footer."""
+    rollouts = sum(each.n_rollouts for each in curves)
+    seeds = max((each.n_seeds for each in curves), default=0)
+    plural = "" if seeds == 1 else "s"
+    return f"{WINDOW}-step moving means of {rollouts:,} training rollouts, {seeds} seed{plural}"
+
+
+def label_steps(panel: Axes) -> None:
+    """Label the axis of RL steps."""
+    panel.set_xlabel("RL step")
+    panel.xaxis.get_major_locator().set_params(integer=True)

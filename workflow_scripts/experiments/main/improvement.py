@@ -1,0 +1,206 @@
+"""Strategy improvement: RL on harder problems extends a strategy to them. C3 and C4."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from workflow_scripts.evaluate.curves import (
+    RISE,
+    fraction_of_rise,
+    moving_mean,
+)
+from workflow_scripts.evaluate.curves import (
+    measure_time_scales as time_scales_of,
+)
+from workflow_scripts.evaluate.metrics import ALL_TYPES, Selection
+from workflow_scripts.experiments.main.curves import MEASURES, label_steps, measured_on
+from workflow_scripts.experiments.main.selection import RISES, known
+from workflow_scripts.report import style
+from workflow_scripts.report.accuracy import draw_by_steps
+from workflow_scripts.report.criteria import MARGIN, Criterion
+from workflow_scripts.report.inputs import FITTING_TYPE, SFT, Inputs, rl_stage
+from workflow_scripts.report.paper import IMPROVEMENT_STEPS, SELECTION_STEPS
+from workflow_scripts.report.quantities import NOT_MEASURED, Ask, Quantity
+from workflow_scripts.settings.strategies import ModelName
+from workflow_scripts.settings.values import Range
+
+NO_GAIN = Criterion("a change within 5 points is none", high=MARGIN)
+SELECTION_STEP = Criterion('the paper\'s "within about 40 steps"', high=SELECTION_STEPS.value)
+IMPROVEMENT_STEP = Criterion(
+    'the paper\'s "over hundreds of steps", at least one hundred', low=IMPROVEMENT_STEPS
+)
+TIME_RATIO = Criterion(
+    "at least one hundred steps against 40", low=IMPROVEMENT_STEPS / SELECTION_STEPS.value
+)
+
+# ---- figures -----------------------------------------------------------------------------------
+
+
+def _draw_scored(
+    panel: Axes, inputs: Inputs[Any], model: str, steps: Range, measure: str, shift: float
+) -> None:
+    """The scored checkpoints of a model, on validation problems as long as its prompts.
+
+    Points are shifted by some RL steps: those of models at one level would hide each other.
+    """
+    stage = rl_stage(steps)
+    where = {"model": model, "stage": stage, "evaluation": "checkpoints"}
+    checkpoints = sorted(inputs.scores.unique("checkpoint", **where))
+    groups = [
+        inputs.scores.group(model, stage, evaluation="checkpoints", checkpoint=checkpoint)
+        for checkpoint in checkpoints
+    ]
+    estimates = [group.estimate(measure, Selection(steps=steps)) for group in groups]
+    color, marker, _ = style.MODELS[model]
+    look = {"color": color, "marker": marker, "mfc": "white", "linestyle": "none"}
+    style.draw_estimates(panel, np.array(checkpoints) + shift, estimates, **look)
+
+
+def draw_dynamics(inputs: Inputs[Any], models: list[ModelName], spans: list[Range]) -> Figure:
+    """A row per measure, a column per RL prompt set, a line per model."""
+    figure, axes = style.new_figure(4.2, len(MEASURES), len(spans), sharex=True, sharey=True)
+    drawn = []
+    for column, steps in zip(axes.T, spans, strict=True):
+        for index, model in enumerate(models):
+            curves = inputs.curves(model, rl_stage(steps))
+            if curves is None:
+                continue
+            drawn.append(curves)
+            color, _, line = style.MODELS[model]
+            for panel, (attribute, measure, _) in zip(column, MEASURES, strict=True):
+                band = curves.band(moving_mean(*getattr(curves, attribute)))
+                style.draw_band(panel, curves.steps, band, color=color, linestyle=line)
+                if inputs.measured.scores is not None:
+                    shift = 0.02 * curves.steps[-1] * (index - (len(models) - 1) / 2)
+                    _draw_scored(panel, inputs, model, steps, measure, shift)
+        column[0].set_title(f"{rl_stage(steps)}, on {steps} steps")
+        label_steps(column[-1])
+    for row, (_, _, label) in zip(axes, MEASURES, strict=True):
+        row[0].set_ylabel(label)
+        for panel in row:
+            style.fraction_axis(panel)
+    handles = [style.handle(model, **style.line_style(style.MODELS[model])) for model in models]
+    for each in handles:
+        each.set_markerfacecolor("white")
+    style.legend_above(figure, handles)
+    footer = f"lines: {measured_on(drawn)}"
+    if inputs.measured.scores is not None:
+        footer += "; points: validation, same lengths"
+    style.add_footer(figure, inputs, footer)
+    return figure
+
+
+def draw_time_scales(inputs: Inputs[Any]) -> Figure:
+    """FB: each curve as a fraction of its own rise, and the step at which 90 % of it is made."""
+    figure, ((panel,),) = style.new_figure(3.0, 1, 1)
+    curves = inputs.curves("FB", rl_stage(inputs.hardest))
+    label_steps(panel)
+    panel.set_ylabel("fraction of the rise made")
+    panel.set_ylim(-0.25, 1.25)
+    panel.axhline(RISE, color="0.5", linewidth=0.8, linestyle=":")
+    if curves is None:
+        style.add_footer(figure, inputs, "FB was not trained")
+        return figure
+    scales = time_scales_of(curves)
+    looks = (
+        ("selection: share of the fitting strategy", curves.fitting, scales.selection),
+        (
+            "improvement: accuracy given that strategy",
+            curves.accuracy_given_fitting,
+            scales.improvement,
+        ),
+    )
+    for (label, sums, risen), look in zip(looks, (style.FAST, style.SLOW), strict=True):
+        color, marker, line = look
+        band = curves.band(fraction_of_rise(*sums))
+        if np.isfinite(risen.value):
+            label += f", 90 % at step {risen.value:.0f}"
+            style.draw_band(panel, curves.steps, band, color=color, linestyle=line)
+            bars = [[risen.value - risen.ci_low], [risen.ci_high - risen.value]]
+            panel.errorbar(risen.value, RISE, xerr=bars, color=color, marker=marker, markersize=6)
+        panel.plot(curves.steps, band[0], color=color, linestyle=line, label=label)
+    if np.isfinite(scales.ratio.value):
+        low, high = scales.ratio.ci_low, scales.ratio.ci_high
+        panel.set_title(
+            f"FB, improvement / selection: {scales.ratio.value:.1f} [{low:.1f}, {high:.1f}]"
+        )
+    panel.legend(loc="lower right")
+    style.add_footer(figure, inputs, measured_on([curves]))
+    return figure
+
+
+def draw_steps(inputs: Inputs[Any]) -> Figure:
+    """Accuracy by number of steps."""
+    return draw_by_steps(inputs, ("steps",))
+
+
+# ---- claims ------------------------------------------------------------------------------------
+
+
+def _known_change(model: str, stage: str, before: str, type: str = ALL_TYPES) -> float | None:
+    after_value, before_value = known(model, stage, type), known(model, before, type)
+    if after_value is None or before_value is None:
+        return None
+    return round(after_value - before_value, 3)
+
+
+def measure(inputs: Inputs[Any]) -> list[Quantity]:
+    """C3: RL at the difficulty of SFT brings F and B no gain on longer problems, harder RL does."""
+    steps = inputs.hardest
+    same, harder = rl_stage(inputs.study.data.sft_steps), rl_stage(steps)
+    find, quantities = inputs.scores.find, []
+    for model, type in FITTING_TYPE.items():
+        for stage, before, criterion in (
+            (same, SFT, NO_GAIN),
+            (harder, SFT, RISES),
+            (harder, same, RISES),
+        ):
+            ask = Ask(
+                f"{model}, {type}, {steps} steps: pass@1 after {stage} less after {before}",
+                criterion,
+                Selection(type, steps),
+                _known_change(model, stage, before, type),
+            )
+            quantities.append(ask.change(find(model, stage), find(model, before)))
+    given = "accuracy given the fitting strategy"
+    for name, stage, before, measure, criterion in (
+        ("share of the fitting strategy", same, SFT, "share_fitting", RISES),
+        (given, same, SFT, "accuracy_given_fitting", NO_GAIN),
+        (given, harder, SFT, "accuracy_given_fitting", RISES),
+        ("pass@1", harder, same, "pass@1", RISES),
+    ):
+        ask = Ask(
+            f"FB, both types, {steps} steps: {name} after {stage} less after {before}",
+            criterion,
+            Selection(steps=steps),
+            _known_change("FB", stage, before) if measure == "pass@1" else None,
+        )
+        quantities.append(ask.change(find("FB", stage), find("FB", before), measure))
+    return quantities
+
+
+def measure_time_scales(inputs: Inputs[Any]) -> list[Quantity]:
+    """C4: selection takes about 40 RL steps, improvement hundreds."""
+    curves = inputs.curves("FB", rl_stage(inputs.hardest))
+    scales = time_scales_of(curves) if curves else None
+    rise = "RL step at which FB's {} has made 90 % of its rise ({})"
+    return [
+        Quantity(
+            rise.format("share of the fitting strategy", "selection"),
+            SELECTION_STEP,
+            scales.selection if scales else NOT_MEASURED,
+            SELECTION_STEPS.value,
+        ),
+        Quantity(
+            rise.format("accuracy given that strategy", "improvement"),
+            IMPROVEMENT_STEP,
+            scales.improvement if scales else NOT_MEASURED,
+        ),
+        Quantity(
+            "steps of improvement / steps of selection",
+            TIME_RATIO,
+            scales.ratio if scales else NOT_MEASURED,
+        ),
+    ]

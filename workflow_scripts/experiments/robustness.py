@@ -1,0 +1,348 @@
+"""Robustness: do the main results hold with one setting changed at a time?
+
+python -m workflow_scripts.experiments.robustness PLAN
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Annotated, Any, ClassVar, Self
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from pydantic import model_validator
+
+from workflow_scripts.common.jobs import run_stage
+from workflow_scripts.evaluate.metrics import ALL_TYPES, Selection
+from workflow_scripts.evaluate.statistics import Estimate, interval, ratio
+from workflow_scripts.experiments.experiment import (
+    Change,
+    ClaimPart,
+    Experiment,
+    Measured,
+    Product,
+    require_run_key,
+)
+from workflow_scripts.experiments.runs import Branch, Changes, Grid, Member, SftData, value_of
+from workflow_scripts.report import paper, style
+from workflow_scripts.report.criteria import MARGIN, NEAR_PERFECT, Criterion
+from workflow_scripts.report.inputs import SFT, Inputs, rl_stage
+from workflow_scripts.report.quantities import Ask, Quantity
+from workflow_scripts.report.tables import (
+    CROSS_ENTROPY,
+    MIX_NOTE,
+    Table,
+    accuracy_and_fitting,
+    table_row,
+)
+from workflow_scripts.settings.strategies import BACKWARD_SHARE, ModelName
+from workflow_scripts.settings.study import StudySettings
+from workflow_scripts.settings.values import Distinct, Range, Seed
+
+DEFAULT = "default"  # the condition in which nothing is changed
+_LEARNING_RATE = "rl.learning_rate"
+
+_ROBUST_GAPS = [
+    paper.ROBUSTNESS["FB", condition].value
+    - max(paper.ROBUSTNESS["F", condition].value, paper.ROBUSTNESS["B", condition].value)
+    for condition in (DEFAULT, "rl.kl_coefficient=0.1", "rl.group_size=16")
+]
+ROBUST_GAP = Criterion(
+    f"half of the smallest gap of the paper's variants, {min(_ROBUST_GAPS):.2f}",
+    low=min(_ROBUST_GAPS) / 2,
+)
+UNSTABLE = Criterion(
+    "unstable in the paper at 5 times its own learning rate: below the default by over 5 points",
+    high=-MARGIN,
+)
+SAME_LOSS = Criterion(
+    "the paper's cross-entropies differ by up to 1 %; within 10 % is the same", low=0.9, high=1.1
+)
+
+
+class Robustness(Experiment):
+    """One setting of SFT or RL changed at a time; the paper's models after the hardest RL."""
+
+    name: ClassVar[str] = "robustness"
+
+    axes: dict[str, Annotated[list[Any], Distinct]]
+    """Settings by dotted key, and the values that they take besides the study's own."""
+    single_strategy_seeds: Annotated[list[Seed], Distinct]
+    """The seeds on which F and B are run as well; FB is run on all."""
+
+    @model_validator(mode="after")
+    def _axes_change_runs_alone(self) -> Self:
+        for key in self.axes:
+            require_run_key("axes", key)
+        return self
+
+    def variants(self) -> Iterator[dict[str, Change]]:
+        """The overrides, and one value of one axis."""
+        for changes in super().variants():
+            yield changes
+            for key, values in self.axes.items():
+                for value in values:
+                    yield {**changes, key: Change(value, f"axes.{key}")}
+
+    def members(self, grid: Grid) -> Iterator[Member]:
+        """The default, then each value; a setting of SFT is judged after SFT, others after RL."""
+        for model in grid.main.models:
+            for seed in grid.study.seeds:
+                if model != "FB" and seed not in self.single_strategy_seeds:
+                    continue
+                yield from grid.grow(_branch(grid, model, self.overrides, DEFAULT), seed)
+                for key, values in self.axes.items():
+                    for value in values:
+                        changes = {**self.overrides, key: value}
+                        branch = _branch(grid, model, changes, _condition(key, value))
+                        yield from _judged(grid, branch, seed, is_of_sft(key))
+
+    def values(self, study: StudySettings, axis: str) -> list[tuple[Any, str]]:
+        """The values of an axis, the default among them, each with its condition."""
+        pairs = [(value, _condition(axis, value)) for value in self.axes[axis]]
+        pairs.append((self.default(study, axis), DEFAULT))
+        numeric = all(isinstance(value, int | float) for value, _ in pairs)
+        return sorted(pairs) if numeric else pairs
+
+    def default(self, study: StudySettings, axis: str) -> Any:
+        """The value of a setting in the runs that change nothing."""
+        return self.overrides.get(axis, value_of(study, axis))
+
+    def tables(self, study: StudySettings) -> dict[str, Product[Table]]:
+        """A table per axis."""
+        return {
+            f"{self.name}-{axis}": Product(
+                f"pass@1 with another value of {axis}", partial(_table, axis=axis), sft=True
+            )
+            for axis in self.axes
+        }
+
+    def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
+        """All axes."""
+        caption = "Accuracy with one setting changed at a time"
+        return {self.name: Product(caption, _figure, sft=True)}
+
+    def claims(self) -> Measured:
+        """A part of C9."""
+        return Measured({"C9": ClaimPart(_measure, ("figures/robustness",))}, sft=True)
+
+
+def is_of_sft(axis: str) -> bool:
+    """Whether a setting is one of SFT, which is judged after SFT."""
+    return axis.startswith("sft.")
+
+
+def _condition(axis: str, value: Any) -> str:
+    return f"{axis}={value}"
+
+
+def _branch(grid: Grid, model: ModelName, changes: Changes, condition: str) -> Branch:
+    data = SftData.singles(grid.study.data, BACKWARD_SHARE[model])
+    return Branch(model, data, (grid.hardest,), changes, condition)
+
+
+def _judged(grid: Grid, branch: Branch, seed: int, of_sft: bool) -> Iterator[Member]:
+    """The members of a branch that a changed setting is judged on."""
+    if of_sft:
+        return grid.grow(replace(branch, prompts=()), seed)
+    _, *after_rl = grid.grow(branch, seed)
+    return iter(after_rl)
+
+
+def _stage(inputs: Inputs[Robustness], axis: str) -> tuple[str, Range]:
+    """The stage after which an axis is judged, and the steps of the problems."""
+    if is_of_sft(axis):
+        return SFT, inputs.study.data.sft_steps
+    return rl_stage(inputs.hardest), inputs.hardest
+
+
+def _values(inputs: Inputs[Robustness], axis: str) -> list[tuple[Any, str]]:
+    return inputs.experiment.values(inputs.study, axis)
+
+
+def _multiple_of_default(inputs: Inputs[Robustness], axis: str, value: Any) -> float | None:
+    """How many times the default a value is; None if it is not a number."""
+    default = inputs.experiment.default(inputs.study, axis)
+    numeric = all(isinstance(number, int | float) for number in (value, default))
+    return round(value / default, 6) if numeric and default else None
+
+
+def _known_cross_entropy(
+    inputs: Inputs[Robustness], model: str, axis: str, value: Any
+) -> paper.Known | None:
+    multiple = _multiple_of_default(inputs, axis, value)
+    return None if multiple is None else paper.CROSS_ENTROPY.get((model, multiple))
+
+
+def _seeds_note(inputs: Inputs[Robustness]) -> str:
+    """Which seeds F and B have, where FB has all."""
+    seeds = inputs.experiment.single_strategy_seeds
+    return f"F and B: seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))} alone"
+
+
+# ---- tables ------------------------------------------------------------------------------------
+
+
+def _table(inputs: Inputs[Robustness], axis: str) -> Table:
+    """Accuracy and strategies by value, and the cross-entropy for a setting of SFT."""
+    (stage, steps), rows = _stage(inputs, axis), []
+    for model in inputs.models:
+        for value, condition in _values(inputs, axis):
+            group = inputs.scores.find(model, stage, condition)
+            if group is None:
+                continue
+            setting = f"{value} (default)" if condition == DEFAULT else str(value)
+            keys = {"model": model, "setting": setting}
+            for measure, estimate in accuracy_and_fitting(group, steps).items():
+                reported = stage != SFT and measure == f"pass@1, {ALL_TYPES}"
+                known = paper.ROBUSTNESS.get((model, condition)) if reported else None
+                rows.append(table_row({**keys, "measure": measure}, estimate, known))
+            measured = inputs.cross_entropy(model, condition) if stage == SFT else None
+            if measured:
+                known = _known_cross_entropy(inputs, model, axis, value)
+                rows.append(table_row({**keys, "measure": CROSS_ENTROPY}, measured[1], known))
+    same = "multiple of the default" if stage == SFT else "value of this setting"
+    notes = (
+        f"{axis} varies; after {stage}, validation problems of {steps} steps, fractions. "
+        f"{MIX_NOTE}",
+        f"The paper's value is that of its own default, or of the same {same}.",
+        f"{_seeds_note(inputs)}.",
+    )
+    return Table(pd.DataFrame(rows), ["model", "setting"], "measure", notes)
+
+
+# ---- figures -----------------------------------------------------------------------------------
+
+
+def _figure(inputs: Inputs[Robustness]) -> Figure:
+    """A panel per axis with the accuracy of each model, and the cross-entropy after SFT."""
+    axes_names = list(inputs.experiment.axes)
+    of_sft = [axis for axis in axes_names if is_of_sft(axis)]
+    n_panels = len(axes_names) + len(of_sft)
+    columns = min(3, n_panels)
+    rows = -(-n_panels // columns)
+    figure, grid = style.new_figure(0.9 + 1.9 * rows, rows, columns)
+    panels = list(grid.flat)
+    for unused in panels[n_panels:]:
+        unused.set_axis_off()
+    drawn = []
+    for panel, axis in zip(panels, axes_names, strict=False):
+        drawn += _draw_accuracy(panel, inputs, axis)
+    for panel, axis in zip(panels[len(axes_names) :], of_sft, strict=False):
+        _draw_cross_entropy(panel, inputs, axis)
+    handles = [
+        style.handle(model, **style.line_style(style.MODELS[model])) for model in inputs.models
+    ]
+    style.legend_above(figure, handles)
+    measured_on = f"validation: {style.describe(drawn)} ({_seeds_note(inputs)})"
+    style.add_footer(figure, inputs, f"bold: the study's own value; {measured_on}")
+    return figure
+
+
+def _label_axis(panel: Axes, inputs: Inputs[Robustness], axis: str) -> None:
+    pairs = _values(inputs, axis)
+    labels = [f"{value:g}" if isinstance(value, int | float) else str(value) for value, _ in pairs]
+    conditions = [condition for _, condition in pairs]
+    panel.set_xticks(range(len(labels)), labels)
+    panel.get_xticklabels()[conditions.index(DEFAULT)].set_weight("bold")
+    panel.set_xlim(-0.4, len(labels) - 0.6)
+    panel.set_xlabel(axis)
+
+
+def _draw_accuracy(panel: Axes, inputs: Inputs[Robustness], axis: str) -> list[Estimate]:
+    (stage, steps), drawn = _stage(inputs, axis), []
+    for model, offset in zip(
+        inputs.models, np.linspace(-0.08, 0.08, len(inputs.models)), strict=True
+    ):
+        points = [
+            (x + offset, group.estimate("pass@1", Selection(steps=steps)))
+            for x, (_, condition) in enumerate(_values(inputs, axis))
+            if (group := inputs.scores.find(model, stage, condition))
+        ]
+        if points:
+            x, estimates = zip(*points, strict=True)
+            style.draw_estimates(panel, x, list(estimates), **style.line_style(style.MODELS[model]))
+            drawn += estimates
+    panel.set_title(f"{stage}, {steps} steps")
+    panel.set_ylabel("accuracy (pass@1)")
+    style.fraction_axis(panel)
+    _label_axis(panel, inputs, axis)
+    return drawn
+
+
+def _draw_cross_entropy(panel: Axes, inputs: Inputs[Robustness], axis: str) -> None:
+    for model in inputs.models:
+        points = [
+            (x, measured[1])
+            for x, (_, condition) in enumerate(_values(inputs, axis))
+            if (measured := inputs.cross_entropy(model, condition))
+        ]
+        if points:
+            x, estimates = zip(*points, strict=True)
+            style.draw_estimates(panel, x, list(estimates), **style.line_style(style.MODELS[model]))
+    panel.set_title("SFT, cross-entropy")
+    panel.set_ylabel("nats per token")
+    panel.set_ylim(0, 1.3 * panel.get_ylim()[1])
+    _label_axis(panel, inputs, axis)
+
+
+# ---- claims ------------------------------------------------------------------------------------
+
+
+def _measure(inputs: Inputs[Robustness]) -> list[Quantity]:
+    """C9: each value of each setting but the default."""
+    return [
+        quantity
+        for axis in inputs.experiment.axes
+        for value, condition in _values(inputs, axis)
+        if condition != DEFAULT
+        for quantity in _measure_value(inputs, axis, value)
+    ]
+
+
+def _measure_value(inputs: Inputs[Robustness], axis: str, value: Any) -> list[Quantity]:
+    if is_of_sft(axis):
+        return [_same_loss(inputs, axis, value)]
+    condition, on = _condition(axis, value), Selection(steps=inputs.hardest)
+    stage, find = rl_stage(inputs.hardest), inputs.scores.find
+    name = f"{condition}: FB after {stage}, pass@1 on {inputs.hardest} steps, both types"
+    both, default = find("FB", stage, condition), inputs.experiment.default(inputs.study, axis)
+    known = {model: paper.ROBUSTNESS.get((model, condition)) for model in ("F", "B", "FB")}
+    values = {model: each.value for model, each in known.items() if each}
+    if axis == _LEARNING_RATE and value >= paper.UNSTABLE_LEARNING_RATE * default:
+        ask = Ask(f"{name}, less the default", UNSTABLE, on)
+        return [ask.change(both, find("FB", stage, DEFAULT))]
+    seeds = inputs.experiment.single_strategy_seeds
+    shared = tuple(seed for seed in inputs.study.seeds if seed in seeds)
+    groups = {model: find(model, stage, condition, seeds=shared) for model in ("F", "B", "FB")}
+    gap = None
+    if len(values) == len(known):
+        gap = round(values["FB"] - max(values["F"], values["B"]), 3)
+    above = f"{condition}: FB above the better of F and B"
+    return [
+        Ask(name, NEAR_PERFECT, on, values.get("FB")).level(both),
+        Ask(above, ROBUST_GAP, on, gap).gap(groups),
+    ]
+
+
+def _same_loss(inputs: Inputs[Robustness], axis: str, value: Any) -> Quantity:
+    condition = _condition(axis, value)
+    name = f"{condition}: FB's cross-entropy after SFT / that of the default"
+    changed = inputs.cross_entropy("FB", condition)
+    default = inputs.cross_entropy("FB", DEFAULT)
+    reported = _known_cross_entropy(inputs, "FB", axis, value)
+    known = None
+    if reported:
+        known = round(reported.value / paper.CROSS_ENTROPY["FB", 1.0].value, 3)
+    if changed is None or default is None:
+        return Quantity(name, SAME_LOSS, paper=known)
+    (changed_vector, estimate), (default_vector, _) = changed, default
+    bounds = interval(ratio(changed_vector, default_vector), inputs.study.statistics.confidence)
+    counts = (estimate.n_problems, estimate.n_seeds, estimate.n_samples)
+    return Quantity(name, SAME_LOSS, Estimate(*bounds, *counts), known)
+
+
+if __name__ == "__main__":
+    run_stage(__doc__)
