@@ -11,10 +11,11 @@ from pathlib import Path
 
 from workflow_scripts.common.errors import StudyError
 
-PACKAGE = Path(__file__).parent
+PACKAGE = Path(__file__).parents[1]
 # Modules of the project that cannot change a result; what they import does not count either. The
 # tests of equal bits would notice if one did.
 _WITHOUT_EFFECT = {
+    "workflow_scripts.common.errors",  # how a fault is told
     "workflow_scripts.common.files",  # how files are written whole, and hashed
     "workflow_scripts.common.jobs",  # how a stage is called
     "workflow_scripts.common.lock",  # who may work
