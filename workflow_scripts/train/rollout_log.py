@@ -11,15 +11,14 @@ from workflow_scripts.task.text import count_words
 
 KEYS = ("step", "type", "steps", "parts", "strategy")
 COUNTS = ("n", "correct", "complete", "words")
+Cell = tuple[int, str, int, int, str]  # a value of each of KEYS
 
 
 class RolloutLog:
     """Sums rollouts by RL step, problem type, steps, parts and strategy."""
 
     def __init__(self) -> None:
-        self.cells: dict[tuple[int, str, int, int, str], list[int]] = defaultdict(
-            lambda: [0] * len(COUNTS)
-        )
+        self.cells: dict[Cell, list[int]] = defaultdict(lambda: [0] * len(COUNTS))
 
     def add(
         self, step: int, problem: Problem, response: str, complete: bool, reward: float

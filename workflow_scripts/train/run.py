@@ -136,7 +136,7 @@ class WeightGuard:
         self.frozen = _weights_hash(self.models, trainable=False)
 
     def check(self, must_move: bool = True) -> None:
-        """Raise StudyError if frozen weights have moved, or trainable ones that must move have not."""
+        """Raise StudyError if frozen weights moved, or if trainable ones must move and did not."""
         if must_move and _weights_hash(self.models, trainable=True) == self.trainable:
             raise StudyError("training ended with the weights it began with")
         if _weights_hash(self.models, trainable=False) != self.frozen:
