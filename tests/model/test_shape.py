@@ -7,8 +7,7 @@ from tests.conftest import ROOT, load_tier
 from workflow_scripts.model.shape import HUB, Shape, read_shape
 from workflow_scripts.model.store import add_lora, create_base_model, make_config
 from workflow_scripts.model.tokenizer import make_tokenizer
-
-# TMP from workflow_scripts.plan.study import Study
+from workflow_scripts.plan.study import Study
 from workflow_scripts.settings.model import Lora
 
 TINY = Shape(32, 2, 4, 2, 48, 118)
