@@ -13,19 +13,19 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_token
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
 from workflow_scripts.task.datasets import draw_sft
+from workflow_scripts.task.mixes import SolvedSingles
+from workflow_scripts.task.task import Task
 from workflow_scripts.train.sft import tokenize_examples
 
-TASK = {
-    "field_size": 11,
-    "n_variables": 18,
-    "field_map": "prompt",
-    "text": "natural",
-    "response_words": 120,
-    "asks": "last",
-}
-RECORDS = draw_sft(
-    TASK, {"steps": [2, 3, 4, 5], "backward_share": 0.5}, 400, seed=1000, taken=set()
+TASK = Task(
+    field_size=11,
+    n_variables=18,
+    field_map="prompt",
+    text="natural",
+    response_words=120,
+    asks="last",
 )
+EXAMPLES = draw_sft(TASK, SolvedSingles(0.5, (2, 3, 4, 5)), 400, seed=1000, taken=set())
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 SYSTEM = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
 # As Qwen2.5's without tools.
@@ -91,7 +91,7 @@ def make_model(tokenizer: PreTrainedTokenizerFast) -> Qwen2ForCausalLM:
 
 def teach(model, tokenizer, steps: int) -> None:
     """A few steps of plain training, so that responses end in some answer."""
-    examples = tokenize_examples(RECORDS, tokenizer)
+    examples = tokenize_examples(EXAMPLES, tokenizer)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     rng = Random(0)
     for _ in range(steps):
@@ -128,7 +128,7 @@ def save_as_the_hub_does(model, tokenizer, folder: Path) -> None:
 
 def make_standin(folder: Path, steps: int) -> Path:
     tokenizer = make_tokenizer(
-        [record[key] for record in RECORDS for key in ("prompt", "response")]
+        [example[key] for example in EXAMPLES for key in ("prompt", "response")]
     )
     model = make_model(tokenizer)
     teach(model, tokenizer, steps)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workflow_scripts import provenance
+from workflow_scripts.common import provenance
 
 
 def clear_caches():

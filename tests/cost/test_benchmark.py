@@ -2,12 +2,12 @@
 
 import re
 
-from tests.train.conftest import RL, model_settings
+from tests.train.conftest import rl_settings
 from workflow_scripts.cost.benchmark import compare
 
 
 def test_the_page_has_seconds_and_ratios_of_rollouts_and_steps(tiny):
-    settings = {"model": model_settings("full"), "rl": {**RL, "kl_coefficient": 0.0}}
+    settings = rl_settings("full", kl_coefficient=0.0)
     text = compare(settings, tiny.base, tiny.base, tiny.prompts, tiny.folder / "page.md")
     rows = re.findall(r"\| (.*, after \w+) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \|", text)
     timed = ("rollouts, after SFT", "whole RL step, after SFT")

@@ -4,13 +4,15 @@ import pandas as pd
 import pytest
 import torch
 
-from tests.standin import RECORDS
+from tests.model.conftest import CPU
+from tests.standin import EXAMPLES
 from workflow_scripts.evaluate.sample import sample_model
-from workflow_scripts.model.generate import generate
+from workflow_scripts.model.generate import SamplingParameters, generate
 from workflow_scripts.model.store import load_tokenizer
 from workflow_scripts.model.tokenizer import encode, user_turn
+from workflow_scripts.settings.sampling import Decoding, SamplingSettings
 
-SAMPLING = {"temperature": 0.7, "batch_size": 12, "seed": 0}
+DECODING = Decoding(temperature=0.7, batch_size=12, seed=0)
 N_SAMPLES, LIMIT = 3, 10
 
 
@@ -22,9 +24,10 @@ def policy(chat_model):
 
 
 def sample(policy, stream="run steps step 0", **changes) -> pd.DataFrame:
-    records = RECORDS[:10]  # batches of 4, 4 and 2 problems
-    sampling = {**SAMPLING, **changes}
-    return pd.DataFrame(sample_model(*policy, records, N_SAMPLES, sampling, LIMIT, stream))
+    problems = EXAMPLES[:10]  # batches of 4, 4 and 2 problems
+    decoding = DECODING.model_copy(update=changes)
+    settings = SamplingSettings(model=CPU, sampling=decoding, max_new_tokens=LIMIT)
+    return pd.DataFrame(sample_model(*policy, problems, N_SAMPLES, settings, stream))
 
 
 @pytest.mark.parametrize("batch", [0, 1, 2])
@@ -33,15 +36,13 @@ def test_a_recorded_batch_can_be_sampled_again(policy, batch):
     recorded = sample(policy)
     seed = recorded["seed"].unique()[batch]
     rows = recorded[recorded["seed"] == seed]
-    prompts = {record["id"]: record["prompt"] for record in RECORDS}
+    prompts = {row["id"]: row["prompt"] for row in EXAMPLES}
     turns = [user_turn(tokenizer, prompts[problem]) for problem in rows["problem"].unique()]
     again = generate(
         model,
         encode(tokenizer, turns),
         N_SAMPLES,
-        LIMIT,
-        {tokenizer.eos_token_id},
-        SAMPLING["temperature"],
+        SamplingParameters(LIMIT, frozenset({tokenizer.eos_token_id}), DECODING.temperature),
         torch.Generator().manual_seed(int(seed)),
     )
     assert len(turns) == (4, 4, 2)[batch]

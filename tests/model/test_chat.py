@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.standin import RECORDS, SYSTEM
+from tests.standin import EXAMPLES, SYSTEM
 from workflow_scripts.model.store import load_tokenizer, save_model
 from workflow_scripts.model.tokenizer import encode, user_turn
 from workflow_scripts.task.text import NATURAL, count_words
@@ -16,7 +16,7 @@ def chat(chat_model):
 
 
 def test_a_prompt_is_the_turn_of_a_user_and_the_response_the_turn_of_the_model(chat):
-    prompt = RECORDS[0]["prompt"]
+    prompt = EXAMPLES[0]["prompt"]
     assert user_turn(chat, prompt) == (
         f"<|im_start|>system\n{SYSTEM}<|im_end|>\n"
         f"<|im_start|>user\n{prompt.strip()}<|im_end|>\n"
@@ -30,7 +30,7 @@ def test_a_tokenizer_without_a_chat_template_gets_the_prompt_as_it_is(tokenizer)
 
 def test_special_tokens_are_one_token_each_and_none_is_added(chat):
     start, end = chat.convert_tokens_to_ids(["<|im_start|>", "<|im_end|>"])
-    for example in tokenize_examples(RECORDS[:20], chat):
+    for example in tokenize_examples(EXAMPLES[:20], chat):
         ids = example["input_ids"]
         assert ids.count(start) == 3, "system, user, model"
         assert ids.count(end) == 3
@@ -44,10 +44,10 @@ def test_special_tokens_are_one_token_each_and_none_is_added(chat):
 
 
 def test_text_passes_through_the_tokenizer_as_it_is(chat):
-    for record in RECORDS:
+    for example in EXAMPLES:
         for ids, text in zip(
-            encode(chat, [record["prompt"], record["response"]]),
-            (record["prompt"], record["response"]),
+            encode(chat, [example["prompt"], example["response"]]),
+            (example["prompt"], example["response"]),
             strict=True,
         ):
             assert chat.decode(ids, skip_special_tokens=True) == text
@@ -55,8 +55,8 @@ def test_text_passes_through_the_tokenizer_as_it_is(chat):
 
 def test_all_stages_give_a_model_the_same_tokens_for_a_prompt(chat):
     """RL hands text to TRL, which hands it back to be sampled from; SFT and sampling do not."""
-    in_rl = encode(chat, list(prompt_dataset(RECORDS[:20], chat)["prompt"]))
-    in_sft = [example["input_ids"] for example in tokenize_examples(RECORDS[:20], chat)]
+    in_rl = encode(chat, list(prompt_dataset(EXAMPLES[:20], chat)["prompt"]))
+    in_sft = [example["input_ids"] for example in tokenize_examples(EXAMPLES[:20], chat)]
     for prompt, whole in zip(in_rl, in_sft, strict=True):
         assert whole[: len(prompt)] == prompt
 
@@ -68,12 +68,12 @@ def test_the_template_and_the_tokens_outlast_being_saved_with_a_trained_model(
     again = load_tokenizer(tmp_path / "trained")
     assert again.chat_template == chat.chat_template
     assert (again.eos_token, again.pad_token) == (chat.eos_token, chat.pad_token)
-    texts = [user_turn(chat, record["prompt"]) for record in RECORDS[:20]]
+    texts = [user_turn(chat, example["prompt"]) for example in EXAMPLES[:20]]
     assert encode(again, texts) == encode(chat, texts)
 
 
 def test_a_word_of_the_natural_form_has_no_more_tokens_than_the_plan_reckons_with(chat):
     """The stand-in's pieces are Qwen's: digits and signs stand alone."""
-    responses = [record["response"] for record in RECORDS]
+    responses = [example["response"] for example in EXAMPLES]
     for response, ids in zip(responses, encode(chat, responses), strict=True):
         assert len(ids) <= NATURAL.tokens_per_word * count_words(response)

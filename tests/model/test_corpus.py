@@ -7,20 +7,20 @@ from random import Random
 
 import pytest
 
-from workflow_scripts.model.corpus import draw_document
+from tests.model.conftest import ALL_KINDS, NO_KIND
+from workflow_scripts.model.corpus import Document, draw_document
 from workflow_scripts.model.tokenizer import encode, make_tokenizer
 from workflow_scripts.task import text
 from workflow_scripts.task.field import make_field
+from workflow_scripts.task.task import BaseTask
 from workflow_scripts.task.text import parse_worked_lines
 
-KINDS = ("facts", "comparisons", "lines", "lists", "walks", "checks", "links")
-SHARES = dict.fromkeys(KINDS, 1 / len(KINDS))
 
-
-def documents(p: int, n: int, shares=None, asks="last"):
-    rng = Random(7)
-    task = {"field_size": p, "n_variables": 18, "asks": asks}
-    return [draw_document(rng, task, 16, shares or SHARES) for _ in range(n)]
+def documents(p: int, n: int, kind: str | None = None, asks="last") -> list[Document]:
+    """Documents of one kind, or of all kinds."""
+    shares = NO_KIND.model_copy(update={kind: 1.0}) if kind else ALL_KINDS
+    rng, task = Random(7), BaseTask(p, 18, asks)
+    return [draw_document(rng, task, 16, shares) for _ in range(n)]
 
 
 @pytest.mark.parametrize("p", [2, 11, 13])
@@ -62,7 +62,7 @@ def test_every_fact_and_every_worked_line_is_right():
 
 def test_comparisons_say_whether_two_values_are_the_same():
     verdicts = Counter()
-    for document in documents(11, 100, {"comparisons": 1.0}):
+    for document in documents(11, 100, "comparisons"):
         for (pair, _), (verdict, learnt) in zip(document[::2], document[1::2], strict=True):
             one, other = pair.split()
             assert learnt
@@ -73,7 +73,7 @@ def test_comparisons_say_whether_two_values_are_the_same():
 
 def test_lists_follow_the_program_between_two_variables_both_ways():
     directions = Counter()
-    for document in documents(11, 500, {"lists": 1.0}):
+    for document in documents(11, 500, "lists"):
         (prompt, _), (listed, _) = document
         *program, request = prompt.splitlines()
         one, other = re.fullmatch(r"x([0-9]+) = _ ; x([0-9]+) [?]", request).groups()
@@ -95,7 +95,7 @@ def test_lists_follow_the_program_between_two_variables_both_ways():
 @pytest.mark.parametrize("asks", ["last", "any"])
 def test_walks_cover_one_part_of_a_composition_from_its_known_variable(asks):
     others_follow = 0
-    for document in documents(11, 300, {"walks": 1.0}, asks):
+    for document in documents(11, 300, "walks", asks):
         *given, (listed, _) = document
         clauses = given[0][0].splitlines()[-1].split(" ; ")
         assert len(clauses) > 2, "one part would tell the direction of a problem"
@@ -117,7 +117,7 @@ def test_walks_cover_one_part_of_a_composition_from_its_known_variable(asks):
 
 def test_checks_compare_the_result_of_a_line_with_the_value_that_is_known():
     n_right = 0
-    for document in documents(11, 300, {"checks": 1.0}):
+    for document in documents(11, 300, "checks"):
         (prompt, _), *checks = document
         known, value = re.search(r"(x[0-9]+) = (e[0-9]+) ; x[0-9]+ [?]", prompt).groups()
         for (worked, _), (check, learnt) in zip(checks[::2], checks[1::2], strict=True):
@@ -132,7 +132,7 @@ def test_checks_compare_the_result_of_a_line_with_the_value_that_is_known():
 @pytest.mark.parametrize("asks", ["last", "any"])
 def test_links_hand_a_result_to_the_part_that_asks_for_it_or_answer(asks):
     n_answers = 0
-    for document in documents(11, 300, {"links": 1.0}, asks):
+    for document in documents(11, 300, "links", asks):
         (prompt, _), *links = document
         clauses = prompt.splitlines()[-1].split(" ; ")
         next_part = {c.split(" = ")[1]: c.split(" = ")[0] for c in clauses[1:-1]}

@@ -12,8 +12,10 @@ from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import read_json, sha256
 from workflow_scripts.model.fetch import fetch
 from workflow_scripts.model.store import MANIFEST, create_base_model, save_model, verify_model
+from workflow_scripts.settings.model import Hub
 
-HUB = {"repository": "a/b", "revision": "0" * 40}
+SOURCE = {"repository": "a/b", "revision": "0" * 40}
+HUB = Hub(**SOURCE)
 
 
 @pytest.fixture
@@ -27,7 +29,7 @@ def source(tokenizer, tmp_path):
 
 def fetched(source, tmp_path):
     manifest = tmp_path / "hub/model" / MANIFEST
-    fetch({**HUB, "folder": str(source)}, manifest)
+    fetch(HUB.model_copy(update={"folder": str(source)}), manifest)
     return manifest
 
 
@@ -87,7 +89,7 @@ def test_the_hub_is_asked_for_the_pinned_revision_by_this_program_alone(
     source, tmp_path, monkeypatch
 ):
     def snapshot_download(repository, revision, local_dir, allow_patterns):
-        assert (repository, revision) == (HUB["repository"], HUB["revision"])
+        assert (repository, revision) == (HUB.repository, HUB.revision)
         assert os.environ["HF_HUB_OFFLINE"] == "0"
         shutil.copytree(source, local_dir, ignore=shutil.ignore_patterns("*.bin"))
         (local_dir / ".cache").mkdir()
@@ -96,6 +98,6 @@ def test_the_hub_is_asked_for_the_pinned_revision_by_this_program_alone(
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
     manifest = tmp_path / "hub/model" / MANIFEST
-    fetch({**HUB, "folder": None}, manifest)
+    fetch(HUB, manifest)
     assert verify_model(manifest.parent)
-    assert read_json(manifest)["source"] == HUB
+    assert read_json(manifest)["source"] == SOURCE

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from workflow_scripts.model.generate import generate
+from workflow_scripts.model.generate import SamplingParameters, generate
 
 PROMPTS = [[5, 30, 31], [40], [22, 23, 24, 25, 26, 27, 28], [50, 51]]
 
@@ -11,9 +11,8 @@ PROMPTS = [[5, 30, 31], [40], [22, 23, 24, 25, 26, 27, 28], [50, 51]]
 def sample(model, seed=0, n_samples=3, max_new_tokens=12, end=frozenset({2}), **options):
     generator = torch.Generator().manual_seed(seed)
     options = {"temperature": 1.0, **options}
-    return generate(
-        model, PROMPTS, n_samples, max_new_tokens, set(end), generator=generator, **options
-    )
+    parameters = SamplingParameters(max_new_tokens, frozenset(end), **options)
+    return generate(model, PROMPTS, n_samples, parameters, generator)
 
 
 @torch.no_grad()

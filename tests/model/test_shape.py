@@ -8,6 +8,7 @@ from workflow_scripts.model.shape import HUB, Shape, read_shape
 from workflow_scripts.model.store import add_lora, create_base_model, make_config
 from workflow_scripts.model.tokenizer import make_tokenizer
 from workflow_scripts.plan.study import Study
+from workflow_scripts.settings.model import Lora
 
 TINY = Shape(32, 2, 4, 2, 48, 118)
 
@@ -26,7 +27,7 @@ def test_a_shipped_model_has_the_parameters_that_its_shape_tells():
 def test_an_adapter_has_the_parameters_that_the_shape_tells(modules):
     model = Qwen2ForCausalLM(make_config(TINY, make_tokenizer(11, 18)))
     assert TINY.parameters == n_trainable(model)
-    lora = {"r": 3, "alpha": 6, "dropout": 0.0, "target_modules": modules}
+    lora = Lora(r=3, alpha=6, dropout=0.0, target_modules=modules)
     assert TINY.adapter_parameters(3, modules) == n_trainable(add_lora(model, lora))
 
 
@@ -42,5 +43,5 @@ def test_the_shape_of_a_base_model_is_known_before_it_is_trained():
     assert 20e6 < study.base_shape(run).parameters < 100e6
     smoke = Study(load_tier("smoke"))
     (gf13,) = (run for name, run in smoke.sft_runs.items() if name.startswith("gf13-"))
-    made = create_base_model(smoke.settings.base.model_dump(), make_tokenizer(13, 18))
+    made = create_base_model(smoke.settings.base, make_tokenizer(13, 18))
     assert smoke.base_shape(gf13).parameters == n_trainable(made)

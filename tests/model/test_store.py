@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.model.conftest import BASE
+from tests.model.conftest import BASE, CPU, LORA
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.model.store import (
     MANIFEST,
@@ -16,7 +16,7 @@ from workflow_scripts.model.store import (
 )
 from workflow_scripts.model.tokenizer import encode
 
-LORA = {"r": 4, "alpha": 8, "dropout": 0.0, "target_modules": "all-linear"}
+BFLOAT16 = CPU.model_copy(update={"dtype": "bfloat16"})
 
 
 def logits(model):
@@ -26,7 +26,7 @@ def logits(model):
 
 def test_a_saved_model_loads_as_it_was(model, tokenizer, tmp_path):
     save_model(model, tokenizer, tmp_path / "model")
-    assert torch.equal(logits(load_model(tmp_path / "model", "cpu", "float32")), logits(model))
+    assert torch.equal(logits(load_model(tmp_path / "model", CPU)), logits(model))
 
 
 def test_a_saved_tokenizer_loads_as_it_was_also_when_saved_again(model, tokenizer, tmp_path):
@@ -51,17 +51,17 @@ def test_weights_are_safetensors(model, tokenizer, tmp_path):
 
 def test_an_adapter_is_saved_alone_and_loads_upon_its_base(model, tokenizer, tmp_path):
     save_model(model, tokenizer, tmp_path / "base")
-    base = load_model(tmp_path / "base", "cpu", "float32")
+    base = load_model(tmp_path / "base", CPU)
     adapted = add_lora(base, LORA)
     for name, parameter in adapted.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter)
     files = save_model(adapted, tokenizer, tmp_path / "adapter")
     assert "model.safetensors" not in files
-    frozen = load_model(tmp_path / "adapter", "cpu", "float32")
+    frozen = load_model(tmp_path / "adapter", CPU)
     assert torch.equal(logits(frozen), logits(adapted))
     assert not [p for p in frozen.parameters() if p.requires_grad]
-    trainable = load_model(tmp_path / "adapter", "cpu", "float32", trainable=True)
+    trainable = load_model(tmp_path / "adapter", CPU, trainable=True)
     names = [name for name, p in trainable.named_parameters() if p.requires_grad]
     assert names
     assert all("lora_" in name for name in names)
@@ -82,7 +82,7 @@ def test_a_damaged_model_is_refused_by_the_name_of_the_file(model, tokenizer, tm
     else:
         (folder / MANIFEST).unlink()
     with pytest.raises(StudyError) as error:
-        load_model(folder, "cpu", "float32")
+        load_model(folder, CPU)
     expected = folder / MANIFEST if damage == "no manifest" else weights
     assert str(expected) in str(error.value)
     assert "\n" not in str(error.value)
@@ -100,7 +100,7 @@ def test_the_seed_decides_the_weights(tokenizer):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU is here")
 def test_a_missing_gpu_is_one_clear_line():
     with pytest.raises(StudyError, match="no GPU is visible"):
-        prepare_torch("cuda", 1)
+        prepare_torch(CPU.model_copy(update={"device": "cuda"}))
 
 
 def test_weights_to_be_trained_are_float32_beside_a_bfloat16_model(model, tokenizer, tmp_path):
@@ -110,11 +110,11 @@ def test_weights_to_be_trained_are_float32_beside_a_bfloat16_model(model, tokeni
         return {p.dtype for p in loaded.parameters() if p.requires_grad == trainable}
 
     save_model(model, tokenizer, tmp_path / "base")
-    full = load_model(tmp_path / "base", "cpu", "bfloat16", trainable=True)
+    full = load_model(tmp_path / "base", BFLOAT16, trainable=True)
     assert types(full, trainable=True) == {torch.float32}
-    frozen = load_model(tmp_path / "base", "cpu", "bfloat16")
+    frozen = load_model(tmp_path / "base", BFLOAT16)
     save_model(add_lora(frozen, LORA), tokenizer, tmp_path / "adapter")
-    adapted = load_model(tmp_path / "adapter", "cpu", "bfloat16", trainable=True)
+    adapted = load_model(tmp_path / "adapter", BFLOAT16, trainable=True)
     assert types(adapted, trainable=True) == {torch.float32}
     assert types(adapted, trainable=False) == {torch.bfloat16}
     assert {m.config._attn_implementation for m in (full, adapted)} == {"sdpa"}

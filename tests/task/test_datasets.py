@@ -2,46 +2,58 @@
 
 import json
 from collections import Counter
+from dataclasses import asdict, replace
 from itertools import combinations
 
 import pytest
 from scipy.stats import chisquare
 
-from tests.conftest import TASK, run_stage
+from tests.conftest import run_stage
+from tests.task.conftest import TASK
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.task.datasets import (
+    Row,
     canonical_forms,
     draw_prompts,
     draw_sft,
     draw_validation,
     read_dataset,
+    read_task,
     solve_heldout,
     write_dataset,
+)
+from workflow_scripts.task.mixes import (
+    Compositions,
+    PromptSingles,
+    Singles,
+    SolvedSingles,
+    to_json,
 )
 from workflow_scripts.task.problems import Problem
 from workflow_scripts.task.reward import outcome_reward
 from workflow_scripts.task.text import FORMS
 
-STEPS = {"steps": [2, 3, 4, 5], "backward_share": 0.5}
-PARTS = {"parts": [1, 2], "part_steps": [1, 2]}
+STEPS = SolvedSingles(backward_share=0.5, steps=(2, 3, 4, 5))
+PARTS = Compositions(parts=(1, 2), part_steps=(1, 2))
 # One step in GF(5): 45 problems of each type, so that chance alone would repeat some.
-TINY = {**TASK, "field_size": 5}
-TINY_STRATA = {"steps": [1]}
+TINY = replace(TASK, field_size=5)
+TINY_STRATA = Singles(steps=(1,))
+TINY_STEPS = replace(STEPS, steps=(1,))
 
 
-def problems_of(records: list[dict]) -> list[tuple]:
-    return [Problem.from_json(record["problem"]).canonical for record in records]
+def problems_of(rows: list[Row]) -> list[tuple]:
+    return [Problem.from_json(row["problem"]).canonical for row in rows]
 
 
 def test_validation_sets_are_stratified_by_type_and_steps():
-    for split in draw_validation(TASK, {"steps": list(range(2, 10))}, 512).values():
-        strata = Counter((record["type"], record["steps"]) for record in split)
+    for split in draw_validation(TASK, Singles(tuple(range(2, 10))), 512).values():
+        strata = Counter((row["type"], row["steps"]) for row in split)
         assert strata == {(t, n): 32 for t in ("evaluation", "inversion") for n in range(2, 10)}
 
 
 def test_validation_sets_of_compositions_are_stratified_by_parts():
-    for split in draw_validation(TASK, {"parts": [1, 2, 3], "part_steps": [1, 2]}, 100).values():
-        assert Counter(record["parts"] for record in split) == {1: 34, 2: 33, 3: 33}
+    for split in draw_validation(TASK, Compositions((1, 2, 3), (1, 2)), 100).values():
+        assert Counter(row["parts"] for row in split) == {1: 34, 2: 33, 3: 33}
 
 
 def test_validation_sets_share_no_problem_and_repeat_none():
@@ -53,14 +65,14 @@ def test_validation_sets_share_no_problem_and_repeat_none():
 
 def test_no_training_problem_is_a_validation_problem():
     validation = draw_validation(TINY, TINY_STRATA, 30)
-    taken = {form for records in validation.values() for form in problems_of(records)}
-    sft = draw_sft(TINY, {**STEPS, "steps": [1]}, 500, 0, taken)
-    prompts = draw_prompts(TINY, {"steps": [1], "evaluation_share": 0.5}, 500, taken)
-    atomic = draw_sft(TINY, {"parts": [1], "part_steps": [1]}, 500, 0, taken)
-    for records in (sft, prompts, atomic):
-        assert len(records) == 500
-        assert taken.isdisjoint(problems_of(records))
-    assert not taken.isdisjoint(problems_of(draw_sft(TINY, {**STEPS, "steps": [1]}, 500, 0, set())))
+    taken = {form for rows in validation.values() for form in problems_of(rows)}
+    sft = draw_sft(TINY, TINY_STEPS, 500, 0, taken)
+    prompts = draw_prompts(TINY, PromptSingles((1,), evaluation_share=0.5), 500, taken)
+    atomic = draw_sft(TINY, Compositions((1,), (1,)), 500, 0, taken)
+    for rows in (sft, prompts, atomic):
+        assert len(rows) == 500
+        assert taken.isdisjoint(problems_of(rows))
+    assert not taken.isdisjoint(problems_of(draw_sft(TINY, TINY_STEPS, 500, 0, set())))
 
 
 def test_a_field_too_small_for_its_validation_sets_is_one_line():
@@ -70,8 +82,8 @@ def test_a_field_too_small_for_its_validation_sets_is_one_line():
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])
 def test_sft_sets_have_their_share_of_backward(share):
-    records = draw_sft(TASK, {**STEPS, "backward_share": share}, 2000, 0, set())
-    counts = Counter(record["strategy"] for record in records)
+    rows = draw_sft(TASK, replace(STEPS, backward_share=share), 2000, 0, set())
+    counts = Counter(row["strategy"] for row in rows)
     if share in (0.0, 1.0):
         assert counts == {"backward" if share else "forward": 2000}
     else:
@@ -81,21 +93,21 @@ def test_sft_sets_have_their_share_of_backward(share):
 
 @pytest.mark.parametrize("text", FORMS)
 @pytest.mark.parametrize("mix", [STEPS, PARTS], ids=["steps", "parts"])
-def test_sft_records_hold_a_right_response_to_their_prompt(mix, text):
-    for record in draw_sft({**TASK, "text": text}, mix, 500, 0, set()):
-        problem = Problem.from_json(record["problem"])
-        assert outcome_reward(problem, record["response"], complete=True) == 1
-        assert record["prompt"] == FORMS[text].prompt(problem, show_field_map=False)
-        assert (record["type"], record["steps"]) == (problem.type, problem.n_steps)
-        assert record["parts"] == len(problem.parts)
-        assert record["parts"] in mix.get("parts", [1])
+def test_sft_examples_hold_a_right_response_to_their_prompt(mix, text):
+    for row in draw_sft(replace(TASK, text=text), mix, 500, 0, set()):
+        problem = Problem.from_json(row["problem"])
+        assert outcome_reward(problem, row["response"], complete=True) == 1
+        assert row["prompt"] == FORMS[text].prompt(problem, show_field_map=False)
+        assert (row["type"], row["steps"]) == (problem.type, problem.n_steps)
+        assert row["parts"] == len(problem.parts)
+        assert row["parts"] in getattr(mix, "parts", (1,))
 
 
 def test_field_map_stands_in_every_prompt_if_it_is_asked_for():
-    shown = {**TASK, "field_map": "prompt"}
-    hidden_records = draw_sft(TASK, STEPS, 50, 0, set()) + draw_prompts(TASK, PARTS, 50, set())
-    shown_records = draw_sft(shown, STEPS, 50, 0, set()) + draw_prompts(shown, PARTS, 50, set())
-    for with_map, without in zip(shown_records, hidden_records, strict=True):
+    shown = replace(TASK, field_map="prompt")
+    hidden_rows = draw_sft(TASK, STEPS, 50, 0, set()) + draw_prompts(TASK, PARTS, 50, set())
+    shown_rows = draw_sft(shown, STEPS, 50, 0, set()) + draw_prompts(shown, PARTS, 50, set())
+    for with_map, without in zip(shown_rows, hidden_rows, strict=True):
         first, rest = with_map["prompt"].split("\n", 1)
         assert first.startswith("map 0 = e")
         assert rest == without["prompt"], "the map is the only difference"
@@ -103,46 +115,47 @@ def test_field_map_stands_in_every_prompt_if_it_is_asked_for():
 
 @pytest.mark.parametrize("mix", [STEPS, PARTS], ids=["steps", "parts"])
 def test_heldout_examples_solve_the_validation_problems_of_the_mix_s_sizes(mix):
-    size = "parts" if "parts" in mix else "steps"
-    strata = {**mix, size: [1, 2, 3, 4, 5, 6]}
+    size, strata = "steps", Singles(tuple(range(1, 7)))
+    if mix is PARTS:
+        size, strata = "parts", replace(PARTS, parts=tuple(range(1, 7)))
     validation = draw_validation(TASK, strata, 60)["dev"]
-    wanted = [record for record in validation if record[size] in mix[size]]
+    wanted = [row for row in validation if row[size] in getattr(mix, size)]
     solved = solve_heldout(TASK, mix, validation)
     assert 0 < len(wanted) < len(validation)
     assert problems_of(solved) == problems_of(wanted)
     assert solved == solve_heldout(TASK, mix, validation)
-    for record in solved:
-        problem = Problem.from_json(record["problem"])
-        assert outcome_reward(problem, record["response"], complete=True) == 1
+    for row in solved:
+        problem = Problem.from_json(row["problem"])
+        assert outcome_reward(problem, row["response"], complete=True) == 1
 
 
 @pytest.mark.parametrize("share", [0.5, 0.75, 0.9])
 def test_prompts_have_exact_shares_of_types_and_even_steps(share):
-    mix = {"steps": [6, 7, 8, 9], "evaluation_share": share}
-    records = draw_prompts(TASK, mix, 1024, set())
-    assert sum(record["type"] == "evaluation" for record in records) == round(1024 * share)
+    mix = PromptSingles((6, 7, 8, 9), evaluation_share=share)
+    rows = draw_prompts(TASK, mix, 1024, set())
+    assert sum(row["type"] == "evaluation" for row in rows) == round(1024 * share)
     for type_ in ("evaluation", "inversion"):
-        steps = Counter(record["steps"] for record in records if record["type"] == type_)
+        steps = Counter(row["steps"] for row in rows if row["type"] == type_)
         assert set(steps) == {6, 7, 8, 9}
         assert max(steps.values()) - min(steps.values()) <= 1
-    assert all("response" not in record for record in records)
+    assert all("response" not in row for row in rows)
 
 
 def test_prompts_that_ask_for_any_part_show_as_many_as_fit():
-    task = {**TASK, "asks": "any"}
-    mix = {"parts": [1, 2, 3], "part_steps": [1, 2]}
-    records = draw_prompts(task, mix, 99, set())
-    for record in [*records, *draw_sft(task, mix, 99, 0, set())]:
-        problem = Problem.from_json(record["problem"])
-        assert len(problem.parts) == record["parts"]
+    task = replace(TASK, asks="any")
+    mix = Compositions(parts=(1, 2, 3), part_steps=(1, 2))
+    rows = draw_prompts(task, mix, 99, set())
+    for row in [*rows, *draw_sft(task, mix, 99, 0, set())]:
+        problem = Problem.from_json(row["problem"])
+        assert len(problem.parts) == row["parts"]
         assert len(problem.parts + problem.unasked) == 6
-        assert record["prompt"] == FORMS["compact"].prompt(problem, show_field_map=False)
+        assert row["prompt"] == FORMS["compact"].prompt(problem, show_field_map=False)
 
 
 def test_the_form_of_the_text_changes_no_problem_that_is_drawn():
-    compact, natural = ({**TASK, "text": text} for text in FORMS)
-    strata = {"steps": [2, 3]}
-    mix = {**strata, "evaluation_share": 0.5}
+    compact, natural = (replace(TASK, text=text) for text in FORMS)
+    strata = Singles((2, 3))
+    mix = PromptSingles((2, 3), evaluation_share=0.5)
     one, other = (draw_validation(task, strata, 20) for task in (compact, natural))
     assert problems_of(one["final"]) == problems_of(other["final"])
     one, other = (draw_prompts(task, mix, 50, set()) for task in (compact, natural))
@@ -151,8 +164,8 @@ def test_the_form_of_the_text_changes_no_problem_that_is_drawn():
 
 
 def test_prompts_of_compositions_have_even_parts():
-    records = draw_prompts(TASK, {"parts": [3, 4, 5], "part_steps": [1, 2]}, 999, set())
-    assert Counter(record["parts"] for record in records) == {3: 333, 4: 333, 5: 333}
+    rows = draw_prompts(TASK, Compositions((3, 4, 5), (1, 2)), 999, set())
+    assert Counter(row["parts"] for row in rows) == {3: 333, 4: 333, 5: 333}
 
 
 def test_the_sft_seed_decides_the_sft_data():
@@ -168,8 +181,9 @@ def test_stage_writes_the_same_bytes_in_every_process_and_keeps_sets_apart(tmp_p
         dev, final, train = (
             tmp_path / f"{name}{hash_seed}.jsonl" for name in ("dev", "final", "train")
         )
-        validation = {"task": TINY, "mix": TINY_STRATA, "n": 30, "dev": dev, "final": final}
-        sft = {"task": TINY, "mix": {**STEPS, "steps": [1]}, "n": 300, "seed": 4}
+        task = {"task": asdict(TINY)}
+        validation = {**task, "mix": to_json(TINY_STRATA), "n": 30, "dev": dev, "final": final}
+        sft = {**task, "mix": to_json(TINY_STEPS), "n": 300, "seed": 4}
         sft |= {"validation": [dev, final], "output": train}
         for program, arguments in (("make_validation", validation), ("make_sft", sft)):
             run = run_stage(
@@ -183,13 +197,14 @@ def test_stage_writes_the_same_bytes_in_every_process_and_keeps_sets_apart(tmp_p
     assert len(held_out) == 60
     assert held_out.isdisjoint(canonical_forms([tmp_path / "train0.jsonl"]))
     header = json.loads((tmp_path / "train0.jsonl").read_text().split("\n")[0])
-    assert (header["settings"]["seed"], header["settings"]["task"]) == (4, TINY)
+    assert (header["settings"]["seed"], header["settings"]["task"]) == (4, asdict(TINY))
+    assert read_task(tmp_path / "train0.jsonl") == TINY
 
 
 def test_a_data_set_is_read_as_written(tmp_path):
-    path, records = tmp_path / "set.jsonl", draw_sft(TASK, STEPS, 20, 0, set())
-    write_dataset(path, {"kind": "sft"}, records)
-    assert read_dataset(path) == records
+    path, rows = tmp_path / "set.jsonl", draw_sft(TASK, STEPS, 20, 0, set())
+    write_dataset(path, {"kind": "sft"}, rows)
+    assert read_dataset(path) == rows
     assert len(path.read_text().splitlines()) == 21
 
 
@@ -235,7 +250,7 @@ def test_a_missing_data_set_is_refused_by_name(tmp_path):
 def test_stage_reading_a_damaged_data_set_says_so_in_one_line_and_writes_nothing(tmp_path):
     (tmp_path / "dev.jsonl").write_text("damaged")
     files = {"validation": [tmp_path / "dev.jsonl"], "output": tmp_path / "train.jsonl"}
-    arguments = {"task": TASK, "mix": STEPS, "n": 5, "seed": 0, **files}
+    arguments = {"task": asdict(TASK), "mix": to_json(STEPS), "n": 5, "seed": 0, **files}
     run = run_stage("task.datasets:make_sft", arguments, tmp_path)
     assert run.returncode != 0
     assert run.stdout == ""

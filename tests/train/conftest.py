@@ -2,18 +2,22 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from tests.conftest import TASK
-from tests.model.conftest import BASE
+from tests.model.conftest import BASE, LORA
+from tests.task.conftest import TASK
 from workflow_scripts.model.store import create_base_model, save_model
 from workflow_scripts.model.tokenizer import make_tokenizer
+from workflow_scripts.settings.model import TrainedModel
+from workflow_scripts.settings.rl import Rl, RlSettings
+from workflow_scripts.settings.sft import Sft, SftSettings
 from workflow_scripts.task.datasets import draw_prompts, draw_sft, write_dataset
+from workflow_scripts.task.mixes import PromptSingles, SolvedSingles
 
-LORA = {"r": 4, "alpha": 8, "dropout": 0.05, "target_modules": "all-linear"}
-OPTIMIZATION = {
+OPTIMIZATION: dict[str, Any] = {
     "batch_size": 8,
     "micro_batch_size": 4,
     "learning_rate": 1e-2,
@@ -23,29 +27,45 @@ OPTIMIZATION = {
     "adam_beta2": 0.999,
     "max_grad_norm": 1.0,
 }
-RL = {
+SFT = Sft(**OPTIMIZATION, epochs=2)
+RL = Rl(
     **OPTIMIZATION,
-    "steps": 3,
-    "group_size": 4,
-    "kl_coefficient": 0.05,
-    "temperature": 1.0,
-    "top_p": 1.0,
-    "top_k": 0,
-    "clip_epsilon": 0.2,
-    "loss_type": "grpo",
-    "scale_rewards": "group",
-    "max_new_tokens": 8,
-    "scored_steps": [1],
-}
+    steps=3,
+    group_size=4,
+    kl_coefficient=0.05,
+    temperature=1.0,
+    top_p=1.0,
+    top_k=0,
+    clip_epsilon=0.2,
+    loss_type="grpo",
+    scale_rewards="group",
+    max_new_tokens=8,
+    scored_steps=[1],
+)
 
 
-def model_settings(adaptation: str, dtype: str = "float32") -> dict:
-    settings = {"device": "cpu", "dtype": dtype, "threads": 1}
-    return {**settings, "adaptation": adaptation, "lora": LORA}
+def trained_model(adaptation: str, dtype: str = "float32") -> TrainedModel:
+    """The settings of a model in training on the CPU: full, or with a LoRA adapter."""
+    lora = LORA if adaptation == "lora" else None
+    return TrainedModel(device="cpu", dtype=dtype, threads=1, adaptation=adaptation, lora=lora)
+
+
+def sft_settings(adaptation: str, dtype: str = "float32", **changes: Any) -> SftSettings:
+    """Settings of an SFT run, with changes of the section sft."""
+    sft = SFT.model_copy(update=changes)
+    return SftSettings(model=trained_model(adaptation, dtype), sft=sft)
+
+
+def rl_settings(adaptation: str, dtype: str = "float32", **changes: Any) -> RlSettings:
+    """Settings of an RL run, with changes of the section rl."""
+    rl = RL.model_copy(update=changes)
+    return RlSettings(model=trained_model(adaptation, dtype), rl=rl)
 
 
 @dataclass
 class TinyStudy:
+    """Where the files of the tiny study lie."""
+
     folder: Path
 
     @property
@@ -67,8 +87,8 @@ def tiny(tmp_path) -> TinyStudy:
     tokenizer = make_tokenizer(11, 18)
     torch.manual_seed(0)
     save_model(create_base_model(BASE, tokenizer), tokenizer, study.base)
-    mix = {"steps": [2, 3], "backward_share": 0.5}
-    write_dataset(study.sft_set, {}, draw_sft(TASK, mix, 24, seed=0, taken=set()))
-    mix = {"steps": [2, 3], "evaluation_share": 0.5}
-    write_dataset(study.prompts, {}, draw_prompts(TASK, mix, 8, taken=set()))
+    examples = draw_sft(TASK, SolvedSingles(0.5, (2, 3)), 24, seed=0, taken=set())
+    write_dataset(study.sft_set, {}, examples)
+    prompts = draw_prompts(TASK, PromptSingles((2, 3), 0.5), 8, taken=set())
+    write_dataset(study.prompts, {}, prompts)
     return study

@@ -3,41 +3,25 @@
 import pytest
 import torch
 
-from tests.conftest import TASK
-from tests.model.conftest import BASE
-from tests.train.conftest import model_settings
+from tests.model.conftest import BASE, CPU
+from tests.task.conftest import TASK
+from tests.tiers import load_settings
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import read_json
 from workflow_scripts.model.store import create_base_model, load_model, save_model
 from workflow_scripts.model.tokenizer import make_tokenizer
+from workflow_scripts.settings.base import BaseSettings
 from workflow_scripts.train.base import run_base
 from workflow_scripts.train.compare_base import compare_base
+from workflow_scripts.train.run_folder import RunFolder
 
-SETTINGS = {
-    "task": TASK,
-    "model": model_settings("full"),
-    "base": {
-        **BASE,
-        "steps": 20,
-        "batch_size": 8,
-        "learning_rate": 5e-3,
-        "warmup_steps": 2,
-        "weight_decay": 0.1,
-        "adam_beta2": 0.95,
-        "seed": 0,
-        "corpus": {
-            "shares": {"facts": 0.2, "lines": 0.4, "lists": 0.4},
-            "program_steps": 16,
-            "heldout_documents": 32,
-        },
-    },
-}
+SETTINGS = BaseSettings(task=TASK.for_base, model=CPU, base=BASE)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("base")
-    run_base(SETTINGS, folder, checkpoint_seconds=60)
+    run_base(SETTINGS, RunFolder(folder, checkpoint_seconds=60))
     return folder
 
 
@@ -54,7 +38,7 @@ def test_training_lowers_the_loss_and_records_it(trained):
 
 
 def test_the_same_settings_give_the_same_model_however_often_it_is_saved(trained, tmp_path):
-    run_base(SETTINGS, tmp_path, checkpoint_seconds=0)
+    run_base(SETTINGS, RunFolder(tmp_path, checkpoint_seconds=0))
     one, two = (read_json(folder / "run.json")["files"] for folder in (trained, tmp_path))
     assert one == two
 
@@ -77,13 +61,11 @@ def test_a_model_that_differs_beyond_the_tolerance_is_refused(trained, tmp_path)
 
 def test_a_shipped_base_model_is_whole_and_made_by_its_record(pytestconfig):
     """Every folder under data/base: hashes, settings of the laptop tier, and what it learnt."""
-    from tests.test_settings import DEFAULT, load
-
-    settings = load(DEFAULT)
+    settings = load_settings("laptop")
     folders = sorted((pytestconfig.rootpath / "data/base").iterdir())
     assert [folder.name for folder in folders] == ["gf11", "gf11-asks=any", "gf13"]
     for folder in folders:
-        model = load_model(folder / "model", "cpu", "float32")
+        model = load_model(folder / "model", CPU)
         record = read_json(folder / "run.json")
         assert record["files"] == read_json(folder / "model/manifest.json")["files"]
         assert record["settings"]["base"] == settings.base.model_dump()

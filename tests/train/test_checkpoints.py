@@ -10,12 +10,12 @@ import pytest
 from transformers import Trainer, TrainerCallback
 
 from tests.conftest import MEASURED
-from tests.train.conftest import OPTIMIZATION, RL, model_settings
+from tests.train.conftest import rl_settings, sft_settings
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import read_json
 from workflow_scripts.train import checkpoints, grpo
-from workflow_scripts.train.run import RunRecord
-from workflow_scripts.train.scratch import SCRATCH
+from workflow_scripts.train.record import RunRecord
+from workflow_scripts.train.run_folder import SCRATCH, RunFolder
 from workflow_scripts.train.sft import run_sft
 
 STEPS = 6
@@ -63,22 +63,20 @@ def some_rewards(monkeypatch):
 
 
 def train_sft(tiny, adaptation, name, seconds=0.0) -> Path:
-    sft = {**OPTIMIZATION, "lr_schedule": "linear", "warmup_steps": 3, "epochs": 10}
-    settings = {"model": model_settings(adaptation), "sft": sft}
-    output = tiny.folder / name / "run"
-    run_sft(settings, 0, tiny.base, tiny.sft_set, [tiny.sft_set], output, seconds)
-    return output
+    settings = sft_settings(adaptation, lr_schedule="linear", warmup_steps=3, epochs=10)
+    run = RunFolder(tiny.folder / name / "run", seconds)
+    run_sft(settings, 0, tiny.base, tiny.sft_set, [tiny.sft_set], run)
+    return run.folder
 
 
 def train_rl(tiny, adaptation, name, seconds=0.0) -> Path:
     policy = tiny.folder / f"policy-{adaptation}" / "run"
     if not policy.is_dir():
         train_sft(tiny, adaptation, policy.parent.name)
-    rl = {**RL, "steps": STEPS, "scored_steps": [1, 4]}
-    settings = {"model": model_settings(adaptation), "rl": rl}
-    output = tiny.folder / name / "run"
-    grpo.run_grpo(settings, 0, policy / "model", tiny.prompts, output, seconds)
-    return output
+    settings = rl_settings(adaptation, steps=STEPS, scored_steps=[1, 4])
+    run = RunFolder(tiny.folder / name / "run", seconds)
+    grpo.run_grpo(settings, 0, policy / "model", tiny.prompts, run)
+    return run.folder
 
 
 def outputs(run: Path) -> dict[str, str | bytes]:
@@ -218,13 +216,13 @@ def test_a_lost_scored_model_is_made_again(tiny, interrupt, some_rewards):
 def test_other_settings_do_not_continue_a_checkpoint_nor_spoil_it(tiny, interrupt, some_rewards):
     whole = train_rl(tiny, "full", "whole")
     policy, output = tiny.folder / "policy-full/run/model", tiny.folder / "killed/run"
-    settings = {"model": model_settings("full"), "rl": {**RL, "steps": STEPS, "clip_epsilon": 0.3}}
-    settings["rl"] |= {"scored_steps": [1, 4], "learning_rate": 0.1}
+    changes = {"clip_epsilon": 0.3, "learning_rate": 0.1}
+    settings = rl_settings("full", steps=STEPS, scored_steps=[1, 4], **changes)
     undo = interrupt(5, kill)
     with pytest.raises(Killed):
         train_rl(tiny, "full", "killed")
     with pytest.raises(Killed):
-        grpo.run_grpo(settings, 0, policy, tiny.prompts, output, 0)
+        grpo.run_grpo(settings, 0, policy, tiny.prompts, RunFolder(output, 0))
     undo()
     assert outputs(train_rl(tiny, "full", "killed")) == outputs(whole)
     assert read_json(output / "run.json")["resumed_at"] == [5]

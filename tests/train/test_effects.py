@@ -8,31 +8,33 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.conftest import load_tier
-from workflow_scripts.plan.study import Study
+from tests.tiers import load_settings
+from workflow_scripts.settings.rl import RlSettings
 from workflow_scripts.task.datasets import draw_prompts, write_dataset
+from workflow_scripts.task.mixes import PromptSingles
 from workflow_scripts.task.solutions import FITTING_STRATEGY, guess_and_check_success
 from workflow_scripts.train.grpo import run_grpo
+from workflow_scripts.train.run_folder import RunFolder
 
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 STEPS, LAST = 40, 10
-SETTINGS = load_tier("laptop")
+SETTINGS = load_settings("laptop")
 
 
 @pytest.fixture(scope="module")
 def rollouts(tmp_path_factory) -> dict[str, pd.DataFrame]:
     """The rollouts of 40 RL steps on problems as long as those of SFT."""
     folder = tmp_path_factory.mktemp("effects")
-    study = Study(SETTINGS)
-    steps = str(SETTINGS.data.sft_steps)
     prompts = folder / "prompts.jsonl"
-    task = SETTINGS.task.model_dump()
-    write_dataset(prompts, {}, draw_prompts(task, study.prompt_mix(steps), 1024, taken=set()))
+    data = SETTINGS.data
+    mix = PromptSingles(data.sft_steps.values(), data.rl_evaluation_share)
+    write_dataset(prompts, {}, draw_prompts(SETTINGS.task, mix, 1024, taken=set()))
+    rl = SETTINGS.rl.model_copy(update={"steps": STEPS, "scored_steps": []})
+    settings = RlSettings(model=SETTINGS.model.trained, rl=rl)
     logs = {}
     for model in ("FB", "F"):
-        settings = study.training_settings(study.rl_runs[f"{model}-s0-rl{steps}"])
-        settings["rl"] |= {"steps": STEPS, "scored_steps": []}
-        run_grpo(settings, 100, CHECKPOINTS / model, prompts, folder / model, checkpoint_seconds=60)
+        run = RunFolder(folder / model, checkpoint_seconds=60)
+        run_grpo(settings, 100, CHECKPOINTS / model, prompts, run)
         log = pd.read_csv(folder / model / "rollouts.csv")
         logs[model] = log.assign(fits=log["strategy"] == log["type"].map(FITTING_STRATEGY))
     return logs

@@ -1,27 +1,31 @@
 """LeanGRPOTrainer computes what TRL's GRPOTrainer computes, with less work."""
 
+from typing import get_args
+
 import pytest
 import torch
 from trl import GRPOTrainer
 
-from tests.train.conftest import RL, model_settings
-from workflow_scripts.model.generate import generate
+from tests.model.conftest import CPU
+from tests.train.conftest import rl_settings
+from workflow_scripts.model.generate import SamplingParameters, generate
 from workflow_scripts.model.store import load_model, load_tokenizer
 from workflow_scripts.model.tokenizer import encode
+from workflow_scripts.settings.rl import Rl
 from workflow_scripts.task.datasets import read_dataset
 from workflow_scripts.train import grpo
-from workflow_scripts.train.grpo import make_trainer
-from workflow_scripts.train.lean_grpo import LeanGRPOTrainer
+from workflow_scripts.train.grpo import Implementation, RlInputs, make_trainer
+from workflow_scripts.train.lean_grpo import DENOMINATORS, LeanGRPOTrainer
 from workflow_scripts.train.rollout_log import RolloutLog
 
 N_COMPLETIONS = 80  # more than are scored together
-LOSS_TYPES = ("grpo", "dr_grpo", "dapo")
+LOSS_TYPES = get_args(Rl.model_fields["loss_type"].annotation)
 
 
 def make(tiny, trainer_class, **changes):
-    settings = {"model": model_settings("full"), "rl": {**RL, **changes}}
-    log, output = RolloutLog(), tiny.folder / "out"
-    return make_trainer(settings, 0, tiny.base, tiny.prompts, log, output, trainer_class)
+    inputs, output = RlInputs(tiny.base, tiny.prompts), tiny.folder / "out"
+    settings, implementation = rl_settings("full", **changes), Implementation(trainer_class)
+    return make_trainer(settings, 0, inputs, RolloutLog(), output, implementation)
 
 
 def make_for_a_loss(tiny, trainer_class, **changes):
@@ -34,11 +38,11 @@ def make_for_a_loss(tiny, trainer_class, **changes):
 def batch(tiny) -> dict:
     """What TRL hands to its loss: prompts padded left, completions right, all of ragged lengths."""
     tokenizer = load_tokenizer(tiny.base)
-    prompts = encode(tokenizer, [r["prompt"] for r in read_dataset(tiny.prompts)])
+    prompts = encode(tokenizer, [row["prompt"] for row in read_dataset(tiny.prompts)])
     n_samples = N_COMPLETIONS // len(prompts)
     generator = torch.Generator().manual_seed(1)
-    model, ends = load_model(tiny.base, "cpu", "float32"), set(range(2, 12))
-    completions = generate(model, prompts, n_samples, 12, ends, 1.0, generator)
+    parameters = SamplingParameters(12, frozenset(range(2, 12)), temperature=1.0)
+    completions = generate(load_model(tiny.base, CPU), prompts, n_samples, parameters, generator)
     assert len(set(map(len, completions))) > 3
 
     def padded(rows, left: bool):
@@ -71,6 +75,10 @@ def loss_and_gradient(trainer, batch: dict) -> tuple[float, torch.Tensor]:
     loss = trainer._compute_loss(model, dict(batch))
     loss.backward()
     return loss.item(), torch.cat([p.grad.flatten() for p in model.parameters()])
+
+
+def test_every_loss_of_the_configuration_has_a_line_in_the_table():
+    assert set(DENOMINATORS) == set(LOSS_TYPES)
 
 
 @pytest.mark.parametrize("kl_coefficient", [0.0, 0.05])

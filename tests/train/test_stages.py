@@ -10,7 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from tests.train.conftest import OPTIMIZATION, RL, model_settings
+from tests.model.conftest import CPU
+from tests.train.conftest import RL, rl_settings, sft_settings
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import read_json
 from workflow_scripts.model.store import load_model, load_tokenizer, save_model
@@ -18,6 +19,7 @@ from workflow_scripts.task.datasets import read_dataset, write_dataset
 from workflow_scripts.train import grpo
 from workflow_scripts.train.rollout_log import RolloutLog
 from workflow_scripts.train.run import WeightGuard
+from workflow_scripts.train.run_folder import RunFolder
 from workflow_scripts.train.sft import run_sft
 
 
@@ -37,20 +39,20 @@ def moved(before: Path, after: Path) -> bool:
     return any((old[name] != new[name]).any() for name in old)
 
 
-def sft(tiny, adaptation: str, name: str = "sft", dtype: str = "float32") -> Path:
-    settings = {"model": model_settings(adaptation, dtype), "sft": {**OPTIMIZATION, "epochs": 2}}
-    output = tiny.folder / name
-    run_sft(settings, 0, tiny.base, tiny.sft_set, [tiny.sft_set], output, checkpoint_seconds=60)
-    return output
+def sft(tiny, adaptation: str, name: str = "sft", dtype: str = "float32", **changes) -> Path:
+    run = RunFolder(tiny.folder / name, checkpoint_seconds=60)
+    settings = sft_settings(adaptation, dtype, **changes)
+    run_sft(settings, 0, tiny.base, tiny.sft_set, [tiny.sft_set], run)
+    return run.folder
 
 
 def rl(
     tiny, policy: Path, adaptation: str, name: str = "rl", dtype: str = "float32", **changes
 ) -> Path:
-    settings = {"model": model_settings(adaptation, dtype), "rl": {**RL, **changes}}
-    output = tiny.folder / name
-    grpo.run_grpo(settings, 0, policy / "model", tiny.prompts, output, checkpoint_seconds=60)
-    return output
+    run = RunFolder(tiny.folder / name, checkpoint_seconds=60)
+    settings = rl_settings(adaptation, dtype, **changes)
+    grpo.run_grpo(settings, 0, policy / "model", tiny.prompts, run)
+    return run.folder
 
 
 @pytest.fixture
@@ -105,15 +107,8 @@ def test_the_same_run_gives_the_same_bits(tiny, adaptation, some_rewards):
 @pytest.mark.parametrize("adaptation", ["full", "lora"])
 def test_in_bfloat16_the_weights_that_are_trained_stay_float32(tiny, adaptation, some_rewards):
     """The mixed precision of GPU tiers, with a reference; a CPU takes it too."""
-    model = {**model_settings(adaptation), "dtype": "bfloat16"}
-    settings = {
-        "model": model,
-        "sft": {**OPTIMIZATION, "epochs": 2, "learning_rate": 1e-6},
-        "rl": RL,
-    }
-    policy, trained = tiny.folder / "sft", tiny.folder / "rl"
-    run_sft(settings, 0, tiny.base, tiny.sft_set, [tiny.sft_set], policy, checkpoint_seconds=60)
-    grpo.run_grpo(settings, 0, policy / "model", tiny.prompts, trained, checkpoint_seconds=60)
+    policy = sft(tiny, adaptation, dtype="bfloat16", learning_rate=1e-6)
+    trained = rl(tiny, policy, adaptation, dtype="bfloat16")
     for folder in (policy, trained):
         assert {w.dtype for w in weights(folder / "model").values()} == {torch.float32}
     assert moved(policy / "model", trained / "model")
@@ -131,7 +126,7 @@ def test_padding_is_never_learnt_even_where_its_token_is_that_of_the_end(
     tokenizer = load_tokenizer(tiny.base)
     assert tokenizer.pad_token_id != tokenizer.eos_token_id
     tokenizer.pad_token = tokenizer.eos_token
-    save_model(load_model(tiny.base, "cpu", "float32"), tokenizer, tiny.base)
+    save_model(load_model(tiny.base, CPU), tokenizer, tiny.base)
     for before, after in zip(one, train("other"), strict=True):
         assert all((before[name] == after[name]).all() for name in before)
 
@@ -139,16 +134,14 @@ def test_padding_is_never_learnt_even_where_its_token_is_that_of_the_end(
 def test_rl_has_no_dropout_although_sft_had(tiny, tmp_path):
     """Rollouts then come from the policy that is updated, and the reference is that of SFT."""
     policy = sft(tiny, "lora")
-    settings = {"model": model_settings("lora"), "rl": RL}
-    trainer = grpo.make_trainer(
-        settings, 0, policy / "model", tiny.prompts, RolloutLog(), tmp_path / "out"
-    )
+    settings, inputs = rl_settings("lora"), grpo.RlInputs(policy / "model", tiny.prompts)
+    trainer = grpo.make_trainer(settings, 0, inputs, RolloutLog(), tmp_path / "out")
     probabilities = [
         module.p for module in trainer.model.modules() if isinstance(module, torch.nn.Dropout)
     ]
     assert probabilities
     assert not any(probabilities)
-    assert settings["model"]["lora"]["dropout"] > 0
+    assert settings.model.lora.dropout > 0
 
 
 def test_every_step_logs_all_of_its_rollouts(tiny, some_rewards):
@@ -202,15 +195,15 @@ def test_rewards_without_a_difference_change_nothing_and_are_no_error(tiny, monk
 
 def test_an_answer_cut_off_at_the_limit_earns_nothing(tiny):
     tokenizer = load_tokenizer(tiny.base)
-    record = read_dataset(tiny.sft_set)[0]
-    ids = tokenizer(record["response"], add_special_tokens=False)["input_ids"]
+    example = read_dataset(tiny.sft_set)[0]
+    ids = tokenizer(example["response"], add_special_tokens=False)["input_ids"]
 
     class State:
         global_step = 0
 
     def earned(completion_ids):
         reward = grpo.make_reward(tokenizer, RolloutLog())
-        texts, problems = [record["response"]], [json.dumps(record["problem"])]
+        texts, problems = [example["response"]], [json.dumps(example["problem"])]
         return reward(texts, [completion_ids], problems, State())
 
     assert earned([*ids, tokenizer.eos_token_id]) == [1.0]
@@ -218,40 +211,41 @@ def test_an_answer_cut_off_at_the_limit_earns_nothing(tiny):
 
 
 def test_a_word_that_the_model_does_not_know_is_refused_before_training(tiny):
-    records = read_dataset(tiny.sft_set)
-    records[3]["response"] += " tschüss"
-    write_dataset(tiny.sft_set, {}, records)
+    examples = read_dataset(tiny.sft_set)
+    examples[3]["response"] += " tschüss"
+    write_dataset(tiny.sft_set, {}, examples)
     with pytest.raises(StudyError, match="tschüss"):
         sft(tiny, "full")
     assert not (tiny.folder / "sft/run.json").exists()
 
 
 def test_a_model_without_trainable_weights_is_refused(tiny):
-    model = load_model(tiny.base, "cpu", "float32").requires_grad_(False)
+    model = load_model(tiny.base, CPU).requires_grad_(False)
     with pytest.raises(StudyError, match="no trainable parameters"):
         WeightGuard(model)
 
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_the_rl_seed_decides_the_order_of_the_prompts(seed):
-    records = [{"id": i} for i in range(10)]
-    order = [record["id"] for record in grpo.order_prompts(records, 25, seed)]
-    assert sorted(order[:10]) == sorted(order[10:20]) == list(range(10))
-    assert order == [record["id"] for record in grpo.order_prompts(records, 25, seed)]
-    other = [record["id"] for record in grpo.order_prompts(records, 25, seed + 1)]
-    assert order != other
+    def order(seed: int) -> list[int]:
+        prompts = [{"id": i} for i in range(10)]
+        return [prompt["id"] for prompt in grpo.order_prompts(prompts, 25, seed)]
+
+    assert sorted(order(seed)[:10]) == sorted(order(seed)[10:20]) == list(range(10))
+    assert order(seed) == order(seed)
+    assert order(seed) != order(seed + 1)
 
 
 def test_trl_is_told_every_setting_that_decides_the_result(tmp_path):
-    config = grpo.grpo_config({**RL, "top_p": 0.9}, model_settings("full"), 3, tmp_path)
-    assert config.beta == RL["kl_coefficient"]
+    config = grpo.grpo_config(rl_settings("full", top_p=0.9), 3, tmp_path)
+    assert config.beta == RL.kl_coefficient
     assert config.use_bias_correction_kl is False
     assert config.loss_type == "grpo"
     assert config.scale_rewards == "group"
     assert config.num_iterations == 1
     assert config.steps_per_generation == config.gradient_accumulation_steps == 2
     assert (config.temperature, config.top_p, config.top_k) == (1.0, 0.9, 0)
-    assert config.learning_rate == RL["learning_rate"]
+    assert config.learning_rate == RL.learning_rate
     assert config.lr_scheduler_type == "constant_with_warmup"
     assert config.bf16 is False
     assert config.activation_checkpointing is False

@@ -6,6 +6,8 @@ from random import Random
 import pytest
 import torch
 
+from tests.model.conftest import CPU
+from workflow_scripts.model.store import load_model
 from workflow_scripts.train.supervised import cross_entropy, make_example, order_batches
 
 
@@ -42,9 +44,7 @@ def test_the_seed_decides_the_order_and_the_short_do_not_come_first():
 
 @pytest.mark.parametrize("pad", [0, 2])
 def test_cross_entropy_is_the_mean_over_learnt_tokens_whatever_the_padding(tiny, pad):
-    from workflow_scripts.model.store import load_model
-
-    model = load_model(tiny.base, "cpu", "float32").eval()
+    model = load_model(tiny.base, CPU).eval()
     examples = [
         make_example([([5, 6], False), (list(range(7, 7 + n)), True)], 2) for n in (1, 9, 4)
     ]

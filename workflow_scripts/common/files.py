@@ -11,14 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from errno import ENOSPC
 from pathlib import Path
+from typing import Any
 
-
-class StudyError(Exception):
-    """A fault of input, told in one line that says what, where and how to mend it."""
-
-
-class Temporary(StudyError):
-    """A fault that may be gone at the next try: a full disk, a run that was asked to stop."""
+from workflow_scripts.common.errors import StudyError, Temporary
 
 
 @contextmanager
@@ -39,15 +34,17 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write a text file, whole or not at all."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: object) -> None:
+    """Write a JSON file, whole or not at all."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> dict:
+def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON file. Raises StudyError if it is missing or damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
@@ -56,6 +53,7 @@ def read_json(path: Path) -> dict:
 
 
 def damaged(path: Path, reason: object) -> StudyError:
+    """The error for a file of the project that is missing, cut short or altered."""
     return StudyError(f"{path} cannot be read ({reason}): run snakemake again, which makes it anew")
 
 

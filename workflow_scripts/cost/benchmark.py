@@ -10,49 +10,62 @@ transformers' generate and updates on every completion of a step.
 import time
 from pathlib import Path
 from statistics import median
+from typing import Any
 
-from transformers import TrainerCallback
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import GRPOTrainer
 
 from workflow_scripts.common.files import write_text
 from workflow_scripts.common.jobs import run_stage
 from workflow_scripts.model.store import prepare_torch
-from workflow_scripts.train.grpo import make_trainer
-from workflow_scripts.train.lean_grpo import LeanGRPOTrainer
+from workflow_scripts.settings.rl import RlSettings
+from workflow_scripts.train.grpo import OWN, Implementation, RlInputs, make_trainer
 from workflow_scripts.train.rollout_log import RolloutLog
 
 WARM_UP, MEASURED = 1, 5  # RL steps
+TRL = Implementation(GRPOTrainer, own_rollouts=False)
 
 
 class StepTimes(TrainerCallback):
-    def __init__(self):
+    """Collects the seconds of every step."""
+
+    def __init__(self) -> None:
         self.seconds: list[float] = []
 
-    def on_step_begin(self, args, state, control, **kwargs):
+    def on_step_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        """Note when a step begins."""
         self.started = time.perf_counter()
 
-    def on_step_end(self, args, state, control, **kwargs):
+    def on_step_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        """Add the seconds of a step."""
         self.seconds.append(time.perf_counter() - self.started)
 
 
 def time_trainer(
-    trainer_class: type[GRPOTrainer],
-    own_rollouts: bool,
-    settings: dict,
-    model: Path,
-    prompts: Path,
-    output: Path,
+    implementation: Implementation, settings: RlSettings, inputs: RlInputs, output: Path
 ) -> tuple[float, float]:
     """Median seconds of the rollouts of an RL step, and of the whole step."""
-    settings = {**settings, "rl": {**settings["rl"], "steps": WARM_UP + MEASURED}}
-    steps, rollouts = StepTimes(), []
-    trainer = make_trainer(
-        settings, 0, model, prompts, RolloutLog(), output, trainer_class, own_rollouts
-    )
+    rl = settings.rl.model_copy(update={"steps": WARM_UP + MEASURED})
+    settings = settings.model_copy(update={"rl": rl})
+    trainer = make_trainer(settings, 0, inputs, RolloutLog(), output, implementation)
+    steps = StepTimes()
+    rollouts: list[float] = []
     trainer.add_callback(steps)
     generate = trainer._generate
 
-    def timed(prompts):
+    def timed(prompts: list[Any]) -> Any:
         started = time.perf_counter()
         result = generate(prompts)
         rollouts.append(time.perf_counter() - started)
@@ -63,28 +76,29 @@ def time_trainer(
     return median(rollouts[WARM_UP:]), median(steps.seconds[WARM_UP:])
 
 
-def compare(settings: dict, sft: Path, rl: Path, prompts: Path, output: Path) -> str:
+def compare(settings: RlSettings, sft: Path, rl: Path, prompts: Path, output: Path) -> str:
     """A Markdown table of seconds and of their ratios."""
-    prepare_torch(settings["model"]["device"], settings["model"]["threads"])
-    recipe = settings["rl"]
+    prepare_torch(settings.model)
     lines = [
-        f"{rl.parent.name}: {recipe['batch_size']} completions of up to {recipe['max_new_tokens']} "
-        f"tokens, {settings['model']['threads']} thread(s), seconds, median of {MEASURED} steps",
+        f"{rl.parent.name}: {settings.rl.batch_size} completions of up to "
+        f"{settings.rl.max_new_tokens} tokens, {settings.model.threads} thread(s), seconds, median "
+        f"of {MEASURED} steps",
         "",
         "| | TRL as it comes | here | ratio |",
         "|---|--:|--:|--:|",
     ]
     for stage, model in (("SFT", sft), ("RL", rl)):
-        plain = time_trainer(GRPOTrainer, False, settings, model, prompts, output.parent)
-        ours = time_trainer(LeanGRPOTrainer, True, settings, model, prompts, output.parent)
+        inputs = RlInputs(model, prompts)
+        plain = time_trainer(TRL, settings, inputs, output.parent)
+        ours = time_trainer(OWN, settings, inputs, output.parent)
         for name, theirs, mine in zip(("rollouts", "whole RL step"), plain, ours, strict=True):
             ratio = f"{theirs / mine:.1f}"
             lines.append(f"| {name}, after {stage} | {theirs:.2f} | {mine:.2f} | {ratio} |")
     return "\n".join(lines) + "\n"
 
 
-def write_benchmark(settings: dict, sft: Path, rl: Path, prompts: Path, output: Path) -> None:
-    """Write and show the comparison; settings holds the sections ``model`` and ``rl``."""
+def write_benchmark(settings: RlSettings, sft: Path, rl: Path, prompts: Path, output: Path) -> None:
+    """Write and show the comparison, of the trainers after SFT and after RL."""
     text = compare(settings, sft, rl, prompts, output)
     write_text(output, text)
     print(text)

@@ -4,8 +4,8 @@
 
 Every batch has a sampling seed of its own, derived from the study's, the run, the evaluation (the
 name of the output) and the checkpoint, and recorded in the file: any batch can be sampled again.
-What made it and what it took is written beside it, as JSON: rollouts that are sampled again have
-the same bits.
+What made the rollouts and what they took is written beside them, as JSON; the rollouts themselves
+hold neither, so that sampled again they have the same bits.
 """
 
 import time
@@ -13,129 +13,122 @@ from collections import defaultdict
 from itertools import zip_longest
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pandas as pd
 import torch
+from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from workflow_scripts.common.files import write_json
 from workflow_scripts.common.jobs import run_stage
-from workflow_scripts.common.progress import report_progress
+from workflow_scripts.common.progress import ProgressLine
 from workflow_scripts.common.provenance import code_hash, git_commit
 from workflow_scripts.evaluate.storage import write_whole, writer
 from workflow_scripts.model.device import device_name, peak_memory_mib
-from workflow_scripts.model.generate import generate
+from workflow_scripts.model.generate import SamplingParameters, generate
 from workflow_scripts.model.store import load_model, load_tokenizer, prepare_torch
 from workflow_scripts.model.tokenizer import encode, user_turn
-from workflow_scripts.task.datasets import read_dataset
+from workflow_scripts.settings.sampling import EvaluationSize, SamplingSettings
+from workflow_scripts.task.datasets import Row, read_dataset
 from workflow_scripts.task.problems import Problem
 from workflow_scripts.task.reward import outcome_reward
 
+_MODULE = "workflow_scripts.evaluate.sample"
 
-def stratified_subset(records: list[dict], n: int) -> list[dict]:
-    """The first n records, taking the strata (type, steps, parts) in turn; in file order."""
+
+def stratified_subset(problems: list[Row], n: int) -> list[Row]:
+    """The first n problems if the strata (type, steps, parts) take turns; in file order."""
     strata = defaultdict(list)
-    for record in records:
-        strata[record["type"], record["steps"], record["parts"]].append(record)
-    in_turn = [r for row in zip_longest(*strata.values()) for r in row if r is not None]
-    return sorted(in_turn[:n], key=lambda record: record["id"])
+    for problem in problems:
+        strata[problem["type"], problem["steps"], problem["parts"]].append(problem)
+    rounds = zip_longest(*strata.values())
+    in_turn = [problem for each in rounds for problem in each if problem is not None]
+    return sorted(in_turn[:n], key=lambda problem: problem["id"])
+
+
+def sampling_seed(stream: str, batch: int, seed: int) -> int:
+    """The sampling seed of a batch; stream names model and evaluation, seed is the study's."""
+    return Random(f"{stream} batch {batch} seed {seed}").getrandbits(63)
 
 
 def sample_model(
-    model: PreTrainedModel,
+    model: PreTrainedModel | PeftModel,
     tokenizer: PreTrainedTokenizerBase,
-    records: list[dict],
+    problems: list[Row],
     n_samples: int,
-    sampling: dict,
-    max_new_tokens: int,
+    settings: SamplingSettings,
     stream: str,
-) -> list[dict]:
-    """Return n_samples rollouts of each record; stream names the sequence of sampling seeds."""
-    prompts = encode(tokenizer, [user_turn(tokenizer, record["prompt"]) for record in records])
-    per_batch = max(1, sampling["batch_size"] // n_samples)
+) -> list[dict[str, Any]]:
+    """Return n_samples rollouts of each problem; stream names the sequence of sampling seeds."""
+    decoding, end = settings.sampling, tokenizer.eos_token_id
+    parameters = SamplingParameters(settings.max_new_tokens, frozenset({end}), decoding.temperature)
+    prompts = encode(tokenizer, [user_turn(tokenizer, problem["prompt"]) for problem in problems])
+    per_batch = max(1, decoding.batch_size // n_samples)
     generator = torch.Generator(model.device)
-    rollouts, started = [], time.monotonic()
-    for start in range(0, len(records), per_batch):
-        batch = records[start : start + per_batch]
-        seed = Random(f"{stream} batch {start // per_batch} seed {sampling['seed']}").getrandbits(
-            63
-        )
+    progress = ProgressLine(stream, len(problems), "problems")
+    rollouts = []
+    for start in range(0, len(problems), per_batch):
+        batch = problems[start : start + per_batch]
+        seed = sampling_seed(stream, start // per_batch, decoding.seed)
         generator.manual_seed(seed)
         completions = generate(
-            model,
-            prompts[start : start + per_batch],
-            n_samples,
-            max_new_tokens,
-            {tokenizer.eos_token_id},
-            sampling["temperature"],
-            generator,
+            model, prompts[start : start + per_batch], n_samples, parameters, generator
         )
         texts = tokenizer.batch_decode(completions, skip_special_tokens=True)
         for index, (text, tokens) in enumerate(zip(texts, completions, strict=True)):
-            record = batch[index // n_samples]
-            complete = tokens[-1] == tokenizer.eos_token_id
+            row = batch[index // n_samples]
+            complete = tokens[-1] == end
             rollouts.append(
                 {
-                    "problem": record["id"],
+                    "problem": row["id"],
                     "sample": index % n_samples,
                     "text": text,
                     "complete": complete,
-                    "reward": outcome_reward(Problem.from_json(record["problem"]), text, complete),
+                    "reward": outcome_reward(Problem.from_json(row["problem"]), text, complete),
                     "length": len(tokens),
                     "seed": seed,
                 }
             )
-        report_progress(stream, start + len(batch), len(records), "problems", started)
+        progress.show(start + len(batch))
     return rollouts
 
 
 def sample(
-    settings: dict,
+    settings: SamplingSettings,
     run: str,
     models: dict[int, Path],
     problems: Path,
-    n_samples: int,
-    n_problems: int | None,
+    size: EvaluationSize,
     output: Path,
-    record: Path,
 ) -> None:
-    """Sample the models of a run, each by its RL step, on problems or a subset of n_problems.
+    """Sample the models of a run, each named by its RL step, on validation problems.
 
-    settings holds ``model``, ``sampling`` and ``max_new_tokens``.
+    Writes the rollouts to output, a parquet file, and their record beside it, as JSON.
     """
-    model_settings = settings["model"]
-    device, dtype = model_settings["device"], model_settings["dtype"]
-    prepare_torch(device, model_settings["threads"])
-    records = read_dataset(problems)
-    if n_problems:
-        records = stratified_subset(records, n_problems)
+    prepare_torch(settings.model)
+    rows = read_dataset(problems)
+    if size.n_problems:
+        rows = stratified_subset(rows, size.n_problems)
     rollouts, seconds = [], 0.0
     for step, folder in models.items():
-        model = load_model(folder, device, dtype)
+        model, tokenizer = load_model(folder, settings.model), load_tokenizer(folder)
         started = time.monotonic()
-        sampled = sample_model(
-            model,
-            load_tokenizer(folder),
-            records,
-            n_samples,
-            settings["sampling"],
-            settings["max_new_tokens"],
-            f"{run} {output.stem} step {step}",
-        )
+        stream = f"{run} {output.stem} step {step}"
+        sampled = sample_model(model, tokenizer, rows, size.n_samples, settings, stream)
         rollouts += [{"checkpoint": step, **rollout} for rollout in sampled]
         seconds += time.monotonic() - started
     write_whole({output: writer(pd.DataFrame(rollouts), output)})
-    module = "workflow_scripts.evaluate.sample"
     tokens = sum(rollout["length"] for rollout in rollouts)
     write_json(
-        record,
+        output.with_suffix(".json"),
         {
-            "stage": module,
-            "code_hash": code_hash(module),
+            "stage": _MODULE,
+            "code_hash": code_hash(_MODULE),
             "commit": git_commit(),
-            "device": device_name(device),
+            "device": device_name(settings.model.device),
             "wall_seconds": round(seconds, 2),
-            "peak_memory_mib": peak_memory_mib(device),
+            "peak_memory_mib": peak_memory_mib(settings.model.device),
             "tokens_per_second": round(tokens / seconds, 1),
         },
     )

@@ -15,14 +15,16 @@ It stands in for pre-training and holds seven kinds of documents:
 - links: the prompt of a composition, single lines that arrive at what is asked of one of its parts,
   and the line that hands the value to the next part, or of the last the answer.
 
-No document holds two worked lines of which one goes on from the other, a guess, or a strategy. By
+No document holds a guess, a strategy, or two worked lines of which one goes on from the other. By
 chance a link may hand on the result of a line to a later line, see docs/reconstruction.md.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
 from workflow_scripts.model.tokenizer import BLANK, DOWN, LINE, LIST_END, UP
+from workflow_scripts.settings.base import CorpusShares
 from workflow_scripts.task.field import INVERSE_OPERATION, Field, make_field
 from workflow_scripts.task.problems import (
     EVALUATION,
@@ -34,6 +36,7 @@ from workflow_scripts.task.problems import (
     draw_problem,
     most_parts,
 )
+from workflow_scripts.task.task import BaseTask
 from workflow_scripts.task.text import COMPACT, render_program, render_worked_line
 
 FACTS_PER_DOCUMENT = 16
@@ -45,8 +48,8 @@ PART_STEPS = (1, 2)  # of each part of a composition
 Document = list[tuple[str, bool]]
 
 
-def _facts(rng: Random, field: Field, task: dict, max_steps: int) -> Document:
-    document = []
+def _facts(rng: Random, field: Field, task: BaseTask, max_steps: int) -> Document:
+    document: Document = []
     for _ in range(FACTS_PER_DOCUMENT):
         operation = rng.choice("+*-/")
         a, b = rng.randrange(field.p), rng.randrange(operation in "*/", field.p)
@@ -55,8 +58,8 @@ def _facts(rng: Random, field: Field, task: dict, max_steps: int) -> Document:
     return document
 
 
-def _comparisons(rng: Random, field: Field, task: dict, max_steps: int) -> Document:
-    document = []
+def _comparisons(rng: Random, field: Field, task: BaseTask, max_steps: int) -> Document:
+    document: Document = []
     for _ in range(COMPARISONS_PER_DOCUMENT):
         one = other = rng.choice(field.names)
         if rng.random() < 0.5:
@@ -72,10 +75,11 @@ def _program(rng: Random, field: Field, n_variables: int, max_steps: int) -> tup
     return part, "\n".join(render_program(field, part)) + "\n"
 
 
-def _lines(rng: Random, field: Field, task: dict, max_steps: int) -> Document:
-    part, program = _program(rng, field, task["n_variables"], max_steps)
+def _lines(rng: Random, field: Field, task: BaseTask, max_steps: int) -> Document:
+    part, program = _program(rng, field, task.n_variables, max_steps)
     document = [(program, False)]
-    given, found = set(), set()  # (variable, value)
+    given: set[tuple[int, int]] = set()  # (variable, value)
+    found: set[tuple[int, int]] = set()
     for _ in range(LINES_PER_DOCUMENT):
         index, value = rng.randrange(len(part.steps)), rng.randrange(field.p)
         operation, constant = part.steps[index]
@@ -107,8 +111,8 @@ def _blank_lines(field: Field, part: Part, up: bool) -> str:
     return "\n".join([*written, LIST_END])
 
 
-def _list(rng: Random, field: Field, task: dict, max_steps: int) -> Document:
-    part, program = _program(rng, field, task["n_variables"], max_steps)
+def _list(rng: Random, field: Field, task: BaseTask, max_steps: int) -> Document:
+    part, program = _program(rng, field, task.n_variables, max_steps)
     one, other = rng.sample(range(len(part.steps) + 1), 2)
     request = f"x{part.first + one} = {BLANK} ; x{part.first + other} ?\n"
     low, high = sorted((one, other))
@@ -116,15 +120,13 @@ def _list(rng: Random, field: Field, task: dict, max_steps: int) -> Document:
     return [(program + request, False), (_blank_lines(field, between, rng.random() < 0.5), True)]
 
 
-def _draw_parts(rng: Random, task: dict, fewest: int) -> Problem:
-    n_parts = rng.randrange(fewest, most_parts(PART_STEPS, task["n_variables"]) + 1)
-    problem = draw_parts(rng, task["field_size"], n_parts, PART_STEPS, task["n_variables"])
-    return problem.asking_for(
-        rng.randrange(fewest, n_parts + 1) if task["asks"] == "any" else n_parts
-    )
+def _draw_parts(rng: Random, task: BaseTask, fewest: int) -> Problem:
+    n_parts = rng.randrange(fewest, most_parts(PART_STEPS, task.n_variables) + 1)
+    problem = draw_parts(rng, task.field_size, n_parts, PART_STEPS, task.n_variables)
+    return problem.asking_for(rng.randrange(fewest, n_parts + 1) if task.asks == "any" else n_parts)
 
 
-def _walk(rng: Random, field: Field, task: dict, max_steps: int) -> Document:
+def _walk(rng: Random, field: Field, task: BaseTask, max_steps: int) -> Document:
     problem = _draw_parts(rng, task, fewest=2)
     index = rng.randrange(len(problem.parts))
     part = problem.parts[index]
@@ -145,9 +147,9 @@ def _last_line(field: Field, part: Part, result: int) -> str:
     return render_worked_line(field, variable, value, operation, constant, result)
 
 
-def _checks(rng: Random, field: Field, task: dict, max_steps: int) -> Document:
+def _checks(rng: Random, field: Field, task: BaseTask, max_steps: int) -> Document:
     n_steps = rng.randrange(1, max_steps + 1)
-    problem = draw_problem(rng, field.p, rng.choice(PROBLEM_TYPES), n_steps, task["n_variables"])
+    problem = draw_problem(rng, field.p, rng.choice(PROBLEM_TYPES), n_steps, task.n_variables)
     (part,) = problem.parts
     other = EVALUATION if part.type == INVERSION else INVERSION
     back = replace(part, type=other)  # asks for what is known, as a guess does
@@ -160,7 +162,7 @@ def _checks(rng: Random, field: Field, task: dict, max_steps: int) -> Document:
     return document
 
 
-def _links(rng: Random, field: Field, task: dict, max_steps: int) -> Document:
+def _links(rng: Random, field: Field, task: BaseTask, max_steps: int) -> Document:
     problem = _draw_parts(rng, task, fewest=1)
     n_parts = len(problem.parts)
     document = [(COMPACT.prompt(problem, show_field_map=False), False)]
@@ -177,7 +179,7 @@ def _links(rng: Random, field: Field, task: dict, max_steps: int) -> Document:
     return document
 
 
-_WRITERS = {
+_WRITERS: dict[str, Callable[[Random, Field, BaseTask, int], Document]] = {
     "facts": _facts,
     "comparisons": _comparisons,
     "lines": _lines,
@@ -188,11 +190,11 @@ _WRITERS = {
 }
 
 
-def draw_document(rng: Random, task: dict, max_steps: int, shares: dict[str, float]) -> Document:
-    """Draw one document; shares are the probabilities of the kinds.
+def draw_document(rng: Random, task: BaseTask, max_steps: int, shares: CorpusShares) -> Document:
+    """Draw one document, of programs of at most max_steps steps.
 
-    task holds ``field_size``, ``n_variables`` and ``asks``.
+    shares are the probabilities of the kinds.
     """
-    kinds = sorted(shares)  # the order in which a configuration names them must not count
-    (kind,) = rng.choices(kinds, [shares[kind] for kind in kinds])
-    return _WRITERS[kind](rng, make_field(task["field_size"]), task, max_steps)
+    kinds = sorted(_WRITERS)  # the draw must not depend on the order in which they stand above
+    (kind,) = rng.choices(kinds, [getattr(shares, kind) for kind in kinds])
+    return _WRITERS[kind](rng, make_field(task.field_size), task, max_steps)

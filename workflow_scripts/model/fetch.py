@@ -16,13 +16,15 @@ from workflow_scripts.common.files import (
     write_json,
 )
 from workflow_scripts.common.jobs import run_stage
+from workflow_scripts.settings.model import Hub
 
 _FILES = ["*.json", "*.safetensors", "*.txt", "*.jinja"]
 _NEEDED = ["config.json", "tokenizer.json", "*.safetensors"]
 
 
 def _download(repository: str, revision: str, target: Path) -> None:
-    os.environ["HF_HUB_OFFLINE"] = "0"  # read when the library is imported
+    # The library reads this variable when it is imported, which is why it is imported here.
+    os.environ["HF_HUB_OFFLINE"] = "0"
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
@@ -60,15 +62,19 @@ def _copy(source: Path, target: Path, manifest: str) -> None:
         raise StudyError(f"{source / name} {reason}: put the whole model there again")
 
 
-def fetch(hub: dict, manifest: Path) -> None:
-    """Put weights (safetensors only), tokenizer and configuration beside the manifest."""
+def fetch(hub: Hub, manifest: Path) -> None:
+    """Put weights (safetensors only), tokenizer and configuration beside the manifest.
+
+    Raises StudyError if the hub cannot be reached, or if what it or the folder holds is no whole
+    model.
+    """
     target = manifest.parent
-    if hub["folder"]:
-        source = {"folder": hub["folder"]}
-        _copy(Path(hub["folder"]), target, manifest.name)
+    if hub.folder:
+        source = {"folder": hub.folder}
+        _copy(Path(hub.folder), target, manifest.name)
     else:
-        source = {"repository": hub["repository"], "revision": hub["revision"]}
-        _download(hub["repository"], hub["revision"], target)
+        source = {"repository": hub.repository, "revision": hub.revision}
+        _download(hub.repository, hub.revision, target)
     for pattern in _NEEDED:
         if not any(target.glob(pattern)):
             raise StudyError(f"{' at '.join(source.values())} holds no {pattern}: not a model")

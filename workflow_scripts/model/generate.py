@@ -5,6 +5,9 @@ come; rows that have ended leave the batch. The samples are those of plain ances
 the tempered policy.
 """
 
+from dataclasses import dataclass
+from typing import Any
+
 import torch
 from transformers import Cache, DynamicCache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
@@ -13,10 +16,23 @@ from transformers.cache_utils import DynamicLayer
 _ENDED_SHARE = 0.25
 
 
+@dataclass(frozen=True)
+class SamplingParameters:
+    """How tokens are sampled, and where a completion ends."""
+
+    max_new_tokens: int
+    end_tokens: frozenset[int]
+    temperature: float
+    top_k: int = 0
+    """How many of the likeliest tokens are kept; 0 keeps all."""
+    top_p: float = 1.0
+    """Nucleus sampling: the probability mass that is kept; 1 keeps all."""
+
+
 class _RoomyLayer(DynamicLayer):
     """A cache layer that appends in place: DynamicLayer copies all it holds for every token."""
 
-    def __init__(self, prefilled: DynamicLayer, repeats: int, room: int):
+    def __init__(self, prefilled: DynamicLayer, repeats: int, room: int) -> None:
         super().__init__()
         self.lazy_initialization(prefilled.keys, prefilled.values)
         self.length = prefilled.get_seq_length()
@@ -32,7 +48,10 @@ class _RoomyLayer(DynamicLayer):
     def _view(self) -> None:
         self.keys, self.values = (buffer[:, :, : self.length] for buffer in self.buffers)
 
-    def update(self, key_states, value_states, *args, **kwargs):
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Append the states of new tokens, of shape (rows, heads, tokens, size); return all."""
         start, self.length = self.length, self.length + key_states.shape[-2]
         for buffer, states in zip(self.buffers, (key_states, value_states), strict=True):
             buffer[:, :, start : self.length] = states
@@ -40,11 +59,15 @@ class _RoomyLayer(DynamicLayer):
         return self.keys, self.values
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
+        """Keep some of the rows."""
         self.buffers = [buffer[indices] for buffer in self.buffers]
         self._view()
 
 
-def _left_pad(prompts: list[list[int]], pad: int, device) -> tuple[torch.Tensor, torch.Tensor]:
+def _left_pad(
+    prompts: list[list[int]], pad: int, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Token ids and attention mask of ragged prompts, each of shape (prompts, longest prompt)."""
     width = max(map(len, prompts))
     ids = torch.tensor(
         [[pad] * (width - len(prompt)) + prompt for prompt in prompts], device=device
@@ -56,17 +79,17 @@ def _left_pad(prompts: list[list[int]], pad: int, device) -> tuple[torch.Tensor,
 
 
 def _next_tokens(
-    logits: torch.Tensor, temperature: float, top_k: int, top_p: float, generator: torch.Generator
+    logits: torch.Tensor, parameters: SamplingParameters, generator: torch.Generator
 ) -> torch.Tensor:
     """Sample one token for each row of logits, shape (rows, vocabulary)."""
-    logits = logits.float() / temperature
-    if top_k:
-        floor = logits.topk(top_k).values[:, -1:]
+    logits = logits.float() / parameters.temperature
+    if parameters.top_k:
+        floor = logits.topk(parameters.top_k).values[:, -1:]
         logits = logits.masked_fill(logits < floor, -torch.inf)
     probabilities = logits.softmax(-1)
-    if top_p < 1:
+    if parameters.top_p < 1:
         ordered, order = probabilities.sort(descending=True)
-        outside = ordered.cumsum(-1) - ordered >= top_p
+        outside = ordered.cumsum(-1) - ordered >= parameters.top_p
         probabilities = torch.zeros_like(ordered).scatter(
             -1, order, ordered.masked_fill(outside, 0)
         )
@@ -78,12 +101,8 @@ def generate(
     model: PreTrainedModel,
     prompts: list[list[int]],
     n_samples: int,
-    max_new_tokens: int,
-    end_tokens: set[int],
-    temperature: float,
+    parameters: SamplingParameters,
     generator: torch.Generator,
-    top_k: int = 0,
-    top_p: float = 1.0,
 ) -> list[list[int]]:
     """Sample n_samples completions of each prompt; those of one prompt are adjacent.
 
@@ -91,6 +110,7 @@ def generate(
     was cut off at max_new_tokens. generator lives on the model's device. The model is put into
     evaluation mode (no dropout) and left in the mode it was in.
     """
+    end_tokens, max_new_tokens = parameters.end_tokens, parameters.max_new_tokens
     was_training = model.training
     model.eval()
     try:
@@ -115,7 +135,7 @@ def generate(
         ended = torch.zeros(len(mask), dtype=torch.bool, device=model.device)
         tokens = torch.full((len(mask), max_new_tokens), -1, device=model.device)
         for index in range(max_new_tokens):
-            token = _next_tokens(logits, temperature, top_k, top_p, generator)
+            token = _next_tokens(logits, parameters, generator)
             tokens[rows, index] = torch.where(ended, -1, token)
             ended |= torch.isin(token, ends)
             n_ended = int(ended.sum())

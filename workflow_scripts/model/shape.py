@@ -1,17 +1,21 @@
-"""The shape of a Qwen2 model, and how many parameters it has; without torch, before it is there."""
+"""The shape of a Qwen2 model and its number of parameters, known before there is a model.
+
+It needs no torch.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from workflow_scripts.common.files import read_json
+from workflow_scripts.settings.base import Base
 
 ALL_LINEAR = "all-linear"
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Input and output embeddings are one matrix."""
+    """The sizes of a Qwen2 whose input and output embeddings are one matrix."""
 
     hidden_size: int
     layers: int
@@ -21,10 +25,9 @@ class Shape:
     vocabulary: int
 
     @classmethod
-    def of_base(cls, base: dict, vocabulary: int) -> "Shape":
-        """That of a base model trained from scratch; base is the configuration's section."""
-        heads = base["heads"]
-        return cls(base["hidden_size"], base["layers"], heads, heads, base["mlp_size"], vocabulary)
+    def of_base(cls, base: Base, vocabulary: int) -> "Shape":
+        """The shape of a base model that is trained from scratch; vocabulary is its tokenizer's."""
+        return cls(base.hidden_size, base.layers, base.heads, base.heads, base.mlp_size, vocabulary)
 
     @property
     def _linear_layers(self) -> dict[str, tuple[int, int]]:
@@ -42,6 +45,7 @@ class Shape:
 
     @property
     def parameters(self) -> int:
+        """The number of parameters."""
         weights = sum(n_in * n_out for n_in, n_out in self._linear_layers.values())
         biases = sum(self._linear_layers[name][1] for name in ("q_proj", "k_proj", "v_proj"))
         norms = 2 * self.hidden_size
@@ -52,7 +56,7 @@ class Shape:
         )
 
     def adapter_parameters(self, r: int, target_modules: str | Iterable[str]) -> int:
-        """Of a LoRA adapter of rank r."""
+        """The number of parameters of a LoRA adapter of rank r."""
         chosen = self._linear_layers if target_modules == ALL_LINEAR else target_modules
         return self.layers * sum(r * sum(self._linear_layers[name]) for name in chosen)
 

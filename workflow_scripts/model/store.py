@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -19,16 +20,21 @@ from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import find_difference, read_json, sha256_tree, write_json
 from workflow_scripts.model.gpus import claim_gpu
 from workflow_scripts.model.shape import Shape
+from workflow_scripts.settings.base import Base
+from workflow_scripts.settings.model import Compute, Lora
 
 # The hashes of a model folder's files. Written last: a folder without one is not whole.
 MANIFEST = "manifest.json"
 
 
-def prepare_torch(device: str, threads: int) -> None:
-    """Set the number of threads, which is part of a run's settings, and take a GPU if asked for."""
-    torch.set_num_threads(threads)
+def prepare_torch(compute: Compute) -> None:
+    """Set the number of threads, which is part of a run's settings, and take a GPU if asked for.
+
+    Raises StudyError if there is no GPU.
+    """
+    torch.set_num_threads(compute.threads)
     transformers_logging.disable_progress_bar()
-    if device == "cuda":
+    if compute.device == "cuda":
         claim_gpu()
         if not torch.cuda.is_available():
             raise StudyError(
@@ -38,7 +44,7 @@ def prepare_torch(device: str, threads: int) -> None:
         torch.set_float32_matmul_precision("high")
 
 
-def make_config(shape: Shape, tokenizer: PreTrainedTokenizerBase, **options) -> Qwen2Config:
+def make_config(shape: Shape, tokenizer: PreTrainedTokenizerBase, **options: Any) -> Qwen2Config:
     """The configuration of a Qwen2 of a shape; options are those of Qwen2Config."""
     return Qwen2Config(
         vocab_size=shape.vocabulary,
@@ -55,9 +61,9 @@ def make_config(shape: Shape, tokenizer: PreTrainedTokenizerBase, **options) -> 
     )
 
 
-def create_base_model(base: dict, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
-    """A Qwen2 model of the given size with random weights, drawn from torch's global seed."""
-    shape, spread = Shape.of_base(base, len(tokenizer)), base["initializer_range"]
+def create_base_model(base: Base, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+    """A Qwen2 of the size of a base model, with random weights drawn from torch's global seed."""
+    shape, spread = Shape.of_base(base, len(tokenizer)), base.initializer_range
     config = make_config(shape, tokenizer, initializer_range=spread, max_position_embeddings=512)
     return Qwen2ForCausalLM(config)
 
@@ -86,32 +92,37 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
 
 
-def load_model(folder: Path, device: str, dtype: str, trainable: bool = False) -> PreTrainedModel:
+def load_model(folder: Path, compute: Compute, trainable: bool = False) -> PreTrainedModel:
     """Load a verified model: full weights, or a LoRA adapter upon the base model it names.
 
     Weights that are to be trained are float32 whatever dtype, which the trainers compute in: the
     updates of bfloat16 weights are lost to rounding. peft sees to this for adapters.
+    Raises StudyError, naming the file, if the model or its base model is not whole.
     """
     verify_model(folder)
-    options = {"dtype": getattr(torch, dtype), "local_files_only": True, "use_safetensors": True}
+    options: dict[str, Any] = {
+        "dtype": getattr(torch, compute.dtype),
+        "local_files_only": True,
+        "use_safetensors": True,
+    }
     adapter = folder / "adapter_config.json"
     if not adapter.is_file():
         if trainable:
             options["dtype"] = torch.float32
-        return AutoModelForCausalLM.from_pretrained(folder, **options).to(device)
+        return AutoModelForCausalLM.from_pretrained(folder, **options).to(compute.device)
     base = Path(read_json(adapter)["base_model_name_or_path"])
     verify_model(base)
     model = AutoModelForCausalLM.from_pretrained(base, **options)
-    return PeftModel.from_pretrained(model, folder, is_trainable=trainable).to(device)
+    return PeftModel.from_pretrained(model, folder, is_trainable=trainable).to(compute.device)
 
 
-def add_lora(model: PreTrainedModel, lora: dict) -> PeftModel:
+def add_lora(model: PreTrainedModel, lora: Lora) -> PeftModel:
     """Wrap a model with a new LoRA adapter, drawn from torch's global seed."""
     config = LoraConfig(
-        r=lora["r"],
-        lora_alpha=lora["alpha"],
-        lora_dropout=lora["dropout"],
-        target_modules=lora["target_modules"],
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=lora.target_modules,
         task_type="CAUSAL_LM",
     )
     return get_peft_model(model, config)

@@ -31,8 +31,8 @@ def make_tokenizer(p: int, n_variables: int) -> PreTrainedTokenizerFast:
 def user_turn(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
     """A prompt as the model is to see it.
 
-    Where its tokenizer has a chat template: what a user says, up to where the model's turn begins.
-    Else the prompt as it is.
+    If its tokenizer has a chat template, this is the user's turn up to where the model's begins;
+    otherwise the prompt as it is.
     """
     if tokenizer.chat_template is None:
         return prompt

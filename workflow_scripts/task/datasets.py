@@ -2,23 +2,29 @@
 
     python -m workflow_scripts.task.datasets PLAN
 
-The first line of a file is its header: what was drawn, with which settings and seed, how many
-records follow, and their hash, by which a reader notices a file that is not whole.
+The first line of a file is its header: what was drawn, with which settings and seed, how many rows
+follow, and their hash, by which a reader notices a file that is not whole. Every other line is a
+row: an example of an SFT set, a prompt of an RL set or a problem of a validation set.
 """
 
 import hashlib
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from functools import partial
 from itertools import product
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import damaged, write_text
+from workflow_scripts.task.mixes import Compositions, PromptMix, SftMix, ValidationMix, to_json
 from workflow_scripts.task.problems import (
     EVALUATION,
     INVERSION,
     PROBLEM_TYPES,
+    Canonical,
     Problem,
     draw_parts,
     draw_problem,
@@ -30,133 +36,157 @@ from workflow_scripts.task.solutions import (
     write_fitting_solution,
     write_solution,
 )
-from workflow_scripts.task.text import FORMS
+from workflow_scripts.task.task import Task
 
 SPLITS = ("dev", "final")
 
+Row = dict[str, Any]
 
-def _record(index: int, problem: Problem, task: dict, **extra) -> dict:
+
+def _make_row(index: int, problem: Problem, task: Task, **solution: str) -> Row:
     return {
         "id": index,
         "type": problem.type,
         "steps": problem.n_steps,
         "parts": len(problem.parts),
-        "prompt": FORMS[task["text"]].prompt(problem, task["field_map"] == "prompt"),
-        **extra,
+        "prompt": task.form.prompt(problem, task.field_map == "prompt"),
+        **solution,
         "problem": problem.to_json(),
     }
 
 
-def _draw_new(draw: Callable[..., Problem], *args, taken: set) -> Problem:
+def _draw_new(draw: Callable[[], Problem], taken: set[Canonical]) -> Problem:
     """Draw until the problem is not among those taken, by canonical form."""
     for _ in range(1000):
-        problem = draw(*args)
+        problem = draw()
         if problem.canonical not in taken:
             return problem
     raise StudyError("1000 problems in a row were validation problems: set fewer of them")
 
 
-def _draw_single(rng: Random, task: dict, type_: str, n_steps: int) -> Problem:
-    return draw_problem(rng, task["field_size"], type_, n_steps, task["n_variables"])
+def _draw_single(rng: Random, task: Task, type_: str, n_steps: int) -> Problem:
+    return draw_problem(rng, task.field_size, type_, n_steps, task.n_variables)
 
 
-def _draw_parts(rng: Random, task: dict, n_parts: int, part_steps: list[int]) -> Problem:
-    n_variables = task["n_variables"]
-    n_shown = most_parts(part_steps, n_variables) if task["asks"] == "any" else n_parts
-    shown = draw_parts(rng, task["field_size"], n_shown, part_steps, n_variables)
+def _draw_composition(rng: Random, task: Task, mix: Compositions, n_parts: int) -> Problem:
+    """Draw a problem that asks for n_parts parts.
+
+    Where any part may be asked for, the prompt shows as many as fit, whatever n_parts is.
+    """
+    n_variables = task.n_variables
+    n_shown = most_parts(mix.part_steps, n_variables) if task.asks == "any" else n_parts
+    shown = draw_parts(rng, task.field_size, n_shown, mix.part_steps, n_variables)
     return shown.asking_for(n_parts)
 
 
-def draw_validation(task: dict, strata: dict, n_problems: int) -> dict[str, list[dict]]:
+def _seed_of(mix: ValidationMix | SftMix | PromptMix) -> str:
+    """A mix as it stands in the seeds of random numbers."""
+    return json.dumps(to_json(mix), sort_keys=True)
+
+
+def draw_validation(task: Task, mix: ValidationMix, n_problems: int) -> dict[str, list[Row]]:
     """Draw the splits dev and final of one kind, disjoint and without repetition.
 
-    strata holds ``steps`` (each number with each type), or ``parts`` and ``part_steps``
-    (each number of parts). Strata differ in size by one problem at most.
+    Each has n_problems problems. The strata are each number of parts of compositions, and each type
+    with each number of steps of single problems; they differ in size by one problem at most.
+    Raises StudyError if the field is too small for so many problems.
     """
-    rng = Random(f"validation GF({task['field_size']}) {json.dumps(strata, sort_keys=True)}")
-    if "parts" in strata:
-        cells = [(_draw_parts, n_parts, strata["part_steps"]) for n_parts in strata["parts"]]
+    rng = Random(f"validation GF({task.field_size}) {_seed_of(mix)}")
+    strata: list[Callable[[], Problem]]
+    if isinstance(mix, Compositions):
+        strata = [partial(_draw_composition, rng, task, mix, n_parts) for n_parts in mix.parts]
     else:
-        cells = [(_draw_single, *cell) for cell in product(PROBLEM_TYPES, strata["steps"])]
-    taken: set = set()
-    splits: dict[str, list[dict]] = {split: [] for split in SPLITS}
-    for records in splits.values():
-        for index, (draw, *cell) in enumerate(cells):
-            for _ in range(n_problems // len(cells) + (index < n_problems % len(cells))):
-                problem = _draw_new(draw, rng, task, *cell, taken=taken)
+        cells = product(PROBLEM_TYPES, mix.steps)
+        strata = [partial(_draw_single, rng, task, type_, n_steps) for type_, n_steps in cells]
+    taken: set[Canonical] = set()
+    splits: dict[str, list[Row]] = {split: [] for split in SPLITS}
+    for rows in splits.values():
+        for index, draw in enumerate(strata):
+            for _ in range(n_problems // len(strata) + (index < n_problems % len(strata))):
+                problem = _draw_new(draw, taken)
                 taken.add(problem.canonical)
-                records.append(_record(len(records), problem, task))
+                rows.append(_make_row(len(rows), problem, task))
     return splits
 
 
-def _solve(problem: Problem, task: dict, mix: dict, rng: Random) -> dict[str, str]:
+def _solve(problem: Problem, task: Task, mix: SftMix, rng: Random) -> dict[str, str]:
     """Write a solution by a strategy of the mix, drawn independently of the problem."""
-    form = FORMS[task["text"]]
-    if "parts" in mix:
-        return {"strategy": "fitting", "response": write_fitting_solution(form, problem)}
-    strategy = BACKWARD if rng.random() < mix["backward_share"] else FORWARD
-    response = write_solution(form, problem, strategy, rng, task["response_words"])
+    if isinstance(mix, Compositions):
+        return {"strategy": "fitting", "response": write_fitting_solution(task.form, problem)}
+    strategy = BACKWARD if rng.random() < mix.backward_share else FORWARD
+    response = write_solution(task.form, problem, strategy, rng, task.response_words)
     return {"strategy": strategy, "response": response}
 
 
-def draw_sft(task: dict, mix: dict, n_examples: int, seed: int, taken: set) -> list[dict]:
+def draw_sft(
+    task: Task, mix: SftMix, n_examples: int, seed: int, taken: set[Canonical]
+) -> list[Row]:
     """Draw SFT examples: problem and strategy independently, none of the problems taken.
 
-    mix holds ``steps`` and ``backward_share``, or ``parts`` and ``part_steps`` (compositions,
-    every part solved by its fitting strategy).
+    Every part of a composition is solved by the strategy that fits it. Raises StudyError if the
+    problems taken leave too few others.
     """
-    rng = Random(f"sft GF({task['field_size']}) {json.dumps(mix, sort_keys=True)} seed {seed}")
-    records = []
+    rng = Random(f"sft GF({task.field_size}) {_seed_of(mix)} seed {seed}")
+    examples = []
     for index in range(n_examples):
-        if "parts" in mix:
-            n_parts = rng.choice(mix["parts"])
-            problem = _draw_new(_draw_parts, rng, task, n_parts, mix["part_steps"], taken=taken)
+        draw: Callable[[], Problem]
+        if isinstance(mix, Compositions):
+            draw = partial(_draw_composition, rng, task, mix, rng.choice(mix.parts))
         else:
-            cell = rng.choice(PROBLEM_TYPES), rng.choice(mix["steps"])
-            problem = _draw_new(_draw_single, rng, task, *cell, taken=taken)
-        records.append(_record(index, problem, task, **_solve(problem, task, mix, rng)))
-    return records
+            type_, n_steps = rng.choice(PROBLEM_TYPES), rng.choice(mix.steps)
+            draw = partial(_draw_single, rng, task, type_, n_steps)
+        problem = _draw_new(draw, taken)
+        examples.append(_make_row(index, problem, task, **_solve(problem, task, mix, rng)))
+    return examples
 
 
-def solve_heldout(task: dict, mix: dict, validation: list[dict]) -> list[dict]:
+def solve_heldout(task: Task, mix: SftMix, validation: list[Row]) -> list[Row]:
     """Solve the validation problems of the sizes of a mix as its SFT examples are solved."""
-    rng = Random(f"heldout GF({task['field_size']}) {json.dumps(mix, sort_keys=True)}")
-    size = "parts" if "parts" in mix else "steps"
-    problems = [Problem.from_json(r["problem"]) for r in validation if r[size] in mix[size]]
+    rng = Random(f"heldout GF({task.field_size}) {_seed_of(mix)}")
+    if isinstance(mix, Compositions):
+        chosen = [row for row in validation if row["parts"] in mix.parts]
+    else:
+        chosen = [row for row in validation if row["steps"] in mix.steps]
+    problems = [Problem.from_json(row["problem"]) for row in chosen]
     return [
-        _record(index, problem, task, **_solve(problem, task, mix, rng))
+        _make_row(index, problem, task, **_solve(problem, task, mix, rng))
         for index, problem in enumerate(problems)
     ]
 
 
-def draw_prompts(task: dict, mix: dict, n_prompts: int, taken: set) -> list[dict]:
-    """Draw RL prompts, the same for all seeds: exact shares of types, steps or parts in turn."""
-    rng = Random(f"prompts GF({task['field_size']}) {json.dumps(mix, sort_keys=True)}")
-    records = []
+def draw_prompts(task: Task, mix: PromptMix, n_prompts: int, taken: set[Canonical]) -> list[Row]:
+    """Draw RL prompts, the same for all seeds, none of the problems taken.
+
+    The shares of types are exact; numbers of steps, or of parts, take turns. Raises StudyError if
+    the problems taken leave too few others.
+    """
+    rng = Random(f"prompts GF({task.field_size}) {_seed_of(mix)}")
+    prompts = []
     for index in range(n_prompts):
-        if "parts" in mix:
-            n_parts = mix["parts"][index % len(mix["parts"])]
-            problem = _draw_new(_draw_parts, rng, task, n_parts, mix["part_steps"], taken=taken)
+        draw: Callable[[], Problem]
+        if isinstance(mix, Compositions):
+            n_parts = mix.parts[index % len(mix.parts)]
+            draw = partial(_draw_composition, rng, task, mix, n_parts)
         else:
-            type_ = EVALUATION if index < round(mix["evaluation_share"] * n_prompts) else INVERSION
-            n_steps = mix["steps"][index % len(mix["steps"])]
-            problem = _draw_new(_draw_single, rng, task, type_, n_steps, taken=taken)
-        records.append(_record(index, problem, task))
-    return records
+            type_ = EVALUATION if index < round(mix.evaluation_share * n_prompts) else INVERSION
+            draw = partial(_draw_single, rng, task, type_, mix.steps[index % len(mix.steps)])
+        prompts.append(_make_row(index, _draw_new(draw, taken), task))
+    return prompts
 
 
-def write_dataset(path: Path, settings: dict, records: list[dict]) -> None:
-    body = "".join(json.dumps(record) + "\n" for record in records)
+def write_dataset(path: Path, settings: dict[str, Any], rows: list[Row]) -> None:
+    """Write a data set whole; settings, a JSON value, say in its header what was drawn."""
+    body = "".join(json.dumps(row) + "\n" for row in rows)
     header = {
         "settings": settings,
-        "n_records": len(records),
+        "n_records": len(rows),
         "sha256": hashlib.sha256(body.encode()).hexdigest(),
     }
     write_text(path, json.dumps(header) + "\n" + body)
 
 
-def _read(path: Path) -> tuple[dict, str]:
-    """The header of a data set and the text of its records."""
+def _read(path: Path) -> tuple[dict[str, Any], str]:
+    """The header of a data set and the text of its rows."""
     try:
         first, _, body = path.read_text(encoding="utf-8").partition("\n")
         header = json.loads(first)
@@ -168,62 +198,71 @@ def _read(path: Path) -> tuple[dict, str]:
     return header, body
 
 
-def read_dataset(path: Path) -> list[dict]:
-    """Read the records of a data set.
+def read_dataset(path: Path) -> list[Row]:
+    """Read the rows of a data set.
 
     Raises StudyError, naming the file, if it is missing, cut short or altered.
     """
     return [json.loads(line) for line in _read(path)[1].splitlines()]
 
 
-def read_task(path: Path) -> dict:
-    """The settings of the task that a data set was drawn with. Raises as read_dataset."""
-    return _read(path)[0]["settings"]["task"]
+def read_task(path: Path) -> Task:
+    """The task that a data set was drawn from. Raises StudyError as read_dataset does."""
+    header, _ = _read(path)
+    try:
+        return Task(**header["settings"]["task"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise damaged(path, error) from None
 
 
-def canonical_forms(paths: Iterable[Path]) -> set:
+def canonical_forms(paths: Iterable[Path]) -> set[Canonical]:
+    """The canonical forms of all problems of some data sets. Raises as read_dataset."""
     return {
-        Problem.from_json(record["problem"]).canonical
-        for path in paths
-        for record in read_dataset(path)
+        Problem.from_json(row["problem"]).canonical for path in paths for row in read_dataset(path)
     }
 
 
-def _write_training_set(path: Path, settings: dict, records: list[dict], taken: set) -> None:
-    shared = [r["id"] for r in records if Problem.from_json(r["problem"]).canonical in taken]
+def _write_training_set(
+    path: Path, settings: dict[str, Any], rows: list[Row], taken: set[Canonical]
+) -> None:
+    shared = [row["id"] for row in rows if Problem.from_json(row["problem"]).canonical in taken]
     if shared:
-        raise StudyError(f"{path}: records {shared[:5]} are validation problems")
-    write_dataset(path, settings, records)
+        raise StudyError(f"{path}: rows {shared[:5]} are validation problems")
+    write_dataset(path, settings, rows)
 
 
-def make_validation(task: dict, mix: dict, n: int, dev: Path, final: Path) -> None:
+def _header(kind: str, task: Task, mix: ValidationMix | SftMix | PromptMix) -> dict[str, Any]:
+    """What the header of a data set says of its content."""
+    return {"kind": kind, "task": asdict(task), "mix": to_json(mix)}
+
+
+def make_validation(task: Task, mix: ValidationMix, n: int, dev: Path, final: Path) -> None:
     """Write both splits of one kind of validation set, n problems each; see draw_validation."""
-    settings = {"kind": "validation", "task": task, "mix": mix}
     splits = draw_validation(task, mix, n)
     for split, path in zip(SPLITS, (dev, final), strict=True):
-        write_dataset(path, {**settings, "split": split}, splits[split])
+        write_dataset(path, {**_header("validation", task, mix), "split": split}, splits[split])
 
 
 def make_sft(
-    task: dict, mix: dict, n: int, seed: int, validation: list[Path], output: Path
+    task: Task, mix: SftMix, n: int, seed: int, validation: list[Path], output: Path
 ) -> None:
-    """Write an SFT set without the problems of the validation sets; see draw_sft."""
+    """Write an SFT set of n examples without the validation sets' problems; see draw_sft."""
     taken = canonical_forms(validation)
-    settings = {"kind": "sft", "task": task, "mix": mix, "seed": seed}
+    settings = {**_header("sft", task, mix), "seed": seed}
     _write_training_set(output, settings, draw_sft(task, mix, n, seed, taken), taken)
 
 
-def make_heldout(task: dict, mix: dict, validation: Path, output: Path) -> None:
+def make_heldout(task: Task, mix: SftMix, validation: Path, output: Path) -> None:
     """Write the solutions of a validation set; see solve_heldout."""
-    settings = {"kind": "heldout", "task": task, "mix": mix}
-    write_dataset(output, settings, solve_heldout(task, mix, read_dataset(validation)))
+    solved = solve_heldout(task, mix, read_dataset(validation))
+    write_dataset(output, _header("heldout", task, mix), solved)
 
 
-def make_prompts(task: dict, mix: dict, n: int, validation: list[Path], output: Path) -> None:
-    """Write an RL prompt set without the problems of the validation sets; see draw_prompts."""
+def make_prompts(task: Task, mix: PromptMix, n: int, validation: list[Path], output: Path) -> None:
+    """Write an RL set of n prompts without the validation sets' problems; see draw_prompts."""
     taken = canonical_forms(validation)
-    settings = {"kind": "prompts", "task": task, "mix": mix}
-    _write_training_set(output, settings, draw_prompts(task, mix, n, taken), taken)
+    prompts = draw_prompts(task, mix, n, taken)
+    _write_training_set(output, _header("prompts", task, mix), prompts, taken)
 
 
 if __name__ == "__main__":

@@ -10,11 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from random import Random
+from typing import Any
 
 from workflow_scripts.task.field import INVERSE_OPERATION, Field, make_field
 
 EVALUATION, INVERSION, COMPOSITION = "evaluation", "inversion", "composition"
 PROBLEM_TYPES = (EVALUATION, INVERSION)
+
+Step = tuple[str, int]  # operation, "+" or "*", and constant
+# Field, known value, and type and steps of each part: see Problem.canonical.
+Canonical = tuple[int, int, tuple[tuple[str, tuple[Step, ...]], ...]]
 
 
 @dataclass(frozen=True)
@@ -23,30 +28,36 @@ class Part:
 
     type: str
     first: int
-    steps: tuple[tuple[str, int], ...]  # (operation, constant), operation "+" or "*"
+    steps: tuple[Step, ...]
 
-    def to_json(self) -> dict:
+    def to_json(self) -> dict[str, Any]:
+        """The part as a JSON value, each step as one string such as ``+4``."""
         steps = [f"{operation}{constant}" for operation, constant in self.steps]
         return {"type": self.type, "first": self.first, "steps": steps}
 
     @classmethod
-    def from_json(cls, record: dict) -> "Part":
-        steps = tuple((step[0], int(step[1:])) for step in record["steps"])
-        return cls(record["type"], record["first"], steps)
+    def from_json(cls, value: dict[str, Any]) -> "Part":
+        """The part that to_json wrote."""
+        steps = tuple((step[0], int(step[1:])) for step in value["steps"])
+        return cls(value["type"], value["first"], steps)
 
     @property
     def last(self) -> int:
+        """The last variable of the program."""
         return self.first + len(self.steps)
 
     @property
     def known_variable(self) -> int:
+        """The variable whose value is known."""
         return self.first if self.type == EVALUATION else self.last
 
     @property
     def asked_variable(self) -> int:
+        """The variable whose value is asked for."""
         return self.last if self.type == EVALUATION else self.first
 
     def solve(self, field: Field, known: int) -> int:
+        """The value of the asked variable, given that of the known one."""
         value = known
         if self.type == EVALUATION:
             for operation, constant in self.steps:
@@ -59,32 +70,38 @@ class Part:
 
 @dataclass(frozen=True)
 class Problem:
+    """Parts over GF(p). The first has a known value, each of the others the answer before it."""
+
     p: int
     known: int
     parts: tuple[Part, ...]
-    unasked: tuple[Part, ...] = ()  # of the prompt: they follow those that are asked for
+    unasked: tuple[Part, ...] = ()  # shown in the prompt after those that are asked for
 
     @property
     def field(self) -> Field:
+        """The field of all values."""
         return make_field(self.p)
 
     @property
     def type(self) -> str:
+        """The type of the only part, or composition if there are several."""
         return self.parts[0].type if len(self.parts) == 1 else COMPOSITION
 
     @property
     def n_steps(self) -> int:
+        """Steps of all parts that are asked for."""
         return sum(len(part.steps) for part in self.parts)
 
     @cached_property
     def answer(self) -> int:
+        """The value of the last asked part's asked variable."""
         value = self.known
         for part in self.parts:
             value = part.solve(self.field, value)
         return value
 
     @property
-    def canonical(self) -> tuple:
+    def canonical(self) -> Canonical:
         """What makes two problems the same: all that is asked for but the names of variables."""
         return self.p, self.known, tuple((part.type, part.steps) for part in self.parts)
 
@@ -93,7 +110,8 @@ class Problem:
         everything = self.parts + self.unasked
         return replace(self, parts=everything[:n_parts], unasked=everything[n_parts:])
 
-    def to_json(self) -> dict:
+    def to_json(self) -> dict[str, Any]:
+        """The problem as a JSON value."""
         return {
             "p": self.p,
             "known": self.known,
@@ -102,13 +120,14 @@ class Problem:
         }
 
     @classmethod
-    def from_json(cls, record: dict) -> "Problem":
-        parts, unasked = (tuple(map(Part.from_json, record[key])) for key in ("parts", "unasked"))
-        return cls(record["p"], record["known"], parts, unasked)
+    def from_json(cls, value: dict[str, Any]) -> "Problem":
+        """The problem that to_json wrote."""
+        parts, unasked = (tuple(map(Part.from_json, value[key])) for key in ("parts", "unasked"))
+        return cls(value["p"], value["known"], parts, unasked)
 
 
-def _draw_steps(rng: Random, p: int, n_steps: int) -> tuple[tuple[str, int], ...]:
-    """+ takes any constant, * any but 0, which could not be undone."""
+def _draw_steps(rng: Random, p: int, n_steps: int) -> tuple[Step, ...]:
+    """Steps with random constants: any for +, any but 0 for *, which could not be undone."""
     return tuple(
         ("+", rng.randrange(p)) if rng.random() < 0.5 else ("*", rng.randrange(1, p))
         for _ in range(n_steps)
@@ -116,12 +135,13 @@ def _draw_steps(rng: Random, p: int, n_steps: int) -> tuple[tuple[str, int], ...
 
 
 def draw_composition(
-    rng: Random, p: int, types: list[str], steps: list[int], n_variables: int
+    rng: Random, p: int, types: Sequence[str], steps: Sequence[int], n_variables: int
 ) -> Problem:
     """Draw a problem of ``len(types)`` parts; part i has type types[i] and steps[i] steps.
 
     The first variable stands at a random offset: a model that has seen short programs only
-    would otherwise learn where they end instead of reading it.
+    would otherwise learn where they end instead of reading it. Raises ValueError if the
+    parts need more than n_variables variables.
     """
     used = sum(steps) + len(steps)
     if used > n_variables:

@@ -45,6 +45,7 @@ def solution_words(form: Form, n_steps: int, n_parts: int = 1) -> int:
 
 
 def guess_and_check_words(form: Form, n_steps: int, n_guesses: int = 1) -> int:
+    """Words of a solution of one part that makes some guesses."""
     words = _words(form)
     return (words.guess + words.line * n_steps) * n_guesses + words.answer
 

@@ -51,10 +51,12 @@ class WorkedLine:
 
 
 def count_words(text: str) -> int:
+    """How many words a text has, by the pattern WORD."""
     return len(re.findall(WORD, text))
 
 
 def render_program(field: Field, part: Part) -> list[str]:
+    """The program lines of a part, ``x3 = x2 + e4``."""
     return [
         f"x{variable + 1} = x{variable} {operation} {field.names[constant]}"
         for variable, (operation, constant) in enumerate(part.steps, start=part.first)
@@ -64,6 +66,7 @@ def render_program(field: Field, part: Part) -> list[str]:
 def render_worked_line(
     field: Field, variable: int, operand: int, operation: str, constant: int, result: int
 ) -> str:
+    """The line ``x{variable} = operand operation constant = result``; values are elements."""
     names = field.names
     return f"x{variable} = {names[operand]} {operation} {names[constant]} = {names[result]}"
 
@@ -98,26 +101,34 @@ class Form(Protocol):
 
         With show_field_map it states which symbol stands for which element.
         """
+        ...
 
     def link(self, variable: int, value: str, forward: bool) -> str:
         """The line that hands a value to a part, which is then worked through forward or not."""
+        ...
 
     def worked_line(self, line: str) -> str:
         """A worked line among the others."""
+        ...
 
-    def guess(self, variable: int, value: str) -> str: ...
+    def guess(self, variable: int, value: str) -> str:
+        """The line that assumes a value of the variable that is asked for."""
+        ...
 
     def check(self, value: str, agrees: bool) -> str:
         """The verdict on a guess: the known value, and whether the guess led to it.
 
         The known value is repeated because a small model only compares what stands side by side.
         """
+        ...
 
-    def answer(self, value: str) -> str: ...
+    def answer(self, value: str) -> str:
+        """The last line, with the value that is asked for."""
+        ...
 
 
 class Compact:
-    """Its lines are no longer than what a model of the offline tiers can learn."""
+    """The form with the fewest words, short enough for a model of the offline tiers to learn."""
 
     opens = False
     tokens_per_word = 1  # of the word-level tokenizer of the offline tiers
@@ -151,7 +162,7 @@ class Compact:
 
 
 class Natural:
-    """Its lines have the same number of words whatever the strategy and the verdict."""
+    """The form in sentences, which are equally long whatever the strategy and the verdict."""
 
     opens = True
     # Tokenizers of language models split `x12 =` and `+ e10` into letters, single digits and signs.

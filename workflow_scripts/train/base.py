@@ -7,33 +7,38 @@ was shown no chain of lines, no guess and no strategy (see model.corpus).
 Writes model/, log.csv and run.json into the output folder.
 """
 
-from pathlib import Path
 from random import Random
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from workflow_scripts.common.jobs import run_stage
 from workflow_scripts.model.corpus import draw_document
-from workflow_scripts.model.store import create_base_model, prepare_torch, save_model
+from workflow_scripts.model.store import create_base_model
 from workflow_scripts.model.tokenizer import encode, make_tokenizer
-from workflow_scripts.train.checkpoints import Checkpoints
-from workflow_scripts.train.run import RunRecord, WeightGuard
+from workflow_scripts.settings.base import Base, BaseSettings, Corpus, CorpusShares
+from workflow_scripts.settings.optimization import Optimization
+from workflow_scripts.task.task import BaseTask
+from workflow_scripts.train.run import TrainingRun, WeightGuard, trainer_arguments
+from workflow_scripts.train.run_folder import RunFolder
 from workflow_scripts.train.supervised import (
+    LOGGED,
+    SHOWN,
     Example,
     cross_entropy,
     make_example,
     make_supervised_trainer,
     order_batches,
-    train_supervised,
 )
+
+_ONLY_LINES = CorpusShares(facts=0, comparisons=0, lines=1, lists=0, walks=0, checks=0, links=0)
 
 
 def draw_examples(
-    rng: Random, n: int, task: dict, corpus: dict, tokenizer: PreTrainedTokenizerBase
+    rng: Random, n: int, task: BaseTask, corpus: Corpus, tokenizer: PreTrainedTokenizerBase
 ) -> list[Example]:
     """Draw and tokenize n documents of the base corpus."""
-    longest, shares = corpus["program_steps"], corpus["shares"]
+    longest, shares = corpus.program_steps, corpus.shares
     documents = [draw_document(rng, task, longest, shares) for _ in range(n)]
     tokens = iter(encode(tokenizer, [text for document in documents for text, _ in document]))
     return [
@@ -55,70 +60,58 @@ def line_accuracy(model: PreTrainedModel, examples: list[Example]) -> float:
 
 
 def evaluate_base(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, task: dict, base: dict
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, task: BaseTask, base: Base
 ) -> dict[str, float]:
     """Held-out loss in nats per learnt token, and the accuracy on documents of single lines."""
-    corpus = base["corpus"]
+    corpus = base.corpus
     rng = Random("held-out base corpus")
-    held_out = draw_examples(rng, corpus["heldout_documents"], task, corpus, tokenizer)
-    loss, n_tokens = cross_entropy(model, held_out, base["batch_size"], tokenizer.pad_token_id)
-    only_lines = {**corpus, "shares": {"lines": 1.0}}
-    lines = draw_examples(rng, corpus["heldout_documents"] // 8, task, only_lines, tokenizer)
+    held_out = draw_examples(rng, corpus.heldout_documents, task, corpus, tokenizer)
+    loss, n_tokens = cross_entropy(model, held_out, base.batch_size, tokenizer.pad_token_id)
+    only_lines = corpus.model_copy(update={"shares": _ONLY_LINES})
+    lines = draw_examples(rng, corpus.heldout_documents // 8, task, only_lines, tokenizer)
     return {"loss": loss, "n_tokens": n_tokens, "line_accuracy": line_accuracy(model, lines)}
 
 
-def optimization_of(base: dict) -> dict:
-    """The section ``base`` as the trainers take the optimization of a stage."""
-    named = ("batch_size", "learning_rate", "warmup_steps", "weight_decay", "adam_beta2")
-    return {
-        **{key: base[key] for key in named},
-        "micro_batch_size": base["batch_size"],
-        "lr_schedule": "linear",
-        "max_grad_norm": 1.0,
-    }
+def optimization_of(base: Base) -> Optimization:
+    """The batches and the optimizer of a base model's training."""
+    return Optimization(
+        batch_size=base.batch_size,
+        micro_batch_size=base.batch_size,
+        learning_rate=base.learning_rate,
+        lr_schedule="linear",
+        warmup_steps=base.warmup_steps,
+        weight_decay=base.weight_decay,
+        adam_beta2=base.adam_beta2,
+        max_grad_norm=1.0,
+    )
 
 
-def run_base(settings: dict, output: Path, checkpoint_seconds: float) -> None:
-    """Train a base model; settings holds the sections ``task``, ``model`` and ``base``."""
-    task, base, device = settings["task"], settings["base"], settings["model"]["device"]
-    seed = base["seed"]
-    record = RunRecord("workflow_scripts.train.base", settings, seed, inputs=[])
-    checkpoints = Checkpoints(output, record, checkpoint_seconds)
-    prepare_torch(device, settings["model"]["threads"])
-    set_seed(seed)
-    tokenizer = make_tokenizer(task["field_size"], task["n_variables"])
-    model = create_base_model(base, tokenizer).to(device)
+def run_base(settings: BaseSettings, run: RunFolder) -> None:
+    """Train a base model and score it on held-out documents."""
+    task, base, compute = settings.task, settings.base, settings.model
+    training = TrainingRun("workflow_scripts.train.base", settings, base.seed, [], run)
+    tokenizer = make_tokenizer(task.field_size, task.n_variables)
+    model = create_base_model(base, tokenizer).to(compute.device)
     guard = WeightGuard(model)
 
-    rng = Random(f"base corpus seed {seed}")
-    n_documents = base["steps"] * base["batch_size"]
-    examples = draw_examples(rng, n_documents, task, base["corpus"], tokenizer)
+    rng = Random(f"base corpus seed {base.seed}")
+    examples = draw_examples(rng, base.steps * base.batch_size, task, base.corpus, tokenizer)
     lengths = [len(example["input_ids"]) for example in examples]
-    order = order_batches(lengths, base["batch_size"], rng)
-    trainer = make_supervised_trainer(
-        model,
-        tokenizer,
-        [examples[i] for i in order],
-        optimization_of(base),
-        device,
-        settings["model"]["dtype"],
-        seed,
-        checkpoints.incoming,
+    order = order_batches(lengths, base.batch_size, rng)
+    arguments = trainer_arguments(
+        optimization_of(base), compute, base.seed, training.checkpoints.incoming
     )
-    tokens_per_second = train_supervised(trainer, checkpoints, output)
+    trainer = make_supervised_trainer(model, tokenizer, [examples[i] for i in order], arguments)
+    tokens_per_second = training.train(trainer, SHOWN, LOGGED)
     guard.check()
 
-    held_out = evaluate_base(model, tokenizer, task, base)
-    files = save_model(model, tokenizer, output / "model")
-    record.write(
-        output / "run.json",
-        device,
+    training.finish(
+        model,
+        tokenizer,
         n_trainable=guard.n_trainable,
         tokens_per_second=tokens_per_second,
-        held_out=held_out,
-        files=files,
+        held_out=evaluate_base(model, tokenizer, task, base),
     )
-    checkpoints.finish()
 
 
 if __name__ == "__main__":

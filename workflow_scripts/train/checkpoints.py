@@ -2,8 +2,8 @@
 
 They lie in a scratch folder of the run, named by all that decides its result: settings, seed, code,
 inputs and packages. What was saved under other settings is therefore never continued. A checkpoint
-is saved by the trainer, hashed, and moved into place: what is there is whole, what differs from
-its hashes is passed over for the one before it.
+is saved by the trainer, hashed, and moved into place, so that it is there as a whole or not at all.
+One that differs from its hashes is passed over, and the one before it is used.
 """
 
 import json
@@ -14,9 +14,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from types import FrameType
+from typing import Any, Protocol
 
-from transformers import Trainer, TrainerCallback
+from transformers import (
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 
 from workflow_scripts.common.errors import StudyError, Temporary
 from workflow_scripts.common.files import (
@@ -27,8 +34,9 @@ from workflow_scripts.common.files import (
     write_json,
 )
 from workflow_scripts.common.lock import lock_folder, unlock_folder
-from workflow_scripts.train.run import RunRecord
-from workflow_scripts.train.scratch import IDENTITY, SCRATCH
+from workflow_scripts.train.record import RunRecord
+from workflow_scripts.train.run_folder import RunFolder
+from workflow_scripts.train.scratch import IDENTITY
 
 _MANIFEST, _ROLLOUTS = "checkpoint.json", "rollouts.csv"
 _KEPT = 2  # the newest, and the one before it
@@ -39,25 +47,30 @@ _SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGHUP)
 class Log(Protocol):
     """What a run writes as it goes, and takes up again."""
 
-    def read(self, path: Path) -> None: ...
+    def read(self, path: Path) -> None:
+        """Take up what was written."""
+        ...
 
-    def write(self, path: Path) -> None: ...
+    def write(self, path: Path) -> None:
+        """Write what there is so far."""
+        ...
 
 
 class Checkpoints(TrainerCallback):
     """Saves a run's state every so many seconds, between an update and the next rollouts.
 
-    folder is the run's; log, the rollouts so far, is saved and continued with the weights.
+    log, the rollouts so far, is saved and continued with the weights. Raises StudyError if another
+    process works on the run.
     """
 
-    def __init__(self, folder: Path, record: RunRecord, seconds: float, log: Log | None = None):
-        self.run = folder
-        self.folder = folder / SCRATCH / record.identity
+    def __init__(self, run: RunFolder, record: RunRecord, log: Log | None = None) -> None:
+        self.folder = run.scratch / record.identity
         self.incoming = self.folder / "incoming"
-        self.record, self.seconds, self.log = record, seconds, log
+        self.record, self.seconds, self.log = record, run.checkpoint_seconds, log
         self.signal: signal.Signals | None = None
+        self.saved = time.monotonic()
         # A run whose snakemake was killed may still be at work.
-        self.lock = lock_folder(folder)
+        self.lock = lock_folder(run.folder)
         shutil.rmtree(self.incoming, ignore_errors=True)
 
     def train(self, trainer: Trainer, can_resume: Callable[[int], bool] = lambda _: True) -> None:
@@ -89,10 +102,24 @@ class Checkpoints(TrainerCallback):
         """Let another process work on the run; its scratch folder is removed with its receipt."""
         unlock_folder(self.lock)
 
-    def on_train_begin(self, args, state, control, **kwargs):
+    def on_train_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        """Count the seconds until the first checkpoint."""
         self.saved = time.monotonic()
 
-    def on_step_end(self, args, state, control, **kwargs):
+    def on_step_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        """Ask the trainer to save if it is time, and to stop if a signal came."""
         # A logged loss is a mean over the steps since the last one: save where that is none.
         logged = state.global_step % args.logging_steps == 0
         if logged and state.global_step < state.max_steps and self._due():
@@ -102,7 +129,14 @@ class Checkpoints(TrainerCallback):
     def _due(self) -> bool:
         return self.signal is not None or time.monotonic() - self.saved >= self.seconds
 
-    def on_save(self, args, state, control, **kwargs):
+    def on_save(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        """Hash what the trainer has saved, move it into place, and remove what is too old."""
         (saved,) = self.incoming.glob("checkpoint-*")
         if self.log:
             self.log.write(saved / _ROLLOUTS)
@@ -148,7 +182,7 @@ class Checkpoints(TrainerCallback):
     def _listening(self) -> Iterator[None]:
         """Let signals end training at the next checkpoint; a second one ends it at once."""
 
-        def remember(number, frame):
+        def remember(number: int, frame: FrameType | None) -> None:
             self.signal = signal.Signals(number)
             for each, handler in before.items():
                 signal.signal(each, handler)

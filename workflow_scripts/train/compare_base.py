@@ -12,43 +12,36 @@ from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import write_text
 from workflow_scripts.common.jobs import run_stage
 from workflow_scripts.model.store import load_model, load_tokenizer, prepare_torch
+from workflow_scripts.settings.base import BaseSettings
 from workflow_scripts.train.base import evaluate_base
 
-# Trainings that differ in rounding alone differ by less; one that went wrong, by far more.
+# Two trainings that differ in rounding alone stay within these; one that went wrong does not.
 TOLERANCES = {"loss": 0.02, "line_accuracy": 0.05}
 
 
-def compare_base(
-    settings: list[dict], trained: list[Path], shipped: list[Path], output: Path
-) -> None:
-    """Write the comparison of models, named by their manifests; settings are those of each base.
+def _evaluate(folder: Path, settings: BaseSettings) -> dict[str, float]:
+    model, tokenizer = load_model(folder, settings.model), load_tokenizer(folder)
+    return evaluate_base(model, tokenizer, settings.task, settings.base)
 
-    Raises StudyError if a pair differs by more than the tolerances.
+
+def compare_base(
+    settings: list[BaseSettings], trained: list[Path], shipped: list[Path], output: Path
+) -> None:
+    """Write the comparison of pairs of models; each model is named by its manifest.
+
+    settings are those of each pair. Raises StudyError if a pair differs by more than the
+    tolerances.
     """
     rows, different = [], []
-    for each, *manifests in zip(settings, trained, shipped, strict=True):
-        task, model = each["task"], each["model"]
-        prepare_torch(model["device"], model["threads"])
-        ours, theirs = (
-            evaluate_base(
-                load_model(manifest.parent, model["device"], model["dtype"]),
-                load_tokenizer(manifest.parent),
-                task,
-                each["base"],
-            )
-            for manifest in manifests
-        )
-        for name, tolerance in TOLERANCES.items():
-            row = (
-                f"GF({task['field_size']}), {task['asks']} part asked",
-                name,
-                ours[name],
-                theirs[name],
-                tolerance,
-            )
-            rows.append("| {} | {} | {:.4f} | {:.4f} | {} |".format(*row))
-            if abs(ours[name] - theirs[name]) > tolerance:
-                different.append(f"{row[0]} {name} {row[2]:.4f} instead of {row[3]:.4f}")
+    for each, ours, theirs in zip(settings, trained, shipped, strict=True):
+        prepare_torch(each.model)
+        measured, expected = (_evaluate(manifest.parent, each) for manifest in (ours, theirs))
+        name = f"GF({each.task.field_size}), {each.task.asks} part asked"
+        for measure, tolerance in TOLERANCES.items():
+            found, wanted = measured[measure], expected[measure]
+            rows.append(f"| {name} | {measure} | {found:.4f} | {wanted:.4f} | {tolerance} |")
+            if abs(found - wanted) > tolerance:
+                different.append(f"{name} {measure} {found:.4f} instead of {wanted:.4f}")
     if different:
         raise StudyError(f"base models differ from the shipped ones: {'; '.join(different)}")
     head = [

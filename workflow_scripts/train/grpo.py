@@ -1,47 +1,59 @@
-"""RL: GRPO with an outcome reward from an SFT model, through TRL's GRPOTrainer.
+"""RL: GRPO on an SFT model with an outcome reward, through TRL's GRPOTrainer.
 
     python -m workflow_scripts.train.grpo PLAN
 
 On-policy: every step samples a group of responses to each of its prompts and updates once. The
 reference of the KL term is the SFT policy. Rollouts come from the project's own decode loop, which
 samples without dropout; TRL computes advantages, loss and update (see train.lean_grpo). The RL seed
-decides the order of the prompts and the sampling, the latter anew for each step.
+decides the order of the prompts, and with the number of the step how its rollouts are sampled.
 Writes model/, checkpoints/ (the scored ones), log.csv, rollouts.csv and run.json.
 """
 
 import json
 import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import torch
 from datasets import Dataset
 from peft import PeftModel
-from transformers import PreTrainedTokenizerBase, PrinterCallback, TrainerCallback, set_seed
+from transformers import (
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+    set_seed,
+)
 from trl import GRPOConfig, GRPOTrainer
 
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.jobs import run_stage
-from workflow_scripts.model.generate import generate
+from workflow_scripts.model.generate import SamplingParameters, generate
 from workflow_scripts.model.store import (
     MANIFEST,
     load_model,
     load_tokenizer,
-    prepare_torch,
     save_model,
     verify_model,
 )
 from workflow_scripts.model.tokenizer import encode, user_turn
-from workflow_scripts.task.datasets import read_dataset
+from workflow_scripts.settings.rl import Rl, RlSettings
+from workflow_scripts.task.datasets import Row, read_dataset
 from workflow_scripts.task.problems import Problem
 from workflow_scripts.task.reward import outcome_reward
-from workflow_scripts.train.checkpoints import Checkpoints
 from workflow_scripts.train.lean_grpo import LeanGRPOTrainer
 from workflow_scripts.train.limit import refuse_short_limit
 from workflow_scripts.train.rollout_log import RolloutLog
-from workflow_scripts.train.run import RunRecord, WeightGuard, trainer_arguments
-from workflow_scripts.train.step_log import Progress, write_step_table
+from workflow_scripts.train.run import TrainingRun, WeightGuard, trainer_arguments
+from workflow_scripts.train.run_folder import RunFolder
 
+# Metrics shown beside the progress, and the columns of log.csv.
+SHOWN = ("reward", "kl", "completions/mean_length")
 LOGGED = (
     "loss",
     "reward",
@@ -56,26 +68,21 @@ LOGGED = (
 )
 
 
-def n_prompts(rl: dict) -> int:
-    """How many prompts a run takes."""
-    return rl["steps"] * rl["batch_size"] // rl["group_size"]
-
-
-def order_prompts(records: list[dict], n: int, seed: int) -> list[dict]:
+def order_prompts(prompts: list[Row], n: int, seed: int) -> list[Row]:
     """The n prompts of a run in order: shuffled passes over the set, one after the other."""
     rng = Random(f"rl order seed {seed}")
-    ordered: list[dict] = []
+    ordered: list[Row] = []
     while len(ordered) < n:
-        ordered += rng.sample(records, len(records))
+        ordered += rng.sample(prompts, len(prompts))
     return ordered[:n]
 
 
-def prompt_dataset(records: list[dict], tokenizer: PreTrainedTokenizerBase) -> Dataset:
+def prompt_dataset(prompts: list[Row], tokenizer: PreTrainedTokenizerBase) -> Dataset:
     """Prompts as the model is to see them, each with its problem for the reward function."""
     return Dataset.from_list(
         [
-            {"prompt": user_turn(tokenizer, r["prompt"]), "problem": json.dumps(r["problem"])}
-            for r in records
+            {"prompt": user_turn(tokenizer, row["prompt"]), "problem": json.dumps(row["problem"])}
+            for row in prompts
         ]
     )
 
@@ -85,37 +92,43 @@ def sampling_seed(seed: int, step: int) -> int:
     return Random(f"rollouts seed {seed} step {step}").getrandbits(63)
 
 
-def make_rollouts(tokenizer: PreTrainedTokenizerBase, rl: dict, seed: int):
+def make_rollouts(
+    tokenizer: PreTrainedTokenizerBase, rl: Rl, seed: int
+) -> Callable[[list[str], GRPOTrainer], dict[str, Any]]:
     """Return TRL's rollout function: prompts, each repeated for its group -> sampled tokens."""
+    parameters = SamplingParameters(
+        max_new_tokens=rl.max_new_tokens,
+        end_tokens=frozenset({tokenizer.eos_token_id}),
+        temperature=rl.temperature,
+        top_k=rl.top_k,
+        top_p=rl.top_p,
+    )
 
-    def rollout(prompts: list[str], trainer: GRPOTrainer) -> dict[str, list]:
+    def rollout(prompts: list[str], trainer: GRPOTrainer) -> dict[str, Any]:
         model = trainer.accelerator.unwrap_model(trainer.model)
         generator = torch.Generator(model.device)
         generator.manual_seed(sampling_seed(seed, trainer.state.global_step))
         prompt_ids = encode(tokenizer, prompts)
-        completion_ids = generate(
-            model,
-            prompt_ids[:: rl["group_size"]],
-            rl["group_size"],
-            rl["max_new_tokens"],
-            {tokenizer.eos_token_id},
-            rl["temperature"],
-            generator,
-            rl["top_k"],
-            rl["top_p"],
-        )
+        groups = prompt_ids[:: rl.group_size]
+        completion_ids = generate(model, groups, rl.group_size, parameters, generator)
         return {"prompt_ids": prompt_ids, "completion_ids": completion_ids, "logprobs": None}
 
     return rollout
 
 
-def make_reward(tokenizer: PreTrainedTokenizerBase, log: RolloutLog):
+def make_reward(tokenizer: PreTrainedTokenizerBase, log: RolloutLog) -> Callable[..., list[float]]:
     """Return TRL's reward function, which also logs the rollouts it scores."""
 
-    def reward(completions, completion_ids, problem, trainer_state, **_) -> list[float]:
+    def reward(
+        completions: list[str],
+        completion_ids: list[list[int]],
+        problem: list[str],
+        trainer_state: TrainerState,
+        **_: Any,
+    ) -> list[float]:
         rewards = []
-        for text, ids, record in zip(completions, completion_ids, problem, strict=True):
-            parsed = Problem.from_json(json.loads(record))
+        for text, ids, written in zip(completions, completion_ids, problem, strict=True):
+            parsed = Problem.from_json(json.loads(written))
             complete = ids[-1] == tokenizer.eos_token_id
             rewards.append(outcome_reward(parsed, text, complete))
             log.add(trainer_state.global_step + 1, parsed, text, complete, rewards[-1])
@@ -127,12 +140,19 @@ def make_reward(tokenizer: PreTrainedTokenizerBase, log: RolloutLog):
 class ScoredModels(TrainerCallback):
     """Saves the model at the steps whose accuracy the study reports."""
 
-    def __init__(self, steps: list[int], tokenizer: PreTrainedTokenizerBase, folder: Path):
+    def __init__(self, steps: list[int], tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
         self.steps, self.tokenizer, self.folder = steps, tokenizer, folder
 
-    def on_step_end(self, args, state, control, model=None, **kwargs):
+    def on_step_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        """Save the model if its step is one of them."""
         if state.global_step in self.steps:
-            save_model(model, self.tokenizer, self.folder / f"step-{state.global_step}")
+            save_model(kwargs["model"], self.tokenizer, self.folder / f"step-{state.global_step}")
 
     def are_whole(self, step: int) -> bool:
         """Whether a run that goes on from a step finds all that was to be saved before."""
@@ -154,22 +174,23 @@ class ScoredModels(TrainerCallback):
             shutil.copytree(self.folder, folder)
 
 
-def grpo_config(rl: dict, model: dict, seed: int, output: Path) -> GRPOConfig:
+def grpo_config(settings: RlSettings, seed: int, output: Path) -> GRPOConfig:
     """TRL's configuration, with nothing that matters left to a default."""
+    rl = settings.rl
     return GRPOConfig(
-        **trainer_arguments(rl, model["device"], model["dtype"], seed, output),
-        max_steps=rl["steps"],
-        steps_per_generation=rl["batch_size"] // rl["micro_batch_size"],
+        **trainer_arguments(rl, settings.model, seed, output),
+        max_steps=rl.steps,
+        steps_per_generation=rl.batch_size // rl.micro_batch_size,
         num_iterations=1,
-        num_generations=rl["group_size"],
-        max_completion_length=rl["max_new_tokens"],
-        temperature=rl["temperature"],
-        top_p=rl["top_p"],
-        top_k=rl["top_k"],
-        beta=rl["kl_coefficient"],
-        epsilon=rl["clip_epsilon"],
-        loss_type=rl["loss_type"],
-        scale_rewards=rl["scale_rewards"],
+        num_generations=rl.group_size,
+        max_completion_length=rl.max_new_tokens,
+        temperature=rl.temperature,
+        top_p=rl.top_p,
+        top_k=rl.top_k,
+        beta=rl.kl_coefficient,
+        epsilon=rl.clip_epsilon,
+        loss_type=rl.loss_type,
+        scale_rewards=rl.scale_rewards,
         use_bias_correction_kl=False,
         mask_truncated_completions=False,
         disable_dropout=True,
@@ -177,84 +198,92 @@ def grpo_config(rl: dict, model: dict, seed: int, output: Path) -> GRPOConfig:
     )
 
 
+@dataclass(frozen=True)
+class RlInputs:
+    """What an RL run starts from."""
+
+    sft: Path
+    """Folder of the SFT model."""
+    prompts: Path
+    """The prompt set."""
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """Which code samples and updates."""
+
+    trainer: type[GRPOTrainer] = LeanGRPOTrainer
+    own_rollouts: bool = True
+    """Whether the project's own decode loop samples, or TRL."""
+
+
+OWN = Implementation()
+
+
 def make_trainer(
-    settings: dict,
+    settings: RlSettings,
     seed: int,
-    sft: Path,
-    prompts: Path,
+    inputs: RlInputs,
     log: RolloutLog,
     output: Path,
-    trainer_class: type[GRPOTrainer] = LeanGRPOTrainer,
-    own_rollouts: bool = True,
+    implementation: Implementation = OWN,
 ) -> GRPOTrainer:
-    """The trainer of an RL run; settings holds the sections ``model`` and ``rl``.
-
-    Without own_rollouts TRL samples as it comes.
-    """
-    rl, device = settings["rl"], settings["model"]["device"]
+    """The trainer of an RL run; its rollouts are logged, and its checkpoints go below output."""
     set_seed(seed)
-    tokenizer = load_tokenizer(sft)
-    model = load_model(sft, device, settings["model"]["dtype"], trainable=True)
+    tokenizer = load_tokenizer(inputs.sft)
+    model = load_model(inputs.sft, settings.model, trainable=True)
     if not isinstance(model, PeftModel):
         # TRL loads the reference of the KL term from here, so it is the SFT policy.
-        model.config._name_or_path = str(sft)
-    ordered = order_prompts(read_dataset(prompts), n_prompts(rl), seed)
-    trainer = trainer_class(
+        model.config._name_or_path = str(inputs.sft)
+    prompts = order_prompts(read_dataset(inputs.prompts), settings.rl.n_prompts, seed)
+    rollouts = make_rollouts(tokenizer, settings.rl, seed) if implementation.own_rollouts else None
+    trainer = implementation.trainer(
         model=model,
         reward_funcs=make_reward(tokenizer, log),
-        args=grpo_config(rl, settings["model"], seed, output),
-        train_dataset=prompt_dataset(ordered, tokenizer),
+        args=grpo_config(settings, seed, output),
+        train_dataset=prompt_dataset(prompts, tokenizer),
         processing_class=tokenizer,
-        rollout_func=make_rollouts(tokenizer, rl, seed) if own_rollouts else None,
+        rollout_func=rollouts,
     )
     trainer.remove_callback(PrinterCallback)
     return trainer
 
 
-def run_grpo(
-    settings: dict, seed: int, sft: Path, prompts: Path, output: Path, checkpoint_seconds: float
-) -> None:
-    """Train the SFT model on the prompts; settings holds the sections ``model`` and ``rl``."""
-    rl, device = settings["rl"], settings["model"]["device"]
-    record = RunRecord("workflow_scripts.train.grpo", settings, seed, [sft / MANIFEST, prompts])
-    log = RolloutLog()
-    checkpoints = Checkpoints(output, record, checkpoint_seconds, log)
-    prepare_torch(device, settings["model"]["threads"])
-    trainer = make_trainer(settings, seed, sft, prompts, log, checkpoints.incoming)
+def run_grpo(settings: RlSettings, seed: int, sft: Path, prompts: Path, run: RunFolder) -> None:
+    """Train the SFT model on the prompts."""
+    log, files = RolloutLog(), [sft / MANIFEST, prompts]
+    training = TrainingRun("workflow_scripts.train.grpo", settings, seed, files, run, log)
+    checkpoints = training.checkpoints
+    trainer = make_trainer(settings, seed, RlInputs(sft, prompts), log, checkpoints.incoming)
     tokenizer = trainer.processing_class
     # In the scratch folder: a run of other settings must not leave its models among these.
-    scored = ScoredModels(rl["scored_steps"], tokenizer, checkpoints.folder / "scored")
-    progress = Progress(output.name, ("reward", "kl", "completions/mean_length"))
-    trainer.add_callback(progress)
+    scored = ScoredModels(settings.rl.scored_steps, tokenizer, checkpoints.folder / "scored")
     trainer.add_callback(scored)
     # The reference is a frozen adapter of the model itself, or a model of its own.
     guard = WeightGuard(trainer.model, trainer.ref_model)
-    checkpoints.train(trainer, scored.are_whole)
-    history = [row for row in trainer.state.log_history if "loss" in row]
+    tokens_per_second = training.train(trainer, SHOWN, LOGGED, scored.are_whole)
     # Groups of equal rewards have no advantage: a run of nothing else rightly changes nothing.
+    history = [row for row in trainer.state.log_history if "loss" in row]
     guard.check(must_move=any(row["frac_reward_zero_std"] < 1 for row in history))
 
-    write_step_table(output / "log.csv", history, LOGGED)
-    log.write(output / "rollouts.csv")
-    scored.copy_to(output / "checkpoints")
-    files = save_model(trainer.model, tokenizer, output / "model")
-    record.write(
-        output / "run.json",
-        device,
+    log.write(run.rollouts)
+    scored.copy_to(run.scored_models)
+    training.finish(
+        trainer.model,
+        tokenizer,
         n_trainable=guard.n_trainable,
-        tokens_per_second=progress.tokens_per_second,
-        steps=rl["steps"],
-        files=files,
+        tokens_per_second=tokens_per_second,
+        steps=settings.rl.steps,
     )
-    checkpoints.finish()
 
 
-def train_grpo(
-    settings: dict, seed: int, sft: Path, prompts: Path, output: Path, checkpoint_seconds: float
-) -> None:
-    """The RL stage: run_grpo, unless the limit of tokens is too short for the solutions."""
-    refuse_short_limit(load_tokenizer(sft), prompts, settings["rl"]["max_new_tokens"])
-    run_grpo(settings, seed, sft, prompts, output, checkpoint_seconds)
+def train_grpo(settings: RlSettings, seed: int, sft: Path, prompts: Path, run: RunFolder) -> None:
+    """The RL stage: run_grpo, after a check that the limit of tokens holds the solutions.
+
+    Raises StudyError if it does not.
+    """
+    refuse_short_limit(load_tokenizer(sft), prompts, settings.rl.max_new_tokens)
+    run_grpo(settings, seed, sft, prompts, run)
 
 
 if __name__ == "__main__":

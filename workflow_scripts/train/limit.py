@@ -9,19 +9,19 @@ from workflow_scripts.model.tokenizer import encode
 from workflow_scripts.task.datasets import read_dataset, read_task
 from workflow_scripts.task.problems import Problem
 from workflow_scripts.task.solutions import write_fitting_solution
-from workflow_scripts.task.text import FORMS, count_words
+from workflow_scripts.task.text import count_words
 
 
 def refuse_short_limit(tokenizer: PreTrainedTokenizerBase, prompts: Path, limit: int) -> None:
     """Raise StudyError if a response of task.response_words words may have more tokens than limit.
 
-    How many tokens a word has is measured on solutions of the prompts' problems. The plan, made
-    before there is a tokenizer to ask, reckons with the form's tokens_per_word instead.
+    How many tokens a word has is measured on solutions of the prompts' problems. (The plan is made
+    before there is a tokenizer, so it counts the form's tokens_per_word for each word.)
     """
     task = read_task(prompts)
-    form, words = FORMS[task["text"]], task["response_words"]
-    problems = (Problem.from_json(record["problem"]) for record in read_dataset(prompts))
-    solutions = [write_fitting_solution(form, problem) for problem in problems]
+    words = task.response_words
+    problems = (Problem.from_json(row["problem"]) for row in read_dataset(prompts))
+    solutions = [write_fitting_solution(task.form, problem) for problem in problems]
     needed = max(
         -(-words * (len(ids) + 1) // (count_words(solution) + 1))  # with the end of the text
         for solution, ids in zip(solutions, encode(tokenizer, solutions), strict=True)

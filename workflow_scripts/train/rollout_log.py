@@ -11,15 +11,19 @@ from workflow_scripts.task.text import count_words
 
 KEYS = ("step", "type", "steps", "parts", "strategy")
 COUNTS = ("n", "correct", "complete", "words")
+Cell = tuple[int, str, int, int, str]  # a value of each of KEYS
 
 
 class RolloutLog:
     """Sums rollouts by RL step, problem type, steps, parts and strategy."""
 
-    def __init__(self):
-        self.cells: dict[tuple, list[int]] = defaultdict(lambda: [0] * len(COUNTS))
+    def __init__(self) -> None:
+        self.cells: dict[Cell, list[int]] = defaultdict(lambda: [0] * len(COUNTS))
 
-    def add(self, step: int, problem: Problem, response: str, complete: bool, reward: float):
+    def add(
+        self, step: int, problem: Problem, response: str, complete: bool, reward: float
+    ) -> None:
+        """Count one rollout of an RL step; steps are counted from 1."""
         label = classify(problem, response)
         cell = self.cells[step, problem.type, problem.n_steps, len(problem.parts), label]
         for i, value in enumerate((1, int(reward), int(complete), count_words(response))):
@@ -34,6 +38,7 @@ class RolloutLog:
                 self.cells[cell] = [int(row[name]) for name in COUNTS]
 
     def write(self, path: Path) -> None:
+        """Write the log as CSV, sorted by its keys."""
         with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(KEYS + COUNTS)

@@ -1,45 +1,112 @@
-"""What every training stage shares: guards around the weights, and the record of the run."""
+"""What the three training stages share: a run with its record and checkpoints, and a guard."""
 
 import hashlib
-import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import PreTrainedModel
+from peft import PeftModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, set_seed
 
 from workflow_scripts.common.errors import StudyError
-from workflow_scripts.common.files import sha256, write_json
-from workflow_scripts.common.jobs import digest
-from workflow_scripts.common.provenance import code_hash, git_commit, package_versions
-from workflow_scripts.model.device import device_name, peak_memory_mib
+from workflow_scripts.model.store import prepare_torch, save_model
+from workflow_scripts.settings.base import BaseSettings
+from workflow_scripts.settings.model import Compute
+from workflow_scripts.settings.optimization import Optimization
+from workflow_scripts.settings.rl import RlSettings
+from workflow_scripts.settings.sft import SftSettings
+from workflow_scripts.train.checkpoints import Checkpoints, Log
+from workflow_scripts.train.record import RunRecord
+from workflow_scripts.train.run_folder import RunFolder
+from workflow_scripts.train.step_log import Progress, write_step_table
 
 # transformers' own "constant" ignores warm-up steps.
 _SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
 
 
-def trainer_arguments(optimization: dict, device: str, dtype: str, seed: int, output: Path) -> dict:
-    """What TRL's trainers are told alike: batches, optimizer, device; no side effects."""
-    micro = optimization["micro_batch_size"]
+def trainer_arguments(
+    optimization: Optimization, compute: Compute, seed: int, output: Path
+) -> dict[str, Any]:
+    """The arguments that all of TRL's trainers take: batches, optimizer, device, no side effects.
+
+    output is the folder of their checkpoints.
+    """
+    micro = optimization.micro_batch_size
     return {
         "output_dir": str(output),
         "per_device_train_batch_size": micro,
-        "gradient_accumulation_steps": optimization["batch_size"] // micro,
-        "learning_rate": optimization["learning_rate"],
-        "lr_scheduler_type": _SCHEDULES[optimization["lr_schedule"]],
-        "warmup_steps": optimization["warmup_steps"],
-        "weight_decay": optimization["weight_decay"],
-        "adam_beta2": optimization["adam_beta2"],
-        "max_grad_norm": optimization["max_grad_norm"],
+        "gradient_accumulation_steps": optimization.batch_size // micro,
+        "learning_rate": optimization.learning_rate,
+        "lr_scheduler_type": _SCHEDULES[optimization.lr_schedule],
+        "warmup_steps": optimization.warmup_steps,
+        "weight_decay": optimization.weight_decay,
+        "adam_beta2": optimization.adam_beta2,
+        "max_grad_norm": optimization.max_grad_norm,
         "optim": "adamw_torch",
         "seed": seed,
-        "use_cpu": device == "cpu",
-        "bf16": dtype == "bfloat16",
+        "use_cpu": compute.device == "cpu",
+        "bf16": compute.dtype == "bfloat16",
         "activation_checkpointing": False,
         "shuffle_dataset": False,
         "save_strategy": "no",
         "report_to": [],
         "disable_tqdm": True,
     }
+
+
+class TrainingRun:
+    """One run of a training stage, from its start to its record.
+
+    It locks the folder, sets up torch and seeds every random number generator. stage is the
+    module of the stage, inputs are the files that it reads. log is what the run writes as it goes,
+    apart from the trainer's own. Raises StudyError if another process works on the run, or if there
+    is no GPU where one is asked for.
+    """
+
+    def __init__(
+        self,
+        stage: str,
+        settings: BaseSettings | SftSettings | RlSettings,
+        seed: int,
+        inputs: list[Path],
+        folder: RunFolder,
+        log: Log | None = None,
+    ) -> None:
+        self.folder, self.device = folder, settings.model.device
+        self.record = RunRecord(stage, settings.model_dump(mode="json"), seed, inputs)
+        self.checkpoints = Checkpoints(folder, self.record, log)
+        prepare_torch(settings.model)
+        set_seed(seed)
+
+    def train(
+        self,
+        trainer: Trainer,
+        shown: tuple[str, ...],
+        logged: tuple[str, ...],
+        can_resume: Callable[[int], bool] = lambda _: True,
+    ) -> float:
+        """Train to the end, from the newest checkpoint whose step can_resume accepts.
+
+        shown are the metrics beside the progress, logged the columns of log.csv. Returns the tokens
+        of prompts and responses trained on per second. Raises as Checkpoints.train.
+        """
+        progress = Progress(self.folder.folder.name, shown)
+        trainer.add_callback(progress)
+        self.checkpoints.train(trainer, can_resume)
+        write_step_table(self.folder.log, trainer.state.log_history, logged)
+        return progress.tokens_per_second
+
+    def finish(
+        self,
+        model: PreTrainedModel | PeftModel,
+        tokenizer: PreTrainedTokenizerBase,
+        **results: Any,
+    ) -> None:
+        """Save the model, write the results into run.json, and give the folder back."""
+        files = save_model(model, tokenizer, self.folder.model)
+        self.record.write(self.folder.record, self.device, **results, files=files)
+        self.checkpoints.finish()
 
 
 def _weights_hash(models: list[PreTrainedModel], trainable: bool) -> str:
@@ -56,10 +123,11 @@ def _weights_hash(models: list[PreTrainedModel], trainable: bool) -> str:
 class WeightGuard:
     """Checks that training moves the trainable weights, and no others.
 
-    reference is the reference model of the KL term, where it is a model of its own.
+    reference is the reference model of the KL term, where it is a model of its own. Raises
+    StudyError if no weight of the model is trainable.
     """
 
-    def __init__(self, model: PreTrainedModel, reference: PreTrainedModel | None = None):
+    def __init__(self, model: PreTrainedModel, reference: PreTrainedModel | None = None) -> None:
         self.models = [model] if reference is None else [model, reference.requires_grad_(False)]
         self.n_trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
         if not self.n_trainable:
@@ -68,49 +136,8 @@ class WeightGuard:
         self.frozen = _weights_hash(self.models, trainable=False)
 
     def check(self, must_move: bool = True) -> None:
+        """Raise StudyError if frozen weights moved, or if trainable ones must move and did not."""
         if must_move and _weights_hash(self.models, trainable=True) == self.trainable:
             raise StudyError("training ended with the weights it began with")
         if _weights_hash(self.models, trainable=False) != self.frozen:
             raise StudyError("training changed weights that it must not change")
-
-
-class RunRecord:
-    """Collects run.json: settings, seed, code, inputs, packages, device, time, memory and results.
-
-    seconds_before and resumed_at are those of a run that goes on: the time that its checkpoint
-    took, and the steps at which it was taken up again.
-    """
-
-    def __init__(self, module: str, settings: dict, seed: int, inputs: list[Path]):
-        self.started, self.seconds_before = time.time(), 0.0
-        self.resumed_at: list[int] = []
-        self.defining = {
-            "stage": module,
-            "settings": settings,
-            "seed": seed,
-            "code_hash": code_hash(module),
-            "inputs": {str(path): sha256(path) for path in inputs},
-            "packages": package_versions(module),
-        }
-
-    @property
-    def identity(self) -> str:
-        """A hash of all that decides the run's result."""
-        return digest(self.defining)
-
-    @property
-    def seconds(self) -> float:
-        return round(self.seconds_before + time.time() - self.started, 2)
-
-    def write(self, path: Path, device: str, **results) -> None:
-        """Write the record, as the last of a run's outputs."""
-        record = {
-            **self.defining,
-            "commit": git_commit(),
-            "device": device_name(device),
-            "wall_seconds": self.seconds,
-            "peak_memory_mib": peak_memory_mib(device),
-            "resumed_at": self.resumed_at,
-            **results,
-        }
-        write_json(path, record)

@@ -1,23 +1,28 @@
 """The scratch folders of training runs, and what is left in them that nothing will continue.
 
-A scratch folder lies below its run's and is named by all that decides the run's result, which is
-written in it. It is removed when the run is done; one whose settings, code or inputs have changed
-since stays until `snakemake clean_scratch`.
+A scratch folder lies in the folder of its run. Its name is a hash of all that decides the run's
+result, which is also written in it. It is removed when the run is done; one whose settings, code or
+inputs have changed since stays until `snakemake clean_scratch`.
 """
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import read_json, sha256
 from workflow_scripts.common.jobs import digest, run_stage
 from workflow_scripts.common.lock import lock_folder, unlock_folder
+from workflow_scripts.train.run_folder import SCRATCH
 
-SCRATCH, IDENTITY = "scratch", "identity.json"
+IDENTITY = "identity.json"
 
 
-def planned_digest(stage: str, settings: dict, seed: int, code_hash: str) -> str:
-    """A hash of what the configuration knows of a run, before its inputs are there."""
+def planned_digest(stage: str, settings: dict[str, Any], seed: int, code_hash: str) -> str:
+    """A hash of what the configuration knows of a run, before its inputs are there.
+
+    settings are as in run.json.
+    """
     return digest({"stage": stage, "settings": settings, "seed": seed, "code_hash": code_hash})
 
 

@@ -1,17 +1,17 @@
 """Supervised training through TRL's SFTTrainer, shared by the base model and SFT."""
 
-from pathlib import Path
 from random import Random
+from typing import Any
 
 import torch
 from datasets import Dataset
+from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback
 from trl import SFTConfig, SFTTrainer
 
-from workflow_scripts.train.checkpoints import Checkpoints
-from workflow_scripts.train.run import trainer_arguments
-from workflow_scripts.train.step_log import Progress, write_step_table
-
+# Metrics shown beside the progress, and the columns of log.csv.
+SHOWN = ("loss", "learning_rate")
+LOGGED = ("loss", "grad_norm", "learning_rate")
 # Batches among which examples are sorted by length, so that little of a batch is padding.
 _SORTED_BATCHES = 16
 _IGNORED = -100
@@ -21,7 +21,8 @@ Example = dict[str, list[int]]
 
 def make_example(segments: list[tuple[list[int], bool]], end: int) -> Example:
     """Join token segments and the end token; labels cover the segments that are to be learnt."""
-    ids, labels = [], []
+    ids: list[int] = []
+    labels: list[int] = []
     for tokens, learnt in segments:
         ids += tokens
         labels += tokens if learnt else [_IGNORED] * len(tokens)
@@ -29,14 +30,14 @@ def make_example(segments: list[tuple[list[int], bool]], end: int) -> Example:
 
 
 def order_batches(lengths: list[int], batch_size: int, rng: Random) -> list[int]:
-    """Return indices in a random order of whole batches of similar length.
+    """Return indices in the order of training: batches in random order, each of similar lengths.
 
-    What does not fill a batch, a random remainder, is left out.
+    A random remainder that does not fill a batch is left out.
     """
     indices = list(range(len(lengths)))
     rng.shuffle(indices)
     del indices[len(indices) // batch_size * batch_size :]
-    batches = []
+    batches: list[list[int]] = []
     for start in range(0, len(indices), batch_size * _SORTED_BATCHES):
         some = sorted(
             indices[start : start + batch_size * _SORTED_BATCHES], key=lengths.__getitem__
@@ -47,21 +48,17 @@ def order_batches(lengths: list[int], batch_size: int, rng: Random) -> list[int]
 
 
 def make_supervised_trainer(
-    model: PreTrainedModel,
+    model: PreTrainedModel | PeftModel,
     tokenizer: PreTrainedTokenizerBase,
     examples: list[Example],
-    optimization: dict,
-    device: str,
-    dtype: str,
-    seed: int,
-    output: Path,
+    arguments: dict[str, Any],
 ) -> SFTTrainer:
-    """The trainer that takes examples in the order given, once.
+    """The trainer that takes examples in the order given, once; arguments as of trainer_arguments.
 
     The order holds all epochs: a resumed run then sees what an uninterrupted one does.
     """
     config = SFTConfig(
-        **trainer_arguments(optimization, device, dtype, seed, output),
+        **arguments,
         num_train_epochs=1,
         train_sampling_strategy="sequential",
         max_length=None,
@@ -80,23 +77,9 @@ def make_supervised_trainer(
     return trainer
 
 
-def train_supervised(trainer: SFTTrainer, checkpoints: Checkpoints, output: Path) -> float:
-    """Train to the end; write log.csv below output.
-
-    Returns the tokens trained on per second.
-    """
-    progress = Progress(output.name, ("loss", "learning_rate"))
-    trainer.add_callback(progress)
-    checkpoints.train(trainer)
-    write_step_table(
-        output / "log.csv", trainer.state.log_history, ("loss", "grad_norm", "learning_rate")
-    )
-    return progress.tokens_per_second
-
-
 @torch.no_grad()
 def cross_entropy(
-    model: PreTrainedModel, examples: list[Example], batch_size: int, pad: int
+    model: PreTrainedModel | PeftModel, examples: list[Example], batch_size: int, pad: int
 ) -> tuple[float, int]:
     """Mean negative log-likelihood of the learnt tokens in nats, and their number."""
     model.eval()

@@ -1,0 +1,5 @@
+"""The tiny study of the training tests, on which the benchmark runs as well."""
+
+from tests.train.conftest import tiny
+
+__all__ = ["tiny"]
