@@ -36,23 +36,25 @@ def _module_path(module: str) -> Path | None:
     return None
 
 
-# Calls that show something to people, as statements of their own.
-_SHOWING = {"print", "report_progress"}
+# What shows something to people: print(...), progress.show(...), and ProgressLine(...) before it.
+_SHOWING, _PROGRESS = {"print", "show"}, "ProgressLine"
 
 
 class _WithoutWords(ast.NodeTransformer):
-    """Removes what only people read: docstrings, messages of errors, what is printed."""
+    """Removes what only people read: docstrings, messages of errors, what is shown."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST:
-        """A statement of text (docstrings, also of settings) or of showing becomes nothing."""
-        value = node.value
-        is_text = isinstance(value, ast.Constant) and isinstance(value.value, str)
-        shows = (
-            isinstance(value, ast.Call)
-            and isinstance(value.func, ast.Name)
-            and value.func.id in _SHOWING
-        )
-        return ast.Pass() if is_text or shows else self.generic_visit(node)
+        """A statement of text (a docstring, also one of a setting) or of showing disappears."""
+        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return ast.Pass() if is_text or _called(node.value) in _SHOWING else node
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        """So does what is made to be shown."""
+        return ast.Pass() if _called(node.value) == _PROGRESS else node
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:
+        """So does the import of what has no effect."""
+        return ast.Pass() if node.module in _WITHOUT_EFFECT else node
 
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
         """Which error is raised counts, its message does not."""
@@ -69,6 +71,16 @@ class _WithoutWords(ast.NodeTransformer):
                 kept = [each for each in statements if not isinstance(each, ast.Pass)]
                 setattr(node, field, kept)
         return node
+
+
+def _called(node: ast.expr) -> str | None:
+    """The name of the function or method that an expression calls."""
+    if not isinstance(node, ast.Call):
+        return None
+    function = node.func
+    if isinstance(function, ast.Attribute):
+        return function.attr
+    return function.id if isinstance(function, ast.Name) else None
 
 
 def _imports(tree: ast.Module) -> set[str]:
