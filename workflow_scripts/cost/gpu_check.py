@@ -18,15 +18,21 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
+from peft import PeftModel
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 from transformers import (
+    PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
     Qwen2ForCausalLM,
     Trainer,
     TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
     set_seed,
 )
 from trl.trainer.utils import compute_flops_per_token, get_peak_flops
@@ -39,7 +45,6 @@ from workflow_scripts.model.device import device_name, peak_memory_mib
 from workflow_scripts.model.gpus import claim_gpu
 from workflow_scripts.model.shape import Shape
 from workflow_scripts.model.store import (
-    add_lora,
     create_base_model,
     load_model,
     make_config,
@@ -48,14 +53,16 @@ from workflow_scripts.model.store import (
 )
 from workflow_scripts.model.tokenizer import END, PAD, UNKNOWN, encode, make_tokenizer
 from workflow_scripts.plan.configuration import read_tier
+from workflow_scripts.plan.settings import Settings
 from workflow_scripts.plan.study import Study
-from workflow_scripts.settings import BACKWARD_SHARE, Settings
-from workflow_scripts.task.datasets import draw_prompts, draw_sft, write_dataset
+from workflow_scripts.settings.optimization import Optimization
+from workflow_scripts.task.datasets import Row, draw_prompts, draw_sft, write_dataset
 from workflow_scripts.train.base import draw_examples, optimization_of
-from workflow_scripts.train.grpo import make_trainer
+from workflow_scripts.train.grpo import RlInputs, make_trainer
 from workflow_scripts.train.rollout_log import RolloutLog
-from workflow_scripts.train.sft import tokenize_examples
-from workflow_scripts.train.supervised import make_supervised_trainer, order_batches
+from workflow_scripts.train.run import trainer_arguments
+from workflow_scripts.train.sft import load_trainable, tokenize_examples
+from workflow_scripts.train.supervised import Example, make_supervised_trainer, order_batches
 
 TIERS = ("gpu", "paper")  # the quick one first
 MINUTES = 20
@@ -81,6 +88,9 @@ of rollouts responses.
 """
 
 
+Rates = dict[str, Any]  # what was measured of a stage or tier, by name
+
+
 def _now() -> float:
     """The time at which all work handed to the GPU is done."""
     if torch.cuda.is_available():
@@ -91,11 +101,25 @@ def _now() -> float:
 class Timed(TrainerCallback):
     """Seconds and tokens of the steps after the warm-up."""
 
-    def on_step_end(self, args, state, control, **kwargs):
+    def on_step_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        """Start the clock after the warm-up."""
         if state.global_step == WARM_UP:
             self.started, self.first_token = _now(), state.num_input_tokens_seen
 
-    def on_train_end(self, args, state, control, **kwargs):
+    def on_train_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        """Stop the clock."""
         self.seconds = _now() - self.started
         self.tokens = state.num_input_tokens_seen - self.first_token
 
@@ -106,17 +130,16 @@ class Check:
     settings name the device; shape is that of the model, which the tier's own need not have.
     """
 
-    def __init__(self, settings: Settings, shape: Shape, folder: Path):
+    def __init__(self, settings: Settings, shape: Shape, folder: Path) -> None:
         self.study, self.shape, self.folder = Study(settings), shape, folder
-        self.settings, self.model = settings, settings.model.model_dump()
-        self.device, self.dtype = settings.model.device, settings.model.dtype
+        self.settings = settings
+        self.model = settings.model.trained
         self.run = self.study.hardest_run
-        task, data = settings.task.model_dump(), settings.data
-        mix = {"steps": data.sft_steps.values(), "backward_share": BACKWARD_SHARE["FB"]}
         n_examples = settings.sft.batch_size * (WARM_UP + MEASURED["sft"])
-        self.examples = draw_sft(task, mix, n_examples, seed=0, taken=set())
-        mix = self.study.prompt_mix(self.run.prompts)
-        self.prompts = draw_prompts(task, mix, data.rl_prompts, taken=set())
+        mix = self.run.sft.data.mix
+        self.examples = draw_sft(settings.task, mix, n_examples, seed=0, taken=set())
+        prompts = self.run.prompts
+        self.prompts = draw_prompts(settings.task, prompts.mix, prompts.n_prompts, taken=set())
         self.tokenizer = self._make_tokenizer()
         write_dataset(folder / "prompts.jsonl", {}, self.prompts)
 
@@ -125,15 +148,15 @@ class Check:
             return make_tokenizer(self.settings.task.field_size, self.settings.task.n_variables)
         tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
         tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_QWEN_PIECE), "isolated")
-        texts = [r[key] for r in self.examples for key in ("prompt", "response")]
-        texts += [r["prompt"] for r in self.prompts]
+        texts = [row[key] for row in self.examples for key in ("prompt", "response")]
+        texts += [row["prompt"] for row in self.prompts]
         special = [PAD, UNKNOWN, END]
         tokenizer.train_from_iterator(texts, trainers.WordLevelTrainer(special_tokens=special))
         return PreTrainedTokenizerFast(
             tokenizer_object=tokenizer, pad_token=PAD, unk_token=UNKNOWN, eos_token=END
         )
 
-    def measure(self) -> dict:
+    def measure(self) -> Rates:
         """All rates of the tier."""
         set_seed(0)
         self._save_base()
@@ -144,8 +167,8 @@ class Check:
         rates["rl"] = self._within_memory("rl", self.time_rl)
         rates["rollouts"] = self._within_memory("rollouts", self.time_rollouts)
         return {
-            "device": device_name(self.device),
-            "dtype": self.dtype,
+            "device": device_name(self.model.device),
+            "dtype": self.model.dtype,
             "torch": torch.__version__,
             "commit": git_commit(),
             "parameters": self.shape.parameters,
@@ -155,20 +178,20 @@ class Check:
             **rates,
         }
 
-    def _lengths(self, records: list[dict], key: str) -> dict[str, float]:
-        lengths = [len(ids) for ids in encode(self.tokenizer, [r[key] for r in records])]
+    def _lengths(self, rows: list[Row], key: str) -> dict[str, float]:
+        lengths = [len(ids) for ids in encode(self.tokenizer, [row[key] for row in rows])]
         return {"mean": round(sum(lengths) / len(lengths), 1), "longest": max(lengths)}
 
-    def _within_memory(self, stage: str, measure: Callable[[], dict]) -> dict:
+    def _within_memory(self, stage: str, measure: Callable[[], Rates]) -> Rates:
         """Measure from an empty GPU. Raises StudyError if the tier's sizes do not fit it."""
         gc.collect()
-        if self.device == "cuda":
+        if self.model.device == "cuda":
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
         try:
             return measure()
         except torch.OutOfMemoryError:
-            tier, device = self.settings.tier, device_name(self.device)
+            tier, device = self.settings.tier, device_name(self.model.device)
             raise StudyError(
                 f"{stage} of the tier {tier} does not fit {device}: take a larger GPU, or lower "
                 f"its batch size in config/{tier}.yaml (of RL the micro-batch's)"
@@ -176,64 +199,65 @@ class Check:
 
     def _save_base(self) -> None:
         self.config = make_config(self.shape, self.tokenizer)
-        with torch.device(self.device):
+        with torch.device(self.model.device):
             model = Qwen2ForCausalLM(self.config)
-        save_model(model.to(getattr(torch, self.dtype)), self.tokenizer, self.folder / "base")
+        save_model(model.to(getattr(torch, self.model.dtype)), self.tokenizer, self.folder / "base")
 
     # ---- stages -------------------------------------------------------------------------------
 
-    def time_base(self) -> dict:
-        base, task = self.settings.base.model_dump(), self.settings.task.model_dump()
-        n = base["batch_size"] * (WARM_UP + MEASURED["base"])
-        examples = draw_examples(Random(0), n, task, base["corpus"], self.tokenizer)
-        model = create_base_model(base, self.tokenizer).to(self.device)
+    def time_base(self) -> Rates:
+        """Training of a base model."""
+        base = self.settings.base
+        n = base.batch_size * (WARM_UP + MEASURED["base"])
+        task = self.settings.task.for_base
+        examples = draw_examples(Random(0), n, task, base.corpus, self.tokenizer)
+        model = create_base_model(base, self.tokenizer).to(self.model.device)
         return self._time_supervised("base", model, examples, optimization_of(base))
 
-    def time_sft(self) -> dict:
-        is_lora = self.model["adaptation"] == "lora"
-        model = load_model(self.folder / "base", self.device, self.dtype, trainable=not is_lora)
-        if is_lora:
-            model = add_lora(model, self.model["lora"])
+    def time_sft(self) -> Rates:
+        """SFT, whose model RL and rollouts then take."""
+        model = load_trainable(self.folder / "base", self.model)
         examples = tokenize_examples(self.examples, self.tokenizer)
-        rates = self._time_supervised("sft", model, examples, self.settings.sft.model_dump())
+        rates = self._time_supervised("sft", model, examples, self.settings.sft)
         save_model(model, self.tokenizer, self.folder / "sft")
         return rates
 
-    def _time_supervised(self, stage: str, model, examples: list, optimization: dict) -> dict:
+    def _time_supervised(
+        self,
+        stage: str,
+        model: PreTrainedModel | PeftModel,
+        examples: list[Example],
+        optimization: Optimization,
+    ) -> Rates:
         lengths = [len(example["input_ids"]) for example in examples]
-        order = order_batches(lengths, optimization["batch_size"], Random(0))
+        order = order_batches(lengths, optimization.batch_size, Random(0))
+        arguments = trainer_arguments(optimization, self.model, 0, self.folder / "out")
         trainer = make_supervised_trainer(
-            model,
-            self.tokenizer,
-            [examples[i] for i in order],
-            optimization,
-            self.device,
-            self.dtype,
-            0,
-            self.folder / "out",
+            model, self.tokenizer, [examples[i] for i in order], arguments
         )
-        passes = 2 if stage == "sft" and self.model["adaptation"] == "lora" else 3
+        passes = 2 if stage == "sft" and self.model.lora else 3
         return self._time_steps(stage, trainer, passes, sum(lengths) / len(lengths))
 
-    def time_rl(self) -> dict:
-        settings = self.study.training_settings(self.run)
-        rl = {**settings["rl"], "steps": WARM_UP + MEASURED["rl"], "scored_steps": []}
-        prompts, out = self.folder / "prompts.jsonl", self.folder / "out"
-        trainer = make_trainer(
-            {**settings, "rl": rl}, 0, self.folder / "sft", prompts, RolloutLog(), out
-        )
+    def time_rl(self) -> Rates:
+        """RL steps, each with its rollouts."""
+        settings = self.study.rl_settings(self.run)
+        shorter = {"steps": WARM_UP + MEASURED["rl"], "scored_steps": []}
+        rl = settings.rl.model_copy(update=shorter)
+        inputs = RlInputs(self.folder / "sft", self.folder / "prompts.jsonl")
+        settings = settings.model_copy(update={"rl": rl})
+        trainer = make_trainer(settings, 0, inputs, RolloutLog(), self.folder / "out")
         (earned,) = trainer.reward_funcs
 
-        def alternate(completions, **columns) -> list[float]:
+        def alternate(completions: list[str], **columns: Any) -> list[float]:
             earned(completions, **columns)
             return [float(index % 2) for index in range(len(completions))]
 
         trainer.reward_funcs = [alternate]
-        passes = 1 + (rl["kl_coefficient"] > 0) + (2 if self.model["adaptation"] == "lora" else 3)
+        passes = 1 + (rl.kl_coefficient > 0) + (2 if self.model.lora else 3)
         prompt = self._lengths(self.prompts, "prompt")["mean"]
-        return self._time_steps("rl", trainer, passes, prompt + rl["max_new_tokens"])
+        return self._time_steps("rl", trainer, passes, prompt + rl.max_new_tokens)
 
-    def _time_steps(self, stage: str, trainer: Trainer, passes: int, length: float) -> dict:
+    def _time_steps(self, stage: str, trainer: Trainer, passes: int, length: float) -> Rates:
         timed = Timed()
         trainer.add_callback(timed)
         trainer.train()
@@ -242,46 +266,43 @@ class Check:
             **self._rates(timed.tokens / timed.seconds, passes, length),
         }
 
-    def time_rollouts(self) -> dict:
-        sampling, limit = self.settings.sampling, self.settings.rl.max_new_tokens
-        model = load_model(self.folder / "sft", self.device, self.dtype)
-        records = self.prompts[: max(1, sampling.batch_size // sampling.n_samples)]
+    def time_rollouts(self) -> Rates:
+        """Rollouts of an evaluation."""
+        settings, n_samples = (
+            self.study.sampling_settings(self.run),
+            self.settings.sampling.n_samples,
+        )
+        model = load_model(self.folder / "sft", self.model)
+        problems = self.prompts[: max(1, settings.sampling.batch_size // n_samples)]
 
-        def sample(max_new_tokens: int) -> list[int]:
-            rollouts = sample_model(
-                model,
-                self.tokenizer,
-                records,
-                sampling.n_samples,
-                sampling.model_dump(),
-                max_new_tokens,
-                "check",
-            )
+        def sample(limit: int) -> list[int]:
+            limited = settings.model_copy(update={"max_new_tokens": limit})
+            rollouts = sample_model(model, self.tokenizer, problems, n_samples, limited, "check")
             return [rollout["length"] for rollout in rollouts]
 
         sample(2)
         started = _now()
-        lengths = sample(limit)
+        lengths = sample(settings.max_new_tokens)
         seconds = _now() - started
-        length = self._lengths(self.prompts, "prompt")["mean"] + limit
+        length = self._lengths(self.prompts, "prompt")["mean"] + settings.max_new_tokens
         return {
             "seconds_per_rollout": round(seconds / len(lengths), 6),
             **self._rates(sum(lengths) / seconds, 1, length),
         }
 
-    def _rates(self, tokens_per_second: float, passes: int, length: float) -> dict:
-        peak = get_peak_flops(device_name(self.device), self.dtype)
+    def _rates(self, tokens_per_second: float, passes: int, length: float) -> Rates:
+        peak = get_peak_flops(device_name(self.model.device), self.model.dtype)
         # TRL counts three passes.
         flops = compute_flops_per_token(self.config, round(length)) / 3 * passes
         share = round(flops * tokens_per_second / peak, 4) if peak else "unknown chip"
         return {
             "tokens_per_second": round(tokens_per_second, 1),
-            "peak_memory_mib": peak_memory_mib(self.device),
+            "peak_memory_mib": peak_memory_mib(self.model.device),
             "share_of_peak": share,
         }
 
 
-def as_page(rates: dict[str, dict]) -> str:
+def as_page(rates: dict[str, Rates]) -> str:
     """The rates of each tier as a Markdown page."""
     lines = [
         "| tier, stage | seconds a step or rollout | tokens/s | peak memory, GiB | share of peak |"
@@ -325,7 +346,7 @@ def require_gpu() -> None:
         )
 
 
-def _give_up(*_) -> None:
+def _give_up(*_: Any) -> None:
     raise StudyError(f"the check has not ended after {MINUTES} minutes: the GPU is too slow for it")
 
 
@@ -337,10 +358,10 @@ def main() -> None:
     signal.signal(signal.SIGALRM, _give_up)
     signal.alarm(60 * MINUTES)
     output.mkdir(parents=True, exist_ok=True)
-    rates: dict[str, dict] = {}
+    rates: dict[str, Rates] = {}
     for tier in TIERS:
         settings = read_tier(tier)
-        prepare_torch(settings.model.device, settings.model.threads)
+        prepare_torch(settings.model)
         study = Study(settings)
         with TemporaryDirectory(dir=output) as folder:
             shape = study.base_shape(study.hardest_run.sft)

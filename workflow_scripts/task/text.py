@@ -96,6 +96,8 @@ class Form(Protocol):
     opens: bool  # whether a link stands before the first part as well
     tokens_per_word: int  # at most, see rl.max_new_tokens
 
+    def __hash__(self) -> int: ...
+
     def prompt(self, problem: Problem, show_field_map: bool) -> str:
         """The prompt, ending with a new line.
 

@@ -85,4 +85,5 @@ class LeanGRPOTrainer(GRPOTrainer):
             None if values[0] is None else torch.cat(values)[back]
             for values in zip(*scored, strict=True)
         )
+        assert logps is not None  # TRL always computes them
         return logps, entropies, None
