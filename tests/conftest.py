@@ -11,7 +11,7 @@ import pytest
 
 from workflow_scripts.common.jobs import Job, plan_text
 from workflow_scripts.plan.configuration import read_tier
-from workflow_scripts.settings import Settings
+from workflow_scripts.plan.settings import Settings
 
 ROOT = Path(__file__).parents[1]
 # What run.json says of a run's speed and memory; two runs that are alike may differ in it.

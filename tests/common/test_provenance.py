@@ -5,11 +5,6 @@ import pytest
 from workflow_scripts.common import provenance
 
 
-def clear_caches():
-    for function in ("_parsed", "_closure", "code_hash", "_pins", "pinned_packages"):
-        getattr(provenance, function).cache_clear()
-
-
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     """A small package in place of the project's."""
@@ -18,13 +13,13 @@ def package(tmp_path, monkeypatch):
     monkeypatch.setattr(provenance, "PACKAGE", folder)
 
     def write(**modules: str) -> str:
-        clear_caches()
+        provenance.forget_code()
         for name, content in modules.items():
             (folder / f"{name}.py").write_text(content)
         return provenance.code_hash("project.stage")
 
     yield write
-    clear_caches()
+    provenance.forget_code()
 
 
 STAGE = '"""Doc."""\nfrom project.helper import run\n\n\ndef main():\n    """Doc."""\n    run(1)\n'
@@ -45,6 +40,35 @@ def test_comments_docstrings_layout_and_other_modules_do_not_count(package):
     first = package(stage=STAGE, helper=HELPER, deep=DEEP)
     changed = STAGE.replace('"""Doc."""', '"""Another."""').replace("run(1)", "run( 1 )  # why")
     assert package(stage="# a comment\n" + changed, unrelated="x = 1\n") == first
+
+
+SAYS = """from workflow_scripts.common.errors import StudyError
+from workflow_scripts.common.progress import ProgressLine
+
+
+def main(n):
+    progress = ProgressLine("steps", n, "steps")
+    for step in range(n):
+        progress.show(step)
+    print("done")
+    if n < 0:
+        raise StudyError(f"{n}: a number from 0")
+"""
+SILENT = """from workflow_scripts.common.errors import StudyError
+
+
+def main(n):
+    for step in range(n):
+        pass
+    if n < 0:
+        raise StudyError("another message")
+"""
+
+
+def test_messages_and_what_is_shown_do_not_count(package):
+    assert package(stage=SAYS) == package(stage=SILENT)
+    assert package(stage=SAYS) != package(stage=SAYS.replace("n < 0", "n < 1"))
+    assert package(stage=SAYS) != package(stage=SAYS.replace("raise StudyError", "raise KeyError"))
 
 
 def test_a_module_that_is_not_there_is_refused(package):

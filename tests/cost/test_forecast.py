@@ -6,18 +6,12 @@ import re
 import pytest
 
 from tests.conftest import OTHERS, ROOT, load_tier
-from workflow_scripts.cost.forecast import (
-    count_jobs,
-    count_targets,
-    find_rates,
-    forecast,
-    recorded_rates,
-    seconds_of,
-    target_table,
-)
+from workflow_scripts.cost.forecast import forecast, target_table
+from workflow_scripts.cost.rates import find_rates, recorded_rates, seconds_of
+from workflow_scripts.cost.work import Work, count_targets, count_work
+from workflow_scripts.plan.shown import figures, tables
 from workflow_scripts.plan.study import Study
-from workflow_scripts.report import products
-from workflow_scripts.settings import override
+from workflow_scripts.settings.overrides import override
 
 TIERS = ["smoke", "laptop", "gpu", "paper"]
 REFERENCE = ROOT / "results/reference"
@@ -40,7 +34,7 @@ def small(tier: str, **changes) -> Study:
 @pytest.mark.parametrize("tier", TIERS)
 def test_all_is_every_run_and_evaluation_of_the_grid_once(tier):
     study = Study(load_tier(tier))
-    jobs = count_jobs(study)
+    jobs = count_work(study)
     sampled = {
         (m.run.name, e) for some in study.members.values() for m in some for e in m.evaluations
     }
@@ -51,14 +45,14 @@ def test_all_is_every_run_and_evaluation_of_the_grid_once(tier):
     assert stages.count("base") == {"smoke": 1, "laptop": 0, "gpu": 3, "paper": 0}[tier]
     targets = count_targets(study, jobs)
     assert targets.pop("all") == set(jobs) == set().union(*targets.values())
-    shown = [*products.tables(study.settings), *products.figures(study.settings)]
+    shown = [*tables(study), *figures(study)]
     assert len(targets) == len(shown) + len(study.members)
 
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_a_target_has_all_that_its_jobs_wait_for(tier):
     study = Study(load_tier(tier))
-    jobs = count_jobs(study)
+    jobs = count_work(study)
     for target, names in count_targets(study, jobs).items():
         assert {jobs[name].after for name in names} - {None} <= names, target
         assert names, target
@@ -66,7 +60,7 @@ def test_a_target_has_all_that_its_jobs_wait_for(tier):
 
 def test_runs_that_experiments_share_count_once_in_all():
     study = Study(load_tier("paper"))
-    jobs = count_jobs(study)
+    jobs = count_work(study)
     table = target_table(count_targets(study, jobs), jobs, {}, "GPU").set_index("target")
     experiments = table.loc[list(study.members)]
     assert table.loc["all", "RL runs"] == len(study.rl_runs) < experiments["RL runs"].sum()
@@ -85,8 +79,8 @@ def test_hours_are_work_at_the_rates_of_the_check_on_a_gpu(tmp_path):
     }
     (tmp_path / "gpu").mkdir()
     (tmp_path / "gpu/rates.json").write_text(json.dumps({"paper": measured}))
-    rates = find_rates("paper", tmp_path)
-    jobs = count_jobs(study)
+    jobs = count_work(study)
+    rates = find_rates("paper", tmp_path, jobs)
     seconds = {name: seconds_of(job, rates) for name, job in jobs.items()}
     assert seconds["FB-s0"] == 2 * 2560
     assert seconds["FB-s0-rl6-9"] == 30 * 500
@@ -118,14 +112,14 @@ def test_without_rates_there_are_counts_and_no_hours(tmp_path):
 def test_the_size_of_every_evaluation_is_shown():
     changes = {"sampling.pass_at_k": {"n_problems": 512, "n_samples": 128}}
     study = small("paper", **changes)
-    assert count_jobs(study)["FB-s0/pass_at_k"].rollouts == 65_536
+    assert count_work(study)["FB-s0/pass_at_k"].rollouts == 65_536
     page = forecast(study.settings, REFERENCE)
     assert re.search(r"rollouts pass_at_k +\| +2 \| 512 problems x 128 samples", page)
 
 
 @pytest.mark.parametrize("tier", ["smoke", "laptop"])
 def test_a_recorded_tier_has_the_rates_of_its_record(tier):
-    rates = recorded_rates(REFERENCE / tier)
+    rates = recorded_rates(REFERENCE / tier, count_work(Study(load_tier(tier))))
     assert {("sft", ""), ("rl", ""), ("rollouts", "steps"), ("rollouts", "pass_at_k")} <= set(rates)
     assert all(rate.seconds > 0 for rate in rates.values())
     assert f"results/reference/{tier}/cost.csv" in forecast(load_tier(tier))
@@ -138,9 +132,15 @@ def test_a_recorded_rate_of_training_is_a_median_by_the_step(tmp_path):
         record = {"steps": steps, "device": "a core"}
         (tmp_path / "sft" / job / "run.json").write_text(json.dumps(record))
         rows.append(f"sft,{job},{seconds},1,1")
-    rows += ["rollouts,a-pass_at_k,7,1,1", "rollouts,b-pass_at_k,9,1,1", "claims,claims,4,1,1"]
+    rows += [
+        "rollouts,a-pass_at_k,7,1,1",
+        "rollouts,b-pass_at_k,9,1,1",
+        "rollouts,gone-steps,5,1,1",
+        "claims,claims,4,1,1",
+    ]
     (tmp_path / "cost.csv").write_text("\n".join(rows))
-    rates = recorded_rates(tmp_path)
+    jobs = {f"{run}/pass_at_k": Work("rollouts", "pass_at_k") for run in ("a", "b")}
+    rates = recorded_rates(tmp_path, jobs)
     assert set(rates) == {("sft", ""), ("rollouts", "pass_at_k")}
     assert (rates["sft", ""].seconds, rates["sft", ""].unit) == (2, "step")
     assert (rates["rollouts", "pass_at_k"].seconds, rates["rollouts", "pass_at_k"].unit) == (
@@ -152,7 +152,7 @@ def test_a_recorded_rate_of_training_is_a_median_by_the_step(tmp_path):
 
 def test_disk_is_that_of_adapters_where_adapters_are_trained():
     study = small("paper")
-    jobs = count_jobs(study)
+    jobs = count_work(study)
     adapter = 4 * 73_859_072  # rank 64 in all linear layers of 1.5 B parameters, float32
     assert jobs["FB-s0"].disk == adapter
     assert jobs["FB-s0-rl6-9"].disk == 7 * adapter, "the model and six scored checkpoints"

@@ -12,7 +12,7 @@ import pytest
 
 from tests.conftest import Project, copy_project, only_main
 from tests.operate import stand_in
-from workflow_scripts import jobs, provenance
+from workflow_scripts.common import jobs, provenance
 from workflow_scripts.operate import receipts
 from workflow_scripts.operate.contents import Contents
 from workflow_scripts.operate.job import run_job
@@ -23,11 +23,6 @@ from workflow_scripts.plan.study import Study
 
 CONFIG = only_main("F, FB")
 TARGETS = ["main", "claims"]
-
-
-def clear_caches():
-    for function in ("_parsed", "_closure", "code_hash", "_pins", "pinned_packages"):
-        getattr(provenance, function).cache_clear()
 
 
 @cache
@@ -50,12 +45,12 @@ class Toy(Project):
         assert old in source
         path.write_text(source.replace(old, new, 1))
         self.is_changed = True
-        clear_caches()
+        provenance.forget_code()
 
     def forget_code(self) -> None:
         """The hashes of code are kept by a process, for which it never changes."""
         if self.is_changed:
-            clear_caches()
+            provenance.forget_code()
 
     def verdicts(self, *changes: str):
         plan = self.plan(*changes)

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.operate import stand_in
-from workflow_scripts import configuration, jobs
+from workflow_scripts.common import jobs
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.operate import job, receipts, run_cache, sharing
 from workflow_scripts.operate.session import Session
+from workflow_scripts.plan.configuration import read_tier
 
 SFT, RL = "sft/FB-s0", "rl/FB-s0-rl6-9"
 MODEL = Path("results/smoke/sft/FB-s0/model")
@@ -53,7 +54,7 @@ def test_rollouts_of_checkpoints_read_the_checkpoints(toy):
 def test_a_tier_is_called_as_its_file_is(toy):
     Path("config/mine.yaml").write_text("tier: smoke\n")
     with pytest.raises(StudyError, match="tier: smoke: mine, the name of the file"):
-        configuration.read_tier("mine")
+        read_tier("mine")
 
 
 @pytest.mark.parametrize("name", ["tables/old_table.csv", "rl_benchmark.md", "notes/mine.txt"])

@@ -2,9 +2,9 @@
 
 import pytest
 
-from workflow_scripts import cluster, probe
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.cost.needs import measured_needs
+from workflow_scripts.operate import cluster, probe
 from workflow_scripts.operate.cluster import read_site, status_command, tell_endings
 from workflow_scripts.operate.command_line import read_command_line
 

@@ -30,6 +30,7 @@ JOBS = {
     "metrics": "metrics/main",
     "figure": "figures/routing",
     "table": "tables/table1",
+    "quantities": "quantities/main",
     "claims": "claims",
 }
 # The module and the setting that decide what a job of each stage makes.
@@ -44,8 +45,9 @@ CODE = {
     "sft_validation": "evaluate/collect.py",
     "provenance": "evaluate/collect.py",
     "metrics": "evaluate/metrics.py",
-    "figures": "report/figures/strategies.py",
+    "figures": "experiments/main/selection.py",
     "tables": "report/tables.py",
+    "quantities": "report/quantities.py",
     "claims": "report/claims.py",
 }
 

@@ -9,9 +9,10 @@ import yaml
 
 from tests.conftest import merge
 from workflow_scripts.plan.configuration import ConfigurationError, validate
-from workflow_scripts.settings import Settings, override
+from workflow_scripts.plan.settings import Settings
+from workflow_scripts.settings.overrides import override
 
-CONFIG = Path(__file__).parents[1] / "config"
+CONFIG = Path(__file__).parents[2] / "config"
 DEFAULT = CONFIG / "default.yaml"
 TIERS = sorted(CONFIG.glob("*.yaml"))
 
@@ -85,7 +86,7 @@ BAD_INPUT = {
     "text for a rate": ("rl.learning_rate", "fast", "input should be a valid number"),
     "fraction for a count": ("rl.steps", 2.5, "input should be a valid integer"),
     "true for a count": ("model.threads", True, "valid number, not yes or no"),
-    "number for a section": ("task", 5, "input should be a valid dictionary"),
+    "number for a section": ("rl", 5, "input should be a valid dictionary"),
     "number for a list": ("seeds", 3, "input should be a valid list"),
     "nothing for a number": ("sft.warmup_steps", None, "input should be a valid integer"),
     "text for yes or no": ("experiments.main.enabled", "so", "input should be a valid boolean"),
@@ -109,7 +110,7 @@ BAD_INPUT = {
     "composite p": ("task.field_size", 12, "a prime (GF(p) needs a prime p, and 12 = 2 * 6)"),
     "negative p": ("task.field_size", -11, "a prime (GF(p) needs a prime p, and -11 < 2)"),
     "p of one": ("task.field_size", 1, "a prime (GF(p) needs a prime p, and 1 < 2)"),
-    "p beyond the symbols": ("task.field_size", 10_007, "less than or equal to 10000"),
+    "p beyond the symbols": ("task.field_size", 10_007, "at most 10000"),
     "composite p of an experiment": ("experiments.field13.field_size", 15, "a prime (GF(p) "),
     "group size that does not divide the batch": (
         "rl.group_size",
@@ -150,7 +151,7 @@ BAD_INPUT = {
         79,
         "at least 81: 1 for each of task.response_words",
     ),
-    "the same seed twice": ("seeds", [0, 0], "distinct seeds"),
+    "the same seed twice": ("seeds", [0, 0], "values that differ from each other"),
     "subset larger than its set": (
         "sampling.pass_at_k.n_problems",
         513,

@@ -7,8 +7,14 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT, load_tier
-from workflow_scripts.plan.study import RlRun, SftRun, Study
-from workflow_scripts.settings import Settings, override
+from workflow_scripts.experiments.registry import EXPERIMENTS as KINDS
+from workflow_scripts.experiments.runs import Prompts, RlRun, SftData, SftRun, data_folder
+from workflow_scripts.plan.study import Study
+from workflow_scripts.settings.overrides import override
+from workflow_scripts.settings.strategies import percent
+from workflow_scripts.settings.study import StudySettings
+from workflow_scripts.settings.values import Range
+from workflow_scripts.task.mixes import Compositions, PromptSingles, Singles, SolvedSingles
 
 # The tests below name runs by these values, whatever the recipe of the laptop tier.
 PINNED = {
@@ -34,7 +40,7 @@ PINNED = {
     },
 }
 SETTINGS = override(load_tier("laptop"), PINNED)
-EXPERIMENTS = [name for name, _ in SETTINGS.experiments]
+EXPERIMENTS = [kind.name for kind in KINDS]
 TIERS = sorted({file.stem for file in (ROOT / "config").glob("*.yaml")} - {"default"})
 
 
@@ -54,16 +60,17 @@ def names(runs) -> set[str]:
     return {run.name for run in runs}
 
 
-def sections(settings: Settings, *wanted: str) -> dict:
-    return {name: getattr(settings, name).model_dump() for name in wanted}
+def sections(settings: StudySettings, *wanted: str) -> dict:
+    values = settings.model_dump()
+    return {name: values[name] for name in wanted}
 
 
 def identity(run: SftRun | RlRun) -> str:
     """All that makes a run what it is, without its name."""
     if isinstance(run, SftRun):
-        what = [run.data_mix, run.seed, sections(run.settings, "task", "model", "sft")]
+        what = [run.data.name, run.seed, sections(run.settings, "task", "model", "sft")]
     else:
-        what = [identity(run.sft), run.prompts, sections(run.settings, "task", "model", "rl")]
+        what = [identity(run.sft), run.prompts.name, sections(run.settings, "task", "model", "rl")]
     return json.dumps(what, sort_keys=True)
 
 
@@ -271,7 +278,7 @@ def test_robustness_changes_one_setting_at_a_time():
             parts = ("task", "model", "sft", "rl")
             assert sections(member.run.settings, *parts) == sections(expected, *parts)
             assert isinstance(member.run, SftRun if key.startswith("sft.") else RlRun)
-    seeds = {(m.model, getattr(m.run, "sft", m.run).seed) for m in study.members["robustness"]}
+    seeds = {(m.model, m.run.seed) for m in study.members["robustness"]}
     assert seeds == {("FB", 0), ("FB", 1), ("FB", 2), ("F", 0), ("B", 0)}
 
 
@@ -310,31 +317,32 @@ def test_a_study_without_experiments_has_no_runs():
 
 
 @pytest.mark.parametrize("tier", TIERS)
-def test_every_name_of_the_grid_has_its_data_mix(tier):
+def test_every_run_of_the_grid_has_data_that_can_be_drawn(tier):
     study = Study(load_tier(tier))
     for run in study.sft_runs.values():
-        mix = study.sft_mix(run.data_mix)
-        assert ("parts" in mix) != ("backward_share" in mix)
-        assert 0 <= mix.get("backward_share", 0) <= 1
+        mix = run.data.mix
+        assert isinstance(mix, Compositions) or 0 <= mix.backward_share <= 1
+        assert run.data.heldout in study.validation_kinds
     for run in study.rl_runs.values():
-        mix = study.prompt_mix(run.prompts)
-        assert ("parts" in mix) != ("evaluation_share" in mix)
-        assert min(mix.get("steps") or mix.get("parts")) >= 1
+        mix = run.prompts.mix
+        assert min(mix.parts if isinstance(mix, Compositions) else mix.steps) >= 1
 
 
 @pytest.mark.parametrize(
     ("name", "share"),
     [("F", 0.0), ("B", 1.0), ("FB", 0.5), ("back10", 0.1), ("back90", 0.9), ("back2.5", 0.025)],
 )
-def test_sft_mix_has_the_share_of_backward_that_its_name_says(name, share):
-    mix = study_of({"data.sft_steps": {"low": 3, "high": 4}}).sft_mix(name)
-    assert mix == {"backward_share": pytest.approx(share), "steps": [3, 4]}
+def test_sft_data_are_named_by_their_share_of_backward(name, share):
+    data = study_of({"data.sft_steps": {"low": 3, "high": 4}}).settings.data
+    made = SftData.singles(data, share)
+    assert made.name == name
+    assert made.mix == SolvedSingles(share, (3, 4))
 
 
-def test_sft_mix_of_compositions_has_the_parts_of_the_experiment():
-    study = study_of()
-    assert study.sft_mix("atomic") == {"parts": [1], "part_steps": [1, 2]}
-    assert study.sft_mix("pairs") == {"parts": [1, 2], "part_steps": [1, 2]}
+def test_sft_data_of_compositions_have_the_parts_of_the_experiment():
+    runs = study_of(only="composition").sft_runs
+    assert runs["atomic-s0"].data.mix == Compositions((1,), (1, 2))
+    assert runs["pairs-s0"].data.mix == Compositions((1, 2), (1, 2))
 
 
 def test_an_experiment_whose_prompts_ask_for_any_part_has_data_and_a_base_of_its_own():
@@ -346,28 +354,37 @@ def test_an_experiment_whose_prompts_ask_for_any_part_has_data_and_a_base_of_its
     assert study.base_folder(run) == "data/base/gf11-asks=any/model"
     assert study.base_folder(study.sft_runs["FB-s0"]) == "data/base/gf11/model"
     assert set(study.base_tasks) == {"gf11", "gf13", "gf11-asks=any"}
-    asks = {name: study.base_settings(name)["task"]["asks"] for name in study.base_tasks}
+    asks = {name: study.base_settings(name).task.asks for name in study.base_tasks}
     assert asks == {"gf11": "last", "gf13": "last", "gf11-asks=any": "any"}
-    assert study.sft_examples("pairs") == 9000
-    assert study.sft_examples("FB") == SETTINGS.data.sft_examples
+    assert run.data.n_examples == 9000
+    assert study.sft_runs["FB-s0"].data.n_examples == SETTINGS.data.sft_examples
 
 
 @pytest.mark.parametrize(
-    ("name", "mix"),
+    ("steps", "share", "name", "mix"),
     [
-        ("2-5", {"steps": [2, 3, 4, 5], "evaluation_share": 0.4}),
-        ("6-6", {"steps": [6], "evaluation_share": 0.4}),
-        ("6-15", {"steps": list(range(6, 16)), "evaluation_share": 0.4}),
-        ("6-9-eval75", {"steps": [6, 7, 8, 9], "evaluation_share": 0.75}),
-        ("6-9-eval0", {"steps": [6, 7, 8, 9], "evaluation_share": 0.0}),
-        ("3-5-parts", {"parts": [3, 4, 5], "part_steps": [1, 2]}),
+        ((2, 5), None, "2-5", PromptSingles((2, 3, 4, 5), 0.4)),
+        ((6, 6), None, "6-6", PromptSingles((6,), 0.4)),
+        ((6, 15), 0.4, "6-15", PromptSingles(tuple(range(6, 16)), 0.4)),
+        ((6, 9), 0.75, "6-9-eval75", PromptSingles((6, 7, 8, 9), 0.75)),
+        ((6, 9), 0.0, "6-9-eval0", PromptSingles((6, 7, 8, 9), 0.0)),
     ],
 )
-def test_prompt_mix_is_what_its_name_says(name, mix):
-    assert study_of({"data.rl_evaluation_share": 0.4}).prompt_mix(name) == mix
+def test_prompts_are_named_by_their_steps_and_a_share_of_their_own(steps, share, name, mix):
+    data = study_of({"data.rl_evaluation_share": 0.4}).settings.data
+    prompts = Prompts.singles(data, Range(low=steps[0], high=steps[1]), share)
+    assert (prompts.name, prompts.mix) == (name, mix)
+    assert prompts.stage == f"RL({steps[0]}-{steps[1]})"
 
 
-def test_shares_of_an_experiment_come_back_from_the_names_of_its_data():
+def test_prompts_of_compositions_are_named_by_their_parts():
+    data, parts, steps = SETTINGS.data, Range(low=3, high=5), Range(low=1, high=2)
+    prompts = Prompts.compositions(data, parts, steps)
+    assert (prompts.name, prompts.stage) == ("3-5-parts", "RL(3-5-parts)")
+    assert prompts.mix == Compositions((3, 4, 5), (1, 2))
+
+
+def test_conditions_name_the_shares_of_an_experiment():
     shares = [0.0, 0.05, 0.123, 0.5, 0.9, 1.0]
     study = study_of(
         {
@@ -376,15 +393,11 @@ def test_shares_of_an_experiment_come_back_from_the_names_of_its_data():
         }
     )
     for member in study.members["amplification"]:
-        share = study.prompt_mix(member.run.prompts)["evaluation_share"]
-        assert share == pytest.approx(float(member.condition) / 100)
+        assert member.condition == percent(member.run.prompts.mix.evaluation_share)
     for member in study.members["diversity"]:
-        mix = getattr(member.run, "sft", member.run).data_mix
-        share = study.sft_mix(mix)["backward_share"]
-        assert share == pytest.approx(float(member.condition) / 100)
+        assert member.condition == percent(member.run.sft.data.mix.backward_share)
     for name in ("amplification", "diversity"):
-        seen = sorted({float(m.condition) / 100 for m in study.members[name]})
-        assert seen == pytest.approx(shares)
+        assert {m.condition for m in study.members[name]} == set(map(percent, shares))
 
 
 TASKS = [
@@ -403,12 +416,12 @@ def test_data_folders_differ_exactly_when_the_settings_of_the_task_differ():
     others = [{"rl.steps": 500}, {"sft.epochs": 2}, {"model.threads": 2}, {"seeds": [7]}]
     words = {"task.response_words": 120, "rl.max_new_tokens": 360}
     tasks = [*TASKS, words, {**words, "task.text": "natural"}]
-    folders = [study.data_folder(override(SETTINGS, task)) for task in tasks]
+    folders = [data_folder(study.settings, override(SETTINGS, task)) for task in tasks]
     assert folders[0] == "data/laptop/gf11"
     assert len(set(folders)) == len(tasks)
     for other in others:
-        changed = [study.data_folder(override(SETTINGS, {**task, **other})) for task in tasks]
-        assert changed == folders
+        changed = [override(SETTINGS, {**task, **other}) for task in tasks]
+        assert [data_folder(study.settings, each) for each in changed] == folders
 
 
 @pytest.mark.parametrize("task", TASKS, ids=str)
@@ -416,24 +429,24 @@ def test_runs_read_the_data_of_their_own_task(task):
     study = study_of({"experiments.longer.overrides": task}, only="main longer")
     changed = override(SETTINGS, task)
     for member in study.members["longer"]:
-        sft = getattr(member.run, "sft", member.run)
-        assert sft.data_folder == study.data_folder(changed)
+        sft = member.run.sft
+        assert sft.data_folder == data_folder(study.settings, changed)
         assert sft.settings.task == member.run.settings.task == changed.task
 
 
 def test_validation_sets_cover_what_the_experiments_ask_for():
     study = study_of()
     assert study.validation_kinds == {
-        "steps": {"steps": [2, 3, 4, 5, 6, 7, 8, 9]},
-        "longer": {"steps": [10, 11, 12, 13, 14, 15]},
-        "parts": {"parts": [1, 2, 3, 4, 5, 6], "part_steps": [1, 2]},
+        "steps": Singles((2, 3, 4, 5, 6, 7, 8, 9)),
+        "longer": Singles((10, 11, 12, 13, 14, 15)),
+        "parts": Compositions((1, 2, 3, 4, 5, 6), (1, 2)),
     }
 
 
 def test_tiers_keep_their_data_and_results_apart():
     study = study_of({"tier": "other"})
     assert study.results == "results/other"
-    assert study.data_folder(study.settings) == "data/other/gf11"
+    assert data_folder(study.settings, study.settings) == "data/other/gf11"
 
 
 def test_pass_at_k_and_checkpoints_are_of_the_main_experiment_alone():
@@ -465,7 +478,7 @@ def test_collections_of_the_first_seeds_hold_the_hardest_rl_of_fb():
     names = {name: [m.run.name for m in study.collections[name]] for name in ("first-1", "first-2")}
     assert names == {"first-1": ["FB-s1-rl6-9"], "first-2": ["FB-s1-rl6-9", "FB-s3-rl6-9"]}
     assert study.hardest_run.name == "FB-s1-rl6-9"
-    for run in study.trained("first-2", "rl"):
-        assert run["training"] == f"{study.results}/rl/{run['run']}/rollouts.csv"
+    for run in study.rl_trained("first-2"):
+        assert str(run.rollouts) == f"{study.results}/rl/{run.name.run}/rollouts.csv"
     assert study.evaluations_of("main") == ["steps", "pass_at_k", "checkpoints"]
-    assert [e["run"] for e in study.evaluated("main", "checkpoints")].count("FB-s1") == 0
+    assert "FB-s1" not in [each.name.run for each in study.sampled("main", "checkpoints")]

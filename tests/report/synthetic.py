@@ -6,11 +6,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import yaml
+from pydantic_core import to_jsonable_python
 
 from workflow_scripts.evaluate.metrics import Scores
+from workflow_scripts.experiments.experiment import Source
+from workflow_scripts.experiments.registry import EXPERIMENTS as KINDS
+from workflow_scripts.plan.settings import Settings
 from workflow_scripts.plan.study import Study
-from workflow_scripts.report.inputs import SFT, Inputs
-from workflow_scripts.settings import BACKWARD_SHARE, Settings
+from workflow_scripts.report.inputs import SFT, Files, Inputs, Measurements
+from workflow_scripts.task.mixes import Compositions
 
 GUESS = 0.12  # accuracy of the strategy that does not fit
 CONFIGURATION = Path(__file__).parents[2] / "config" / "default.yaml"
@@ -61,25 +65,19 @@ class World:
 NO_LEARNING = World(routed=0.55, acquired=0.9, improved=0.0, composed=0.1)
 
 
-def _backward_share(data_mix: str) -> float:
-    if data_mix in BACKWARD_SHARE:
-        return BACKWARD_SHARE[data_mix]
-    return float(data_mix.removeprefix("back")) / 100
-
-
 def _problems(study: Study, evaluation: str, per_stratum: int) -> pd.DataFrame:
     kind = study.validation_kinds[study.evaluations[evaluation].problems]
-    if "parts" in kind:
+    if isinstance(kind, Compositions):
         strata = [
             ("composition" if parts > 1 else "evaluation", parts + i % 2, parts)
-            for parts in kind["parts"]
+            for parts in kind.parts
             for i in range(per_stratum)
         ]
     else:
         strata = [
             (type, steps, 1)
             for type in ("evaluation", "inversion")
-            for steps in kind["steps"]
+            for steps in kind.steps
             for _ in range(per_stratum)
         ]
     frame = pd.DataFrame(strata, columns=["type", "steps", "parts"])
@@ -98,7 +96,7 @@ def _chances(world: World, member, problems: pd.DataFrame, step) -> tuple[np.nda
     selection = 1 - np.exp(-step / 10)
     harder = member.stage not in (SFT, "RL(2-5)")
     improvement = harder * (1 - np.exp(-step / 60))
-    backward = _backward_share(getattr(run, "sft", run).data_mix)
+    backward = run.sft.data.mix.backward_share
     shares = [world.share(backward, *of) for of in zip(problems["type"], selection, strict=True)]
     accuracy = [world.accuracy(*of) for of in zip(problems["steps"], improvement, strict=True)]
     return np.array(shares), np.array(accuracy)
@@ -143,7 +141,7 @@ def make_scores(settings: Settings, experiment: str, world: World, per_stratum=8
                         model=member.model,
                         stage=member.stage,
                         condition=member.condition,
-                        seed=getattr(member.run, "sft", member.run).seed,
+                        seed=member.run.seed,
                         run=member.run.name,
                         checkpoint=step,
                         evaluation=evaluation,
@@ -160,13 +158,12 @@ def make_training(settings: Settings, experiment: str, world: World) -> pd.DataF
     for member in study.members[experiment]:
         if member.stage == SFT:
             continue
-        low, high = (int(x) for x in member.stage[3:-1].split("-"))
         cells = pd.DataFrame(
             [
                 (type, steps, 1, step)
                 for step in range(member.run.settings.rl.steps)
                 for type in ("evaluation", "inversion")
-                for steps in range(low, high + 1)
+                for steps in member.run.prompts.mix.steps
             ],
             columns=["type", "steps", "parts", "step"],
         )
@@ -209,12 +206,14 @@ def make_sft(settings: Settings, experiment: str) -> pd.DataFrame:
 
 
 def make_inputs(settings: Settings, experiment: str, world: World, **size) -> Inputs:
-    return Inputs(
-        settings,
+    measured = Measurements(
         Scores(make_scores(settings, experiment, world, **size), settings.statistics),
         make_training(settings, experiment, world) if experiment == "main" else None,
         make_sft(settings, experiment),
     )
+    study = Study(settings)
+    own = study.experiments[experiment]
+    return Inputs(settings.shared, study.main.hardest, own, measured)
 
 
 FULL = make_settings(rl__steps=120, rl__scored_steps=[20, 60])
@@ -227,4 +226,12 @@ SMOKE = make_settings(
     experiments__diversity__backward_shares=[0.0, 0.5],
     experiments__amplification__evaluation_shares=[0.5],
 )
-EXPERIMENTS = [name for name, _ in FULL.experiments]
+EXPERIMENTS = [kind.name for kind in KINDS]
+
+
+def source(settings: Settings, experiment: str, files: dict) -> dict:
+    """What a product of an experiment is made from, as a plan file has it."""
+    study = Study(settings)
+    own = study.experiments[experiment].model_dump()
+    made = Source(settings.shared, study.main.hardest, own, Files(**files))
+    return to_jsonable_python(made)

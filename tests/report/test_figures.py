@@ -4,26 +4,30 @@ import pytest
 from matplotlib.image import imread
 
 from tests.conftest import run_stage
-from tests.report.synthetic import FULL
-from workflow_scripts.report import products, style
-from workflow_scripts.report.figures import FIGURES
+from tests.report.synthetic import FULL, SMOKE, source
+from workflow_scripts.plan.shown import figures
+from workflow_scripts.plan.study import Study
+from workflow_scripts.report import style
+
+FIGURES = [("full", FULL, name) for name in figures(Study(FULL))]
+FIGURES += [("smoke", SMOKE, name) for name in figures(Study(SMOKE))]
 
 
 def texts(figure):
     return " ".join(text.get_text() for text in figure.findobj(lambda o: hasattr(o, "get_text")))
 
 
-@pytest.mark.parametrize("which", ["full", "smoke"])
-@pytest.mark.parametrize("name", products.FIGURES)
-def test_every_figure_draws_without_complaint_and_states_tier_and_n(which, name, request):
-    inputs = request.getfixturevalue(which)[products.FIGURES[name].experiment]
+@pytest.mark.parametrize(("which", "settings", "name"), FIGURES)
+def test_every_figure_draws_without_complaint_and_states_tier_and_n(which, settings, name, request):
+    experiment, product = figures(Study(settings))[name]
+    inputs = request.getfixturevalue(which)[experiment.name]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        figure = FIGURES[name](inputs)
+        figure = product.make(inputs)
         figure.draw_without_rendering()
     assert figure.get_figwidth() == style.WIDTH
     written = texts(figure)
-    assert f"{inputs.settings.tier} tier" in written
+    assert f"{settings.tier} tier" in written
     assert ("no scientific meaning" in written) == (which == "smoke")
     assert ("3 seeds" if which == "full" else "1 seed") in written
     width, height = figure.canvas.get_width_height()
@@ -39,8 +43,8 @@ def test_every_figure_draws_without_complaint_and_states_tier_and_n(which, name,
 def run_figure(paths, folder):
     outputs = {"png": folder / "f.png", "svg": folder / "f.svg"}
     files = {"scores": [paths["scores"]]}
-    arguments = {"name": "routing", "settings": FULL.model_dump(), "files": files, **outputs}
-    return run_stage("report.figures:make_figure", arguments, folder.parent)
+    arguments = {"source": source(FULL, "main", files), "name": "routing", **outputs}
+    return run_stage("experiments.main:Main.make_figure", arguments, folder.parent)
 
 
 def test_program_draws_the_same_bytes_twice(written, tmp_path):

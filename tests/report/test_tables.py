@@ -3,33 +3,40 @@ import pandas as pd
 import pytest
 
 from tests.conftest import run_stage
-from tests.report.synthetic import FULL, SMOKE
-from workflow_scripts.report import products, tables
+from tests.report.synthetic import FULL, SMOKE, source
+from workflow_scripts.plan.shown import tables
+from workflow_scripts.plan.study import Study
+from workflow_scripts.report.tables import Table, to_markdown
 
-TABLES = [("full", name) for name in products.tables(FULL)]
-TABLES += [("smoke", name) for name in products.tables(SMOKE)]
+PRODUCTS = {"full": tables(Study(FULL)), "smoke": tables(Study(SMOKE))}
+TABLES = [(which, name) for which, products in PRODUCTS.items() for name in products]
 COLUMNS = ["model", "stage", "type", "pass1", "ci_low", "ci_high", "n_problems", "n_seeds", "paper"]
 
 
 @pytest.mark.parametrize(("which", "name"), TABLES)
 def test_every_table_has_estimates_and_markdown(which, name, request):
-    experiments = request.getfixturevalue(which)
-    inputs = experiments[products.tables(FULL)[name].experiment]
-    table = tables.make(inputs, name)
+    experiment, product = PRODUCTS[which][name]
+    inputs = request.getfixturevalue(which)[experiment.name]
+    table = product.make(inputs)
     frame = table.frame
     assert frame[table.value].notna().any()
     with_interval = frame.dropna(subset=["ci_low"])
     assert (with_interval["ci_low"] <= with_interval["ci_high"]).all()
     assert not frame.duplicated([*table.rows, table.spread]).any()
-    text = tables.to_markdown(table, "Title", inputs)
+    text = to_markdown(table, "Title", inputs)
     body = [line for line in text.splitlines() if line.startswith("|")]
     assert len(body) == 2 + len(frame[table.rows].drop_duplicates())
     assert ("no scientific meaning" in text) == (which == "smoke")
     assert "nan" not in text
 
 
+def make(experiments, name: str) -> Table:
+    experiment, product = PRODUCTS["full"][name]
+    return product.make(experiments[experiment.name])
+
+
 def test_table1_has_the_rows_and_columns_of_the_paper(full):
-    frame = tables.make(full["main"], "table1").frame
+    frame = make(full, "table1").frame
     assert frame.columns.tolist() == COLUMNS
     assert frame["model"].drop_duplicates().tolist() == ["F", "B", "FB"]
     assert frame["stage"].drop_duplicates().tolist() == ["SFT", "RL(2-5)", "RL(6-9)"]
@@ -46,18 +53,18 @@ def test_table1_has_the_rows_and_columns_of_the_paper(full):
 
 
 def test_all_type_accuracy_is_the_mean_of_the_types(full):
-    wide = tables.make(full["main"], "table1").frame.pivot(
+    wide = make(full, "table1").frame.pivot(
         index=["model", "stage"], columns="type", values="pass1"
     )
     np.testing.assert_allclose(wide["all"], (wide["inversion"] + wide["evaluation"]) / 2)
 
 
 def test_unknown_values_of_the_paper_are_empty(full):
-    assert tables.make(full["field13"], "field13").frame["paper"].isna().all()
+    assert make(full, "field13").frame["paper"].isna().all()
 
 
 def test_robustness_sets_the_default_among_the_values_and_the_papers_beside_ours(full):
-    frame = tables.make(full["robustness"], "robustness-rl.kl_coefficient").frame
+    frame = make(full, "robustness-rl.kl_coefficient").frame
     assert frame["setting"].drop_duplicates().tolist() == ["0.0 (default)", "0.05", "0.1"]
     rows = frame.set_index(["model", "setting", "measure"])
     assert rows.loc[("F", "0.1", "pass@1, all"), "paper"] == 0.58
@@ -67,7 +74,7 @@ def test_robustness_sets_the_default_among_the_values_and_the_papers_beside_ours
 
 
 def test_largest_difference_after_sft_is_that_of_the_accuracies(full):
-    rows = tables.make(full["main"], "sft").frame.set_index(["model", "measure"])["value"]
+    rows = make(full, "sft").frame.set_index(["model", "measure"])["value"]
     accuracies = [rows[model, "pass@1"] for model in ("F", "B", "FB")]
     expected = max(accuracies) - min(accuracies)
     assert rows["largest difference", "pass@1"] == pytest.approx(expected)
@@ -76,8 +83,8 @@ def test_largest_difference_after_sft_is_that_of_the_accuracies(full):
 def run_table(name, paths, folder):
     outputs = {"csv": folder / "t.csv", "markdown": folder / "t.md"}
     files = {kind: [path] for kind, path in paths.items()}
-    arguments = {"name": name, "settings": FULL.model_dump(), "files": files, **outputs}
-    return run_stage("report.tables:make_table", arguments, folder.parent)
+    arguments = {"source": source(FULL, "main", files), "name": name, **outputs}
+    return run_stage("experiments.main:Main.make_table", arguments, folder.parent)
 
 
 def test_program_writes_both_files_or_says_which_input_is_damaged(written, tmp_path):

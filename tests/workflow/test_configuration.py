@@ -7,7 +7,8 @@ import time
 import pytest
 
 from tests.conftest import TASK, load_tier, run_stage
-from workflow_scripts.report import products
+from workflow_scripts.plan.shown import figures, tables
+from workflow_scripts.plan.study import Study
 
 
 def planned(result) -> dict[str, int]:
@@ -24,8 +25,8 @@ def test_a_fresh_clone_plans_the_whole_tier_in_ten_seconds(project, tier):
     jobs = planned(project.snakemake("--dry-run", tier=tier))
     assert time.monotonic() - started < 10
     settings = load_tier(tier)
-    assert jobs["figure"] == len(products.figures(settings))
-    assert jobs["table"] == len(products.tables(settings))
+    assert jobs["figure"] == len(figures(Study(settings)))
+    assert jobs["table"] == len(tables(Study(settings)))
     assert jobs["claims"] == jobs["all"] == 1
     assert jobs["sft"] > 3
     assert jobs["grpo"] > 6
@@ -61,7 +62,7 @@ def test_the_command_of_the_readme_plans_the_tier(project, tier):
 @pytest.mark.parametrize("tier", ["smoke", "laptop"])
 def test_every_figure_and_table_is_a_target_by_name(project, tier):
     settings = load_tier(tier)
-    names = [f"fig_{name.replace('-', '_')}" for name in products.figures(settings)]
+    names = [f"fig_{name.replace('-', '_')}" for name in figures(Study(settings))]
     listed = project.snakemake("--list-target-rules", tier=tier).stdout.split()
     assert set(names) <= set(listed)
     assert {"all", "table1", "claims", "table_sft"} <= set(listed)

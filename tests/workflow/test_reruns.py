@@ -15,12 +15,13 @@ from workflow_scripts.plan.study import Study
 
 # Regular expressions of outputs, from their tier's folder on.
 NOTHING = r"(?!)"
-REPORT = r"metrics/|tables/|figures/|claims\."
-PROVENANCE, SHOWN = r"provenance/", rf"scores/|{REPORT}"
+SHOWN = r"tables/|figures/|quantities/|claims\."
+REPORT = rf"metrics/|{SHOWN}"
+PROVENANCE, ESTIMATED = r"provenance/", rf"scores/|{REPORT}"
 SFT_RUN, RL_RUN = r"sft/[^/]+/", r"rl/[^/]+/"
 SAMPLED_RL = r"(rollouts|labels)/[^/]+-rl\d[^/]*/"
 SAMPLED = r"(rollouts|labels)/"
-FROM_RL = rf"{RL_RUN}|{SAMPLED_RL}|training/|{PROVENANCE}|{SHOWN}"
+FROM_RL = rf"{RL_RUN}|{SAMPLED_RL}|training/|{PROVENANCE}|{ESTIMATED}"
 FROM_SFT = rf"{SFT_RUN}|{SAMPLED}|sft_validation/|{FROM_RL}"
 GF13 = r"(sft|rl|rollouts|labels)/gf13-[^/]+/"
 
@@ -29,7 +30,7 @@ def collected(experiment: str) -> str:
     """What is collected and reported of one experiment, and the claims, which rest on all."""
     return (
         rf"(scores|training|sft_validation|provenance|metrics)/{experiment}[./]|"
-        rf"(tables|figures)/{experiment}[.-]|claims\."
+        rf"(tables|figures|quantities)/{experiment}[.-]|claims\."
     )
 
 
@@ -50,7 +51,7 @@ KEYS = {
         "rl={scored_steps: [2]}",
         # Two experiments share no run with main.
         r"(rl|rollouts|labels)/(F|B|FB)-s0-rl(2-5|6-9)/|training/"
-        r"|(provenance|scores|metrics)/(?!composition|field13)|tables/|figures/|claims\.",
+        rf"|(provenance|scores|metrics)/(?!composition|field13)|{SHOWN}",
     ),
     "samples of an evaluation": (
         "sampling={n_samples: 5}",
@@ -140,11 +141,17 @@ EDITS = {
     ),
     "the README": ("README.md", "# Select", "# select", NOTHING),
     "a rule's message": ("rules/train.smk", '"SFT {', '"Tune {', NOTHING),
-    "a figure": (f"{WS}/report/figures/robustness.py", "def ", "_X = 1\n\n\ndef ", "figures/"),
-    "a claim's rule": (
-        f"{WS}/report/rules.py",
-        "\n@dataclass",
-        "\n_X = 1\n\n\n@dataclass",
+    "an experiment": (
+        f"{WS}/experiments/robustness.py",
+        "def is_of_sft",
+        "_X = 1\n\n\ndef is_of_sft",
+        r"(tables|figures|quantities)/robustness[.-]|claims\.",
+    ),
+    "a criterion": (f"{WS}/report/criteria.py", "MARGIN = ", "_X = 1\nMARGIN = ", SHOWN),
+    "the page of the claims": (
+        f"{WS}/report/claims.py",
+        "def judge",
+        "_X = 1\n\n\ndef judge",
         r"claims\.",
     ),
     "the statistics": (f"{WS}/evaluate/statistics.py", "\n\n\ndef", "\n\n_X = 1\n\n\ndef", REPORT),
@@ -153,21 +160,26 @@ EDITS = {
         "LABELS = (",
         "_X = 1\nLABELS = (",
         # RL logs the strategies of its rollouts.
-        rf"{RL_RUN}|{SAMPLED_RL}|labels/|training/|{PROVENANCE}|{SHOWN}|sft_validation/",
+        rf"{RL_RUN}|{SAMPLED_RL}|labels/|training/|{PROVENANCE}|{ESTIMATED}|sft_validation/",
     ),
     "how rollouts are sampled": (
         f"{WS}/evaluate/sample.py",
         "def sample(",
         "_X = 1\n\n\ndef sample(",
-        rf"{SAMPLED}|{PROVENANCE}|scores/|metrics/|tables/|claims\.|"
+        rf"{SAMPLED}|{PROVENANCE}|scores/|metrics/|tables/|quantities/|claims\.|"
         r"figures/(?!selection|time_scales)",  # which show RL's own rollouts
     ),
     "how RL trains": (f"{WS}/train/grpo.py", "def train", "_X = 1\n\n\ndef train", FROM_RL),
-    "what is said of a lock": (f"{WS}/lock.py", "is in use by", "is held by", NOTHING),
-    "how progress is shown": (f"{WS}/progress.py", "def rep", "_X = 1\n\n\ndef rep", NOTHING),
-    "how whole files are written": (f"{WS}/files.py", "def sha", "_X = 1\n\n\ndef sha", NOTHING),
+    "what is said of a lock": (f"{WS}/common/lock.py", "is in use by", "is held by", NOTHING),
+    "how progress is shown": (f"{WS}/common/progress.py", "_SEC", "_X = 1\n_SEC", NOTHING),
+    "how whole files are written": (
+        f"{WS}/common/files.py",
+        "def sha",
+        "_X = 1\n\n\ndef sha",
+        NOTHING,
+    ),
     "how receipts are kept": (f"{WS}/operate/job.py", "def make", "_X = 1\n\n\ndef make", NOTHING),
-    "the pin of matplotlib": ("requirements.txt", "matplotlib==3", "matplotlib==4", "figures/"),
+    "the pin of matplotlib": ("requirements.txt", "matplotlib==3", "matplotlib==4", SHOWN),
     "the pin of trl": ("requirements.txt", "trl==1", "trl==2", rf"base/|{FROM_SFT}"),
     "the pin of pytest": ("requirements.txt", "pytest==9", "pytest==10", NOTHING),
 }

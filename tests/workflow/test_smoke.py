@@ -16,7 +16,8 @@ from workflow_scripts.cost.measured import cost_by_stage, cost_table
 from workflow_scripts.operate import receipts, record, sharing
 from workflow_scripts.operate.contents import Contents
 from workflow_scripts.operate.verify import read_plan_of_tier
-from workflow_scripts.report import products
+from workflow_scripts.plan.shown import figures, tables
+from workflow_scripts.plan.study import Study
 
 
 def hashes(project: Project, pattern: str) -> dict[str, str]:
@@ -30,10 +31,10 @@ def hashes(project: Project, pattern: str) -> dict[str, str]:
 def test_every_figure_table_and_claim_is_made(smoke):
     results = smoke.folder / "results" / "smoke"
     settings = load_tier("smoke")
-    for name in products.figures(settings):
+    for name in figures(Study(settings)):
         assert (results / "figures" / f"{name}.png").stat().st_size > 5000, name
         assert b"<svg" in (results / "figures" / f"{name}.svg").read_bytes(), name
-    for name in products.tables(settings):
+    for name in tables(Study(settings)):
         assert len((results / "tables" / f"{name}.csv").read_text().splitlines()) > 1, name
         assert (results / "tables" / f"{name}.md").is_file(), name
     assert [claim["id"] for claim in json.loads((results / "claims.json").read_text())] == [

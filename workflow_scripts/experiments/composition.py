@@ -28,7 +28,7 @@ from workflow_scripts.report.inputs import SFT, Inputs
 from workflow_scripts.report.quantities import Ask, Quantity
 from workflow_scripts.report.tables import Table, table_row
 from workflow_scripts.settings.sampling import EvaluationSize
-from workflow_scripts.settings.study import StudySettings, require_words
+from workflow_scripts.settings.study import StudySettings
 from workflow_scripts.settings.values import Count, Range, require, single
 from workflow_scripts.task.mixes import Compositions, ValidationMix
 from workflow_scripts.task.solutions import solution_words
@@ -53,23 +53,30 @@ class Composition(Experiment):
     """Parts of the validation problems."""
 
     def check(self, study: StudySettings) -> None:
-        """Every problem must have enough variable names, and every solution enough words."""
+        """Every problem must have enough variable names, and validation hold those of SFT."""
         task, key = study.task, f"experiments.{self.name}"
-        held = self.sft_parts.values()
-        parts = max(self.rl_parts.high, self.validation_parts.high, *(p.high for p in held))
-        steps = self.part_steps.high
+        parts, steps = self._most_parts, self.part_steps.high
         require(
             parts * (steps + 1) <= task.n_variables,
             f"{key}.part_steps.high",
             steps,
             f"{parts} parts must fit into task.n_variables, which is {task.n_variables}",
         )
-        words = solution_words(task.form, parts * steps, parts)
-        require_words(task, words, f"a solution of {parts} parts")
-        for span in held:
+        for span in self.sft_parts.values():
             allowed = f"a range that holds that of SFT, {span}"
             holds = self.validation_parts.holds(span)
             require(holds, f"{key}.validation_parts", self.validation_parts, allowed)
+
+    @property
+    def _most_parts(self) -> int:
+        ranges = (self.rl_parts, self.validation_parts, *self.sft_parts.values())
+        return max(parts.high for parts in ranges)
+
+    def longest_responses(self, study: StudySettings) -> dict[str, int]:
+        """A solution of the most and longest parts."""
+        parts, steps = self._most_parts, self.part_steps.high
+        words = solution_words(study.task.form, parts * steps, parts)
+        return {f"a solution of {parts} parts": words}
 
     def validation(self, study: StudySettings) -> dict[str, ValidationMix]:
         """Problems of each number of parts."""

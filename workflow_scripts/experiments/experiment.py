@@ -102,6 +102,10 @@ class Experiment(Section):
     def check(self, study: StudySettings) -> None:
         """Raise SettingError if the study's settings do not allow this experiment's."""
 
+    def longest_responses(self, study: StudySettings) -> dict[str, int]:
+        """The words of the longest solutions that the experiment asks for, by what they solve."""
+        return {}
+
     def variants(self) -> Iterator[dict[str, Change]]:
         """The changes that the experiment makes to settings, a dictionary for each kind of run."""
         yield {key: Change(v, f"overrides.{key}") for key, v in self.overrides.items()}

@@ -27,7 +27,7 @@ from workflow_scripts.report.quantities import Ask, Quantity
 from workflow_scripts.report.tables import MIX_NOTE, TYPES, Table, table_row
 from workflow_scripts.settings.sampling import EvaluationSize
 from workflow_scripts.settings.strategies import BACKWARD_SHARE, ModelName
-from workflow_scripts.settings.study import StudySettings, require_variables, require_words
+from workflow_scripts.settings.study import StudySettings, require_variables
 from workflow_scripts.settings.values import Distinct, Range, require, single
 from workflow_scripts.task.mixes import Singles, ValidationMix
 from workflow_scripts.task.solutions import solution_words
@@ -47,17 +47,17 @@ class Longer(Experiment):
     """Steps of the problems in RL; they go beyond those of validation."""
 
     def check(self, study: StudySettings) -> None:
-        """Programs and solutions must fit, and be longer than what is validated anyway."""
-        task, key, longest = (
-            study.task,
-            f"experiments.{self.name}.rl_steps.high",
-            self.rl_steps.high,
-        )
-        require_variables(task, key, longest)
-        require_words(task, solution_words(task.form, longest), f"a solution of {longest} steps")
+        """Programs must have enough variables, and be longer than what is validated anyway."""
+        key, longest = f"experiments.{self.name}.rl_steps.high", self.rl_steps.high
+        require_variables(study.task, key, longest)
         known = study.data.validation_steps.high
         allowed = f"more than data.validation_steps.high, which is {known}"
         require(longest > known, key, longest, allowed)
+
+    def longest_responses(self, study: StudySettings) -> dict[str, int]:
+        """A solution of the longest program."""
+        longest = self.rl_steps.high
+        return {f"a solution of {longest} steps": solution_words(study.task.form, longest)}
 
     def spans(self) -> Sequence[Range]:
         """That of RL."""

@@ -9,7 +9,8 @@ from workflow_scripts.experiments.experiment import Experiment
 from workflow_scripts.experiments.main import Main
 from workflow_scripts.experiments.registry import EXPERIMENTS
 from workflow_scripts.settings.study import StudySettings
-from workflow_scripts.settings.values import Section
+from workflow_scripts.settings.values import Section, require
+from workflow_scripts.task.solutions import guess_and_check_words
 
 E = TypeVar("E", bound=Experiment)
 
@@ -46,7 +47,22 @@ class Settings(StudySettings):
     def _allow_experiments(self) -> "Settings":
         for experiment in self.experiments.all():
             experiment.check(self)
+        self._hold_responses()
         return self
+
+    def _hold_responses(self) -> None:
+        """Responses must hold every solution that SFT shows or an experiment asks for."""
+        task, steps = self.task, self.data.sft_steps.high
+        needed = {f"one guess of {steps} steps": guess_and_check_words(task.form, steps)}
+        for experiment in self.experiments.all():
+            needed |= experiment.longest_responses(self)
+        what, words = max(needed.items(), key=lambda item: item[1])
+        allowed = f"at least {words}, the words of {what}"
+        require(task.response_words >= words, "task.response_words", task.response_words, allowed)
+        tokens, per_word = self.rl.max_new_tokens, task.form.tokens_per_word
+        allowed = f"at least {task.response_words * per_word}: {per_word} for each of "
+        allowed += "task.response_words"
+        require(tokens >= task.response_words * per_word, "rl.max_new_tokens", tokens, allowed)
 
     @property
     def main(self) -> Main:

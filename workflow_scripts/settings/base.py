@@ -2,7 +2,7 @@
 
 from pydantic import model_validator
 
-from workflow_scripts.settings.model import Compute
+from workflow_scripts.settings.model import RunSettings
 from workflow_scripts.settings.optimization import Beta
 from workflow_scripts.settings.values import (
     Count,
@@ -84,9 +84,8 @@ class Base(Section):
         return self
 
 
-class BaseSettings(Section):
+class BaseSettings(RunSettings):
     """What defines a base model."""
 
     task: BaseTask
-    model: Compute
     base: Base

@@ -52,6 +52,12 @@ class TrainedModel(Compute):
     """The adapter, if adaptation is lora."""
 
 
+class RunSettings(Section):
+    """What defines a training run of any stage: at least what its model computes on."""
+
+    model: Compute
+
+
 class Model(Compute):
     """The language model."""
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from workflow_scripts.settings.model import TrainedModel
+from workflow_scripts.settings.model import RunSettings, TrainedModel
 from workflow_scripts.settings.optimization import Optimization
 from workflow_scripts.settings.values import (
     Count,
@@ -12,7 +12,6 @@ from workflow_scripts.settings.values import (
     NonNegative,
     Positive,
     Real,
-    Section,
     Whole,
     require,
 )
@@ -62,7 +61,7 @@ class Rl(Optimization):
         return self.steps * self.batch_size // self.group_size
 
 
-class RlSettings(Section):
+class RlSettings(RunSettings):
     """What defines an RL run besides its seed, its prompts and its SFT model."""
 
     model: TrainedModel

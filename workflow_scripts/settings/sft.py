@@ -1,8 +1,8 @@
 """Section `sft`: supervised fine-tuning."""
 
-from workflow_scripts.settings.model import TrainedModel
+from workflow_scripts.settings.model import RunSettings, TrainedModel
 from workflow_scripts.settings.optimization import Optimization
-from workflow_scripts.settings.values import Count, Section
+from workflow_scripts.settings.values import Count
 
 
 class Sft(Optimization):
@@ -12,7 +12,7 @@ class Sft(Optimization):
     """Passes over the SFT examples."""
 
 
-class SftSettings(Section):
+class SftSettings(RunSettings):
     """What defines an SFT run besides its seed, its data and its base model."""
 
     model: TrainedModel

@@ -13,7 +13,6 @@ from workflow_scripts.settings.sampling import Sampling
 from workflow_scripts.settings.sft import Sft
 from workflow_scripts.settings.statistics import Statistics
 from workflow_scripts.settings.values import Distinct, NonNegative, Section, Seed, require
-from workflow_scripts.task.solutions import guess_and_check_words
 from workflow_scripts.task.task import Task
 
 _RESERVED = ("base", "reference")  # folders of data/ and results/ that are no tier's
@@ -50,18 +49,12 @@ class StudySettings(Section):
             ("base.corpus.program_steps", self.base.corpus.program_steps),
         ):
             require_variables(task, key, steps)
-        words = guess_and_check_words(task.form, data.sft_steps.high)
-        require_words(task, words, f"one guess of {data.sft_steps.high} steps")
         allowed = f"a range that holds that of SFT, {data.sft_steps}"
         holds = data.validation_steps.holds(data.sft_steps)
         require(holds, "data.validation_steps", data.validation_steps, allowed)
         batch = self.sft.batch_size
         allowed = f"at least sft.batch_size, which is {batch}"
         require(data.sft_examples >= batch, "data.sft_examples", data.sft_examples, allowed)
-        tokens, per_word = self.rl.max_new_tokens, task.form.tokens_per_word
-        needed = task.response_words * per_word
-        allowed = f"at least {needed}: {per_word} for each of task.response_words"
-        require(tokens >= needed, "rl.max_new_tokens", tokens, allowed)
         subset, problems = self.sampling.pass_at_k.n_problems, data.validation_problems
         allowed = f"at most data.validation_problems, which is {problems}"
         require(subset <= problems, "sampling.pass_at_k.n_problems", subset, allowed)
@@ -72,9 +65,3 @@ def require_variables(task: Task, key: str, n_steps: int) -> None:
     """Raise SettingError unless a program of n_steps has names for its n_steps + 1 variables."""
     allowed = f"at most {task.n_variables - 1} steps, one less than task.n_variables"
     require(n_steps < task.n_variables, key, n_steps, allowed)
-
-
-def require_words(task: Task, words: int, what: str) -> None:
-    """Raise SettingError unless task.response_words holds a response of some words."""
-    allowed = f"at least {words}, the words of {what}"
-    require(task.response_words >= words, "task.response_words", task.response_words, allowed)

@@ -11,11 +11,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, set_
 
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.model.store import prepare_torch, save_model
-from workflow_scripts.settings.base import BaseSettings
-from workflow_scripts.settings.model import Compute
+from workflow_scripts.settings.model import Compute, RunSettings
 from workflow_scripts.settings.optimization import Optimization
-from workflow_scripts.settings.rl import RlSettings
-from workflow_scripts.settings.sft import SftSettings
 from workflow_scripts.train.checkpoints import Checkpoints, Log
 from workflow_scripts.train.record import RunRecord
 from workflow_scripts.train.run_folder import RunFolder
@@ -67,7 +64,7 @@ class TrainingRun:
     def __init__(
         self,
         stage: str,
-        settings: BaseSettings | SftSettings | RlSettings,
+        settings: RunSettings,
         seed: int,
         inputs: list[Path],
         folder: RunFolder,

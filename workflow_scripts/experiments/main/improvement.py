@@ -15,7 +15,7 @@ from workflow_scripts.evaluate.curves import (
     measure_time_scales as time_scales_of,
 )
 from workflow_scripts.evaluate.metrics import ALL_TYPES, Selection
-from workflow_scripts.experiments.main.curves import MEASURES, label_steps, measured_on
+from workflow_scripts.experiments.main.learning import MEASURES, label_steps, measured_on
 from workflow_scripts.experiments.main.selection import RISES, known
 from workflow_scripts.report import style
 from workflow_scripts.report.accuracy import draw_by_steps

@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 from workflow_scripts.evaluate.curves import moving_mean
 from workflow_scripts.evaluate.metrics import ALL_TYPES, Selection
 from workflow_scripts.evaluate.statistics import guess_and_check_pass_at_k, spread
-from workflow_scripts.experiments.main.curves import MEASURES, label_steps, measured_on
+from workflow_scripts.experiments.main.learning import MEASURES, label_steps, measured_on
 from workflow_scripts.report import paper, style
 from workflow_scripts.report.accuracy import draw_by_type, table_by_type
 from workflow_scripts.report.criteria import (
