@@ -6,12 +6,13 @@ import pytest
 import torch
 
 from tests.conftest import load_tier
-from workflow_scripts import gpu_check
 from workflow_scripts.common.errors import StudyError
-from workflow_scripts.cost.forecast import find_rates, forecast
+from workflow_scripts.cost import gpu_check
+from workflow_scripts.cost.forecast import forecast
 from workflow_scripts.cost.gpu_check import Check, as_page, require_gpu
+from workflow_scripts.cost.rates import find_rates
 from workflow_scripts.model.shape import Shape
-from workflow_scripts.settings import override
+from workflow_scripts.settings.overrides import override
 
 TINY = {
     "experiments.robustness.enabled": False,  # whose groups are larger
@@ -58,7 +59,7 @@ def test_every_stage_is_measured_and_cost_takes_what_comes_out(
 
     (tmp_path / "gpu").mkdir()
     (tmp_path / "gpu/rates.json").write_text(json.dumps({tier: measured}))
-    assert {stage for stage, _ in find_rates(tier, tmp_path)} == stages
+    assert {stage for stage, _ in find_rates(tier, tmp_path, {})} == stages
     assert "not measured" not in forecast(load_tier(tier), tmp_path)
 
 

@@ -18,15 +18,21 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
+from types import FrameType
+from typing import Any
 
 import torch
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 from transformers import (
+    PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
     Qwen2ForCausalLM,
     Trainer,
     TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
     set_seed,
 )
 from trl.trainer.utils import compute_flops_per_token, get_peak_flops
@@ -39,7 +45,6 @@ from workflow_scripts.model.device import device_name, peak_memory_mib
 from workflow_scripts.model.gpus import claim_gpu
 from workflow_scripts.model.shape import Shape
 from workflow_scripts.model.store import (
-    add_lora,
     create_base_model,
     load_model,
     make_config,
@@ -48,14 +53,19 @@ from workflow_scripts.model.store import (
 )
 from workflow_scripts.model.tokenizer import END, PAD, UNKNOWN, encode, make_tokenizer
 from workflow_scripts.plan.configuration import read_tier
+from workflow_scripts.plan.settings import Settings
 from workflow_scripts.plan.study import Study
-from workflow_scripts.settings import BACKWARD_SHARE, Settings
-from workflow_scripts.task.datasets import draw_prompts, draw_sft, write_dataset
+from workflow_scripts.settings.optimization import Optimization
+from workflow_scripts.settings.sampling import SamplingSettings
+from workflow_scripts.settings.strategies import BACKWARD_SHARE
+from workflow_scripts.task.datasets import Row, draw_prompts, draw_sft, write_dataset
+from workflow_scripts.task.mixes import SolvedSingles
 from workflow_scripts.train.base import draw_examples, optimization_of
-from workflow_scripts.train.grpo import make_trainer
+from workflow_scripts.train.grpo import RlInputs, make_trainer
 from workflow_scripts.train.rollout_log import RolloutLog
-from workflow_scripts.train.sft import tokenize_examples
-from workflow_scripts.train.supervised import make_supervised_trainer, order_batches
+from workflow_scripts.train.run import trainer_arguments
+from workflow_scripts.train.sft import load_trainable, tokenize_examples
+from workflow_scripts.train.supervised import Example, make_supervised_trainer, order_batches
 
 TIERS = ("gpu", "paper")  # the quick one first
 MINUTES = 20
@@ -91,11 +101,25 @@ def _now() -> float:
 class Timed(TrainerCallback):
     """Seconds and tokens of the steps after the warm-up."""
 
-    def on_step_end(self, args, state, control, **kwargs):
+    def on_step_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        """Start to count once the warm-up is over."""
         if state.global_step == WARM_UP:
             self.started, self.first_token = _now(), state.num_input_tokens_seen
 
-    def on_train_end(self, args, state, control, **kwargs):
+    def on_train_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        """Note the seconds and the tokens since then."""
         self.seconds = _now() - self.started
         self.tokens = state.num_input_tokens_seen - self.first_token
 
@@ -103,20 +127,19 @@ class Timed(TrainerCallback):
 class Check:
     """The measurements of one tier.
 
-    settings name the device; shape is that of the model, which the tier's own need not have.
+    The settings say what it is measured on. shape is that of the model, which need not be the
+    tier's own.
     """
 
-    def __init__(self, settings: Settings, shape: Shape, folder: Path):
+    def __init__(self, settings: Settings, shape: Shape, folder: Path) -> None:
         self.study, self.shape, self.folder = Study(settings), shape, folder
-        self.settings, self.model = settings, settings.model.model_dump()
-        self.device, self.dtype = settings.model.device, settings.model.dtype
+        self.settings, self.compute = settings, settings.model.compute
         self.run = self.study.hardest_run
-        task, data = settings.task.model_dump(), settings.data
-        mix = {"steps": data.sft_steps.values(), "backward_share": BACKWARD_SHARE["FB"]}
+        mix = SolvedSingles(BACKWARD_SHARE["FB"], settings.data.sft_steps.values())
         n_examples = settings.sft.batch_size * (WARM_UP + MEASURED["sft"])
-        self.examples = draw_sft(task, mix, n_examples, seed=0, taken=set())
-        mix = self.study.prompt_mix(self.run.prompts)
-        self.prompts = draw_prompts(task, mix, data.rl_prompts, taken=set())
+        self.examples = draw_sft(settings.task, mix, n_examples, seed=0, taken=set())
+        prompts = self.run.prompts
+        self.prompts = draw_prompts(settings.task, prompts.mix, prompts.n_prompts, taken=set())
         self.tokenizer = self._make_tokenizer()
         write_dataset(folder / "prompts.jsonl", {}, self.prompts)
 
@@ -125,15 +148,15 @@ class Check:
             return make_tokenizer(self.settings.task.field_size, self.settings.task.n_variables)
         tokenizer = Tokenizer(models.WordLevel(unk_token=UNKNOWN))
         tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_QWEN_PIECE), "isolated")
-        texts = [r[key] for r in self.examples for key in ("prompt", "response")]
-        texts += [r["prompt"] for r in self.prompts]
+        texts = [row[key] for row in self.examples for key in ("prompt", "response")]
+        texts += [row["prompt"] for row in self.prompts]
         special = [PAD, UNKNOWN, END]
         tokenizer.train_from_iterator(texts, trainers.WordLevelTrainer(special_tokens=special))
         return PreTrainedTokenizerFast(
             tokenizer_object=tokenizer, pad_token=PAD, unk_token=UNKNOWN, eos_token=END
         )
 
-    def measure(self) -> dict:
+    def measure(self) -> dict[str, Any]:
         """All rates of the tier."""
         set_seed(0)
         self._save_base()
@@ -144,8 +167,8 @@ class Check:
         rates["rl"] = self._within_memory("rl", self.time_rl)
         rates["rollouts"] = self._within_memory("rollouts", self.time_rollouts)
         return {
-            "device": device_name(self.device),
-            "dtype": self.dtype,
+            "device": device_name(self.compute.device),
+            "dtype": self.compute.dtype,
             "torch": torch.__version__,
             "commit": git_commit(),
             "parameters": self.shape.parameters,
@@ -155,20 +178,20 @@ class Check:
             **rates,
         }
 
-    def _lengths(self, records: list[dict], key: str) -> dict[str, float]:
-        lengths = [len(ids) for ids in encode(self.tokenizer, [r[key] for r in records])]
+    def _lengths(self, rows: list[Row], key: str) -> dict[str, float]:
+        lengths = [len(ids) for ids in encode(self.tokenizer, [row[key] for row in rows])]
         return {"mean": round(sum(lengths) / len(lengths), 1), "longest": max(lengths)}
 
-    def _within_memory(self, stage: str, measure: Callable[[], dict]) -> dict:
+    def _within_memory(self, stage: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Measure from an empty GPU. Raises StudyError if the tier's sizes do not fit it."""
         gc.collect()
-        if self.device == "cuda":
+        if self.compute.device == "cuda":
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
         try:
             return measure()
         except torch.OutOfMemoryError:
-            tier, device = self.settings.tier, device_name(self.device)
+            tier, device = self.settings.tier, device_name(self.compute.device)
             raise StudyError(
                 f"{stage} of the tier {tier} does not fit {device}: take a larger GPU, or lower "
                 f"its batch size in config/{tier}.yaml (of RL the micro-batch's)"
@@ -176,64 +199,71 @@ class Check:
 
     def _save_base(self) -> None:
         self.config = make_config(self.shape, self.tokenizer)
-        with torch.device(self.device):
+        with torch.device(self.compute.device):
             model = Qwen2ForCausalLM(self.config)
-        save_model(model.to(getattr(torch, self.dtype)), self.tokenizer, self.folder / "base")
+        save_model(
+            model.to(getattr(torch, self.compute.dtype)), self.tokenizer, self.folder / "base"
+        )
 
     # ---- stages -------------------------------------------------------------------------------
 
-    def time_base(self) -> dict:
-        base, task = self.settings.base.model_dump(), self.settings.task.model_dump()
-        n = base["batch_size"] * (WARM_UP + MEASURED["base"])
-        examples = draw_examples(Random(0), n, task, base["corpus"], self.tokenizer)
-        model = create_base_model(base, self.tokenizer).to(self.device)
+    def time_base(self) -> dict[str, Any]:
+        """The rates of training a base model."""
+        base, task = self.settings.base, self.settings.task.for_base
+        n = base.batch_size * (WARM_UP + MEASURED["base"])
+        examples = draw_examples(Random(0), n, task, base.corpus, self.tokenizer)
+        model = create_base_model(base, self.tokenizer).to(self.compute.device)
         return self._time_supervised("base", model, examples, optimization_of(base))
 
-    def time_sft(self) -> dict:
-        is_lora = self.model["adaptation"] == "lora"
-        model = load_model(self.folder / "base", self.device, self.dtype, trainable=not is_lora)
-        if is_lora:
-            model = add_lora(model, self.model["lora"])
+    def time_sft(self) -> dict[str, Any]:
+        """The rates of SFT, whose model is saved for the stages after it."""
+        model = load_trainable(self.folder / "base", self.settings.model.trained)
         examples = tokenize_examples(self.examples, self.tokenizer)
-        rates = self._time_supervised("sft", model, examples, self.settings.sft.model_dump())
+        rates = self._time_supervised("sft", model, examples, self.settings.sft)
         save_model(model, self.tokenizer, self.folder / "sft")
         return rates
 
-    def _time_supervised(self, stage: str, model, examples: list, optimization: dict) -> dict:
+    def _time_supervised(
+        self,
+        stage: str,
+        model: PreTrainedModel,
+        examples: list[Example],
+        optimization: Optimization,
+    ) -> dict[str, Any]:
         lengths = [len(example["input_ids"]) for example in examples]
-        order = order_batches(lengths, optimization["batch_size"], Random(0))
-        trainer = make_supervised_trainer(
-            model,
-            self.tokenizer,
-            [examples[i] for i in order],
-            optimization,
-            self.device,
-            self.dtype,
-            0,
-            self.folder / "out",
-        )
-        passes = 2 if stage == "sft" and self.model["adaptation"] == "lora" else 3
+        order = order_batches(lengths, optimization.batch_size, Random(0))
+        ordered = [examples[i] for i in order]
+        arguments = trainer_arguments(optimization, self.compute, 0, self.folder / "out")
+        trainer = make_supervised_trainer(model, self.tokenizer, ordered, arguments)
+        passes = 2 if stage == "sft" and self._has_adapter else 3
         return self._time_steps(stage, trainer, passes, sum(lengths) / len(lengths))
 
-    def time_rl(self) -> dict:
-        settings = self.study.training_settings(self.run)
-        rl = {**settings["rl"], "steps": WARM_UP + MEASURED["rl"], "scored_steps": []}
-        prompts, out = self.folder / "prompts.jsonl", self.folder / "out"
-        trainer = make_trainer(
-            {**settings, "rl": rl}, 0, self.folder / "sft", prompts, RolloutLog(), out
-        )
+    @property
+    def _has_adapter(self) -> bool:
+        return self.settings.model.adaptation == "lora"
+
+    def time_rl(self) -> dict[str, Any]:
+        """The rates of RL, with rewards that alternate."""
+        settings = self.study.rl_settings(self.run)
+        changes = {"steps": WARM_UP + MEASURED["rl"], "scored_steps": []}
+        rl = settings.rl.model_copy(update=changes)
+        settings = settings.model_copy(update={"rl": rl})
+        inputs = RlInputs(self.folder / "sft", self.folder / "prompts.jsonl")
+        trainer = make_trainer(settings, 0, inputs, RolloutLog(), self.folder / "out")
         (earned,) = trainer.reward_funcs
 
-        def alternate(completions, **columns) -> list[float]:
+        def alternate(completions: list[str], **columns: Any) -> list[float]:
             earned(completions, **columns)
             return [float(index % 2) for index in range(len(completions))]
 
         trainer.reward_funcs = [alternate]
-        passes = 1 + (rl["kl_coefficient"] > 0) + (2 if self.model["adaptation"] == "lora" else 3)
+        passes = 1 + (rl.kl_coefficient > 0) + (2 if self._has_adapter else 3)
         prompt = self._lengths(self.prompts, "prompt")["mean"]
-        return self._time_steps("rl", trainer, passes, prompt + rl["max_new_tokens"])
+        return self._time_steps("rl", trainer, passes, prompt + rl.max_new_tokens)
 
-    def _time_steps(self, stage: str, trainer: Trainer, passes: int, length: float) -> dict:
+    def _time_steps(
+        self, stage: str, trainer: Trainer, passes: int, length: float
+    ) -> dict[str, Any]:
         timed = Timed()
         trainer.add_callback(timed)
         trainer.train()
@@ -242,20 +272,18 @@ class Check:
             **self._rates(timed.tokens / timed.seconds, passes, length),
         }
 
-    def time_rollouts(self) -> dict:
+    def time_rollouts(self) -> dict[str, Any]:
+        """The rates of the rollouts of an evaluation."""
         sampling, limit = self.settings.sampling, self.settings.rl.max_new_tokens
-        model = load_model(self.folder / "sft", self.device, self.dtype)
-        records = self.prompts[: max(1, sampling.batch_size // sampling.n_samples)]
+        model = load_model(self.folder / "sft", self.compute)
+        prompts = self.prompts[: max(1, sampling.batch_size // sampling.n_samples)]
 
         def sample(max_new_tokens: int) -> list[int]:
+            settings = SamplingSettings(
+                model=self.compute, sampling=sampling.decoding, max_new_tokens=max_new_tokens
+            )
             rollouts = sample_model(
-                model,
-                self.tokenizer,
-                records,
-                sampling.n_samples,
-                sampling.model_dump(),
-                max_new_tokens,
-                "check",
+                model, self.tokenizer, prompts, sampling.n_samples, settings, "check"
             )
             return [rollout["length"] for rollout in rollouts]
 
@@ -269,19 +297,19 @@ class Check:
             **self._rates(sum(lengths) / seconds, 1, length),
         }
 
-    def _rates(self, tokens_per_second: float, passes: int, length: float) -> dict:
-        peak = get_peak_flops(device_name(self.device), self.dtype)
+    def _rates(self, tokens_per_second: float, passes: int, length: float) -> dict[str, Any]:
+        peak = get_peak_flops(device_name(self.compute.device), self.compute.dtype)
         # TRL counts three passes.
         flops = compute_flops_per_token(self.config, round(length)) / 3 * passes
         share = round(flops * tokens_per_second / peak, 4) if peak else "unknown chip"
         return {
             "tokens_per_second": round(tokens_per_second, 1),
-            "peak_memory_mib": peak_memory_mib(self.device),
+            "peak_memory_mib": peak_memory_mib(self.compute.device),
             "share_of_peak": share,
         }
 
 
-def as_page(rates: dict[str, dict]) -> str:
+def as_page(rates: dict[str, dict[str, Any]]) -> str:
     """The rates of each tier as a Markdown page."""
     lines = [
         "| tier, stage | seconds a step or rollout | tokens/s | peak memory, GiB | share of peak |"
@@ -325,11 +353,12 @@ def require_gpu() -> None:
         )
 
 
-def _give_up(*_) -> None:
+def _give_up(number: int, frame: FrameType | None) -> None:
     raise StudyError(f"the check has not ended after {MINUTES} minutes: the GPU is too slow for it")
 
 
 def main() -> None:
+    """The command line: measure the tiers, and write and print their rates."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, required=True, help="folder of the results")
     output = parser.parse_args().output
@@ -337,10 +366,10 @@ def main() -> None:
     signal.signal(signal.SIGALRM, _give_up)
     signal.alarm(60 * MINUTES)
     output.mkdir(parents=True, exist_ok=True)
-    rates: dict[str, dict] = {}
+    rates: dict[str, dict[str, Any]] = {}
     for tier in TIERS:
         settings = read_tier(tier)
-        prepare_torch(settings.model.device, settings.model.threads)
+        prepare_torch(settings.model.compute)
         study = Study(settings)
         with TemporaryDirectory(dir=output) as folder:
             shape = study.base_shape(study.hardest_run.sft)
