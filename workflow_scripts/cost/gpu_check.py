@@ -24,7 +24,6 @@ from typing import Any
 import torch
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 from transformers import (
-    PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
     Qwen2ForCausalLM,
@@ -45,6 +44,7 @@ from workflow_scripts.model.device import device_name, peak_memory_mib
 from workflow_scripts.model.gpus import claim_gpu
 from workflow_scripts.model.shape import Shape
 from workflow_scripts.model.store import (
+    LanguageModel,
     create_base_model,
     load_model,
     make_config,
@@ -212,7 +212,8 @@ class Check:
         base, task = self.settings.base, self.settings.task.for_base
         n = base.batch_size * (WARM_UP + MEASURED["base"])
         examples = draw_examples(Random(0), n, task, base.corpus, self.tokenizer)
-        model = create_base_model(base, self.tokenizer).to(self.compute.device)
+        model = create_base_model(base, self.tokenizer)
+        model.to(self.compute.device)  # type: ignore[arg-type]  # its wrapper has no type
         return self._time_supervised("base", model, examples, optimization_of(base))
 
     def time_sft(self) -> dict[str, Any]:
@@ -226,7 +227,7 @@ class Check:
     def _time_supervised(
         self,
         stage: str,
-        model: PreTrainedModel,
+        model: LanguageModel,
         examples: list[Example],
         optimization: Optimization,
     ) -> dict[str, Any]:
@@ -250,9 +251,9 @@ class Check:
         settings = settings.model_copy(update={"rl": rl})
         inputs = RlInputs(self.folder / "sft", self.folder / "prompts.jsonl")
         trainer = make_trainer(settings, 0, inputs, RolloutLog(), self.folder / "out")
-        (earned,) = trainer.reward_funcs
+        earned: Any = trainer.reward_funcs[0]
 
-        def alternate(completions: list[str], **columns: Any) -> list[float]:
+        def alternate(completions: list[str], **columns: Any) -> list[float | None]:
             earned(completions, **columns)
             return [float(index % 2) for index in range(len(completions))]
 
