@@ -44,7 +44,7 @@ def write_json(path: Path, value: object) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> Any:
     """Read a JSON file. Raises StudyError if it is missing or damaged."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))

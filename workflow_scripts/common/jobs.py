@@ -95,7 +95,7 @@ class Job:
     def run(self) -> None:
         """Call the stage's function. Raises StudyError for arguments that do not fit it."""
         function = attrgetter(self.program.partition(":")[2])(importlib.import_module(self.module))
-        checked = validate_call(function, config=ConfigDict(arbitrary_types_allowed=True))
+        checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True))(function)
         try:
             checked(**self.arguments)
         except ValidationError as error:
@@ -134,7 +134,9 @@ def run_stage(description: str) -> None:
         )
         parser.add_argument("plan", type=Path, help="results/<tier>/plan/<job>.json")
         job = read_plan(parser.parse_args().plan)
-        stage = sys.modules["__main__"].__spec__.name.removesuffix(".__main__")
+        spec = sys.modules["__main__"].__spec__
+        assert spec is not None, "run it as python -m"
+        stage = spec.name.removesuffix(".__main__")
         if job.module != stage:
             raise StudyError(f"{job.name} is a job of {job.module}, not of {stage}")
         job.run()

@@ -85,7 +85,7 @@ def _called(node: ast.expr) -> str | None:
 
 def _imports(tree: ast.Module) -> set[str]:
     """The modules that a module imports, wherever the import stands."""
-    names = set()
+    names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)

@@ -18,7 +18,6 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
-from types import FrameType
 from typing import Any
 
 import torch
@@ -56,10 +55,7 @@ from workflow_scripts.plan.configuration import read_tier
 from workflow_scripts.plan.settings import Settings
 from workflow_scripts.plan.study import Study
 from workflow_scripts.settings.optimization import Optimization
-from workflow_scripts.settings.sampling import SamplingSettings
-from workflow_scripts.settings.strategies import BACKWARD_SHARE
 from workflow_scripts.task.datasets import Row, draw_prompts, draw_sft, write_dataset
-from workflow_scripts.task.mixes import SolvedSingles
 from workflow_scripts.train.base import draw_examples, optimization_of
 from workflow_scripts.train.grpo import RlInputs, make_trainer
 from workflow_scripts.train.rollout_log import RolloutLog
@@ -91,6 +87,9 @@ of rollouts responses.
 """
 
 
+Rates = dict[str, Any]  # what was measured of a stage or tier, by name
+
+
 def _now() -> float:
     """The time at which all work handed to the GPU is done."""
     if torch.cuda.is_available():
@@ -108,7 +107,7 @@ class Timed(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
-        """Start to count once the warm-up is over."""
+        """Start the clock after the warm-up."""
         if state.global_step == WARM_UP:
             self.started, self.first_token = _now(), state.num_input_tokens_seen
 
@@ -119,7 +118,7 @@ class Timed(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
-        """Note the seconds and the tokens since then."""
+        """Stop the clock."""
         self.seconds = _now() - self.started
         self.tokens = state.num_input_tokens_seen - self.first_token
 
@@ -127,16 +126,16 @@ class Timed(TrainerCallback):
 class Check:
     """The measurements of one tier.
 
-    The settings say what it is measured on. shape is that of the model, which need not be the
-    tier's own.
+    settings name the device; shape is that of the model, which the tier's own need not have.
     """
 
     def __init__(self, settings: Settings, shape: Shape, folder: Path) -> None:
         self.study, self.shape, self.folder = Study(settings), shape, folder
-        self.settings, self.compute = settings, settings.model.compute
+        self.settings = settings
+        self.model = settings.model.trained
         self.run = self.study.hardest_run
-        mix = SolvedSingles(BACKWARD_SHARE["FB"], settings.data.sft_steps.values())
         n_examples = settings.sft.batch_size * (WARM_UP + MEASURED["sft"])
+        mix = self.run.sft.data.mix
         self.examples = draw_sft(settings.task, mix, n_examples, seed=0, taken=set())
         prompts = self.run.prompts
         self.prompts = draw_prompts(settings.task, prompts.mix, prompts.n_prompts, taken=set())
@@ -156,7 +155,7 @@ class Check:
             tokenizer_object=tokenizer, pad_token=PAD, unk_token=UNKNOWN, eos_token=END
         )
 
-    def measure(self) -> dict[str, Any]:
+    def measure(self) -> Rates:
         """All rates of the tier."""
         set_seed(0)
         self._save_base()
@@ -167,8 +166,8 @@ class Check:
         rates["rl"] = self._within_memory("rl", self.time_rl)
         rates["rollouts"] = self._within_memory("rollouts", self.time_rollouts)
         return {
-            "device": device_name(self.compute.device),
-            "dtype": self.compute.dtype,
+            "device": device_name(self.model.device),
+            "dtype": self.model.dtype,
             "torch": torch.__version__,
             "commit": git_commit(),
             "parameters": self.shape.parameters,
@@ -182,16 +181,16 @@ class Check:
         lengths = [len(ids) for ids in encode(self.tokenizer, [row[key] for row in rows])]
         return {"mean": round(sum(lengths) / len(lengths), 1), "longest": max(lengths)}
 
-    def _within_memory(self, stage: str, measure: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def _within_memory(self, stage: str, measure: Callable[[], Rates]) -> Rates:
         """Measure from an empty GPU. Raises StudyError if the tier's sizes do not fit it."""
         gc.collect()
-        if self.compute.device == "cuda":
+        if self.model.device == "cuda":
             torch.cuda.empty_cache()
             torch.cuda.reset_peak_memory_stats()
         try:
             return measure()
         except torch.OutOfMemoryError:
-            tier, device = self.settings.tier, device_name(self.compute.device)
+            tier, device = self.settings.tier, device_name(self.model.device)
             raise StudyError(
                 f"{stage} of the tier {tier} does not fit {device}: take a larger GPU, or lower "
                 f"its batch size in config/{tier}.yaml (of RL the micro-batch's)"
@@ -199,26 +198,25 @@ class Check:
 
     def _save_base(self) -> None:
         self.config = make_config(self.shape, self.tokenizer)
-        with torch.device(self.compute.device):
+        with torch.device(self.model.device):
             model = Qwen2ForCausalLM(self.config)
-        save_model(
-            model.to(getattr(torch, self.compute.dtype)), self.tokenizer, self.folder / "base"
-        )
+        save_model(model.to(getattr(torch, self.model.dtype)), self.tokenizer, self.folder / "base")
 
     # ---- stages -------------------------------------------------------------------------------
 
-    def time_base(self) -> dict[str, Any]:
-        """The rates of training a base model."""
-        base, task = self.settings.base, self.settings.task.for_base
+    def time_base(self) -> Rates:
+        """Training of a base model."""
+        base = self.settings.base
         n = base.batch_size * (WARM_UP + MEASURED["base"])
+        task = self.settings.task.for_base
         examples = draw_examples(Random(0), n, task, base.corpus, self.tokenizer)
         model = create_base_model(base, self.tokenizer)
-        model.to(self.compute.device)  # type: ignore[arg-type]  # its wrapper has no type
+        model.to(self.model.device)  # type: ignore[arg-type]  # its wrapper has no type
         return self._time_supervised("base", model, examples, optimization_of(base))
 
-    def time_sft(self) -> dict[str, Any]:
-        """The rates of SFT, whose model is saved for the stages after it."""
-        model = load_trainable(self.folder / "base", self.settings.model.trained)
+    def time_sft(self) -> Rates:
+        """SFT, whose model RL and rollouts then take."""
+        model = load_trainable(self.folder / "base", self.model)
         examples = tokenize_examples(self.examples, self.tokenizer)
         rates = self._time_supervised("sft", model, examples, self.settings.sft)
         save_model(model, self.tokenizer, self.folder / "sft")
@@ -230,26 +228,23 @@ class Check:
         model: LanguageModel,
         examples: list[Example],
         optimization: Optimization,
-    ) -> dict[str, Any]:
+    ) -> Rates:
         lengths = [len(example["input_ids"]) for example in examples]
         order = order_batches(lengths, optimization.batch_size, Random(0))
-        ordered = [examples[i] for i in order]
-        arguments = trainer_arguments(optimization, self.compute, 0, self.folder / "out")
-        trainer = make_supervised_trainer(model, self.tokenizer, ordered, arguments)
-        passes = 2 if stage == "sft" and self._has_adapter else 3
+        arguments = trainer_arguments(optimization, self.model, 0, self.folder / "out")
+        trainer = make_supervised_trainer(
+            model, self.tokenizer, [examples[i] for i in order], arguments
+        )
+        passes = 2 if stage == "sft" and self.model.lora else 3
         return self._time_steps(stage, trainer, passes, sum(lengths) / len(lengths))
 
-    @property
-    def _has_adapter(self) -> bool:
-        return self.settings.model.adaptation == "lora"
-
-    def time_rl(self) -> dict[str, Any]:
-        """The rates of RL, with rewards that alternate."""
+    def time_rl(self) -> Rates:
+        """RL steps, each with its rollouts."""
         settings = self.study.rl_settings(self.run)
-        changes = {"steps": WARM_UP + MEASURED["rl"], "scored_steps": []}
-        rl = settings.rl.model_copy(update=changes)
-        settings = settings.model_copy(update={"rl": rl})
+        shorter = {"steps": WARM_UP + MEASURED["rl"], "scored_steps": []}
+        rl = settings.rl.model_copy(update=shorter)
         inputs = RlInputs(self.folder / "sft", self.folder / "prompts.jsonl")
+        settings = settings.model_copy(update={"rl": rl})
         trainer = make_trainer(settings, 0, inputs, RolloutLog(), self.folder / "out")
         earned: Any = trainer.reward_funcs[0]
 
@@ -258,13 +253,11 @@ class Check:
             return [float(index % 2) for index in range(len(completions))]
 
         trainer.reward_funcs = [alternate]
-        passes = 1 + (rl.kl_coefficient > 0) + (2 if self._has_adapter else 3)
+        passes = 1 + (rl.kl_coefficient > 0) + (2 if self.model.lora else 3)
         prompt = self._lengths(self.prompts, "prompt")["mean"]
         return self._time_steps("rl", trainer, passes, prompt + rl.max_new_tokens)
 
-    def _time_steps(
-        self, stage: str, trainer: Trainer, passes: int, length: float
-    ) -> dict[str, Any]:
+    def _time_steps(self, stage: str, trainer: Trainer, passes: int, length: float) -> Rates:
         timed = Timed()
         trainer.add_callback(timed)
         trainer.train()
@@ -273,44 +266,43 @@ class Check:
             **self._rates(timed.tokens / timed.seconds, passes, length),
         }
 
-    def time_rollouts(self) -> dict[str, Any]:
-        """The rates of the rollouts of an evaluation."""
-        sampling, limit = self.settings.sampling, self.settings.rl.max_new_tokens
-        model = load_model(self.folder / "sft", self.compute)
-        prompts = self.prompts[: max(1, sampling.batch_size // sampling.n_samples)]
+    def time_rollouts(self) -> Rates:
+        """Rollouts of an evaluation."""
+        settings, n_samples = (
+            self.study.sampling_settings(self.run),
+            self.settings.sampling.n_samples,
+        )
+        model = load_model(self.folder / "sft", self.model)
+        problems = self.prompts[: max(1, settings.sampling.batch_size // n_samples)]
 
-        def sample(max_new_tokens: int) -> list[int]:
-            settings = SamplingSettings(
-                model=self.compute, sampling=sampling.decoding, max_new_tokens=max_new_tokens
-            )
-            rollouts = sample_model(
-                model, self.tokenizer, prompts, sampling.n_samples, settings, "check"
-            )
+        def sample(limit: int) -> list[int]:
+            limited = settings.model_copy(update={"max_new_tokens": limit})
+            rollouts = sample_model(model, self.tokenizer, problems, n_samples, limited, "check")
             return [rollout["length"] for rollout in rollouts]
 
         sample(2)
         started = _now()
-        lengths = sample(limit)
+        lengths = sample(settings.max_new_tokens)
         seconds = _now() - started
-        length = self._lengths(self.prompts, "prompt")["mean"] + limit
+        length = self._lengths(self.prompts, "prompt")["mean"] + settings.max_new_tokens
         return {
             "seconds_per_rollout": round(seconds / len(lengths), 6),
             **self._rates(sum(lengths) / seconds, 1, length),
         }
 
-    def _rates(self, tokens_per_second: float, passes: int, length: float) -> dict[str, Any]:
-        peak = get_peak_flops(device_name(self.compute.device), self.compute.dtype)
+    def _rates(self, tokens_per_second: float, passes: int, length: float) -> Rates:
+        peak = get_peak_flops(device_name(self.model.device), self.model.dtype)
         # TRL counts three passes.
         flops = compute_flops_per_token(self.config, round(length)) / 3 * passes
         share = round(flops * tokens_per_second / peak, 4) if peak else "unknown chip"
         return {
             "tokens_per_second": round(tokens_per_second, 1),
-            "peak_memory_mib": peak_memory_mib(self.compute.device),
+            "peak_memory_mib": peak_memory_mib(self.model.device),
             "share_of_peak": share,
         }
 
 
-def as_page(rates: dict[str, dict[str, Any]]) -> str:
+def as_page(rates: dict[str, Rates]) -> str:
     """The rates of each tier as a Markdown page."""
     lines = [
         "| tier, stage | seconds a step or rollout | tokens/s | peak memory, GiB | share of peak |"
@@ -354,12 +346,11 @@ def require_gpu() -> None:
         )
 
 
-def _give_up(number: int, frame: FrameType | None) -> None:
+def _give_up(*_: Any) -> None:
     raise StudyError(f"the check has not ended after {MINUTES} minutes: the GPU is too slow for it")
 
 
 def main() -> None:
-    """The command line: measure the tiers, and write and print their rates."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, required=True, help="folder of the results")
     output = parser.parse_args().output
@@ -367,10 +358,10 @@ def main() -> None:
     signal.signal(signal.SIGALRM, _give_up)
     signal.alarm(60 * MINUTES)
     output.mkdir(parents=True, exist_ok=True)
-    rates: dict[str, dict[str, Any]] = {}
+    rates: dict[str, Rates] = {}
     for tier in TIERS:
         settings = read_tier(tier)
-        prepare_torch(settings.model.compute)
+        prepare_torch(settings.model)
         study = Study(settings)
         with TemporaryDirectory(dir=output) as folder:
             shape = study.base_shape(study.hardest_run.sft)

@@ -43,7 +43,9 @@ def recorded_rates(folder: Path, jobs: Mapping[str, Work]) -> Rates:
     frame = pd.DataFrame(rows, columns=["stage", "kind", "unit", "seconds"])
     source = f"median of {{n}} in {folder / 'cost.csv'}, {' and '.join(sorted(devices))}"
     return {
-        (stage, kind): Rate(some["seconds"].median(), unit, source.format(n=len(some)))
+        (str(stage), str(kind)): Rate(
+            float(some["seconds"].median()), str(unit), source.format(n=len(some))
+        )
         for (stage, kind, unit), some in frame.groupby(["stage", "kind", "unit"])
     }
 

@@ -201,7 +201,8 @@ def make_group(runs: pd.DataFrame, statistics: Statistics) -> Group:
         mine = labels == stratum
         flat = counts[:, mine].reshape(-1, len(columns))
         sums[:, stratum] = weights[:, :, mine].reshape(len(weights), -1) @ flat
-    arrays = {name: strata[name].to_numpy(object if name == "type" else int) for name in strata}
+    names = ("type", "steps", "parts", "n_problems")
+    arrays = {name: strata[name].to_numpy(object if name == "type" else int) for name in names}
     return Group(arrays, list(columns), sums, seeds, n_samples, statistics.confidence)
 
 

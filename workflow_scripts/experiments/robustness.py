@@ -246,13 +246,14 @@ def _label_axis(panel: Axes, inputs: Inputs[Robustness], axis: str) -> None:
     labels = [f"{value:g}" if isinstance(value, int | float) else str(value) for value, _ in pairs]
     conditions = [condition for _, condition in pairs]
     panel.set_xticks(range(len(labels)), labels)
-    panel.get_xticklabels()[conditions.index(DEFAULT)].set_weight("bold")
+    panel.get_xticklabels()[conditions.index(DEFAULT)].set_fontweight("bold")
     panel.set_xlim(-0.4, len(labels) - 0.6)
     panel.set_xlabel(axis)
 
 
 def _draw_accuracy(panel: Axes, inputs: Inputs[Robustness], axis: str) -> list[Estimate]:
-    (stage, steps), drawn = _stage(inputs, axis), []
+    stage, steps = _stage(inputs, axis)
+    drawn: list[Estimate] = []
     for model, offset in zip(
         inputs.models, np.linspace(-0.08, 0.08, len(inputs.models)), strict=True
     ):

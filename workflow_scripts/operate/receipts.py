@@ -152,13 +152,14 @@ def judge(
     above = upstream(jobs)
     verdicts: dict[str, Verdict] = {}
     for name in closure(jobs, above):
-        verdict = _judge_outputs(jobs[name], receipts.get(name), reader, show)
+        receipt = receipts.get(name)
+        verdict = _judge_outputs(jobs[name], receipt, reader, show)
         other = next((other for other in above[name] if not verdicts[other].good), None)
         if verdict.good and other:
             reason = f"rests on {other}, which is {verdicts[other].state}"
             verdict = Verdict(State.STALE, reason)
-        if verdict.good:
-            verdict = _judge_inputs(jobs[name], receipts[name], reader)
+        if verdict.good and receipt:
+            verdict = _judge_inputs(jobs[name], receipt, reader)
         verdicts[name] = verdict
     return verdicts
 

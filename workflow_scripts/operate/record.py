@@ -10,6 +10,7 @@ An experiment may be recorded before the others have run: what was recorded of t
 import argparse
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -23,7 +24,7 @@ _KEPT = ("claims", "tables", "figures", "metrics", "provenance")
 _REFERENCE = Path("results/reference")
 
 
-def estimates(claims: list[dict]) -> dict[str, dict[str, float]]:
+def estimates(claims: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
     """The values of the claims' quantities by name, as ``dvc metrics diff`` takes them."""
     return {
         claim["id"]: {

@@ -29,7 +29,7 @@ from workflow_scripts.operate.receipts import judge, read_receipts
 from workflow_scripts.operate.run_cache import RUN_CACHE
 from workflow_scripts.operate.verify import read_plan_of_tier, refuse_unless_good
 from workflow_scripts.plan.plan import Plan
-from workflow_scripts.train.scratch import SCRATCH
+from workflow_scripts.train.run_folder import SCRATCH
 
 SET_ASIDE, FAILED = "set-aside", "failed"
 _REMOTE = "study"
@@ -62,7 +62,7 @@ def _files(tier: str) -> list[Path]:
         path
         for folder in shared_folders(tier)
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and _is_shared(path)
+        if path.is_file() and _is_shared(PurePosixPath(path))
     ]
 
 

@@ -1,6 +1,6 @@
 """The jobs that draw data sets."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from workflow_scripts.common.jobs import Job, as_json
@@ -58,7 +58,7 @@ def _prompts(study: Study, run: RlRun) -> Job:
 
 
 def _training_set(
-    study: Study, program: str, run: SftRun | RlRun, path: str, arguments: dict[str, object]
+    study: Study, program: str, run: SftRun | RlRun, path: str, arguments: Mapping[str, object]
 ) -> Job:
     """Data that keep out all validation problems of their task."""
     validation = [
@@ -66,7 +66,7 @@ def _training_set(
         for kind in study.validation_kinds
         for split in SPLITS
     ]
-    arguments = {
+    everything = {
         "task": run.settings.task,
         **arguments,
         "validation": validation,
@@ -75,7 +75,7 @@ def _training_set(
     return Job(
         _name_of(path),
         f"task.datasets:{program}",
-        as_json(arguments),
+        as_json(everything),
         inputs={"validation": validation},
         outputs={"data": path},
     )

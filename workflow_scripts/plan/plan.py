@@ -69,15 +69,13 @@ class Plan:
     def targets(self) -> dict[str, list[str]]:
         """What people type, and the jobs whose outputs they ask for."""
         study = self.study
-        named, by_experiment = {}, {name: [] for name in study.experiments}
-        for prefix, folder, products in (
-            ("fig", "figures", figures(study)),
-            ("table", "tables", tables(study)),
-        ):
-            for name, (experiment, _) in products.items():
-                job = f"{folder}/{name}"
-                named[target_name(prefix, name)] = [job]
-                by_experiment[experiment.name].append(job)
+        named: dict[str, list[str]] = {}
+        by_experiment: dict[str, list[str]] = {name: [] for name in study.experiments}
+        drawn = [("fig", f"figures/{n}", n, e) for n, (e, _) in figures(study).items()]
+        written = [("table", f"tables/{n}", n, e) for n, (e, _) in tables(study).items()]
+        for prefix, job, name, experiment in [*drawn, *written]:
+            named[target_name(prefix, name)] = [job]
+            by_experiment[experiment.name].append(job)
         products = [job for jobs in named.values() for job in jobs]
         estimates = {name: [f"metrics/{name}", f"provenance/{name}"] for name in by_experiment}
         everything = [*products, *(job for jobs in estimates.values() for job in jobs), "claims"]

@@ -1,6 +1,6 @@
 """The jobs that make models: base models, SFT, RL."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -119,7 +119,7 @@ def _training(
     study: Study,
     program: str,
     folder: str,
-    arguments: dict[str, object],
+    arguments: Mapping[str, object],
     inputs: dict[str, list[str]],
 ) -> Job:
     """A job that trains a model in a folder, with checkpoints."""

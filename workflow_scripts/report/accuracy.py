@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from workflow_scripts.evaluate.metrics import Selection
+from workflow_scripts.evaluate.statistics import Estimate
 from workflow_scripts.report import style
 from workflow_scripts.report.inputs import Inputs
 from workflow_scripts.report.paper import Known
@@ -25,7 +27,7 @@ def table_by_type(inputs: Inputs[Any], reference: Reference) -> Table:
             group = inputs.scores.group(model, stage)
             for type in TYPES:
                 keys = {"model": model, "stage": stage, "type": type}
-                estimate = group.estimate("pass@1", type, inputs.hardest)
+                estimate = group.estimate("pass@1", Selection(type, inputs.hardest))
                 rows.append(table_row(keys, estimate, reference.get((model, stage, type))))
     frame = pd.DataFrame(rows).rename(columns={"value": "pass1"})
     notes = [f"pass@1 as a fraction, on validation problems of {inputs.hardest} steps. {MIX_NOTE}"]
@@ -42,10 +44,12 @@ def draw_by_type(inputs: Inputs[Any], field_size: int, reference: Reference) -> 
     drawn = []
     for panel, type in zip(axes[0], TYPES, strict=True):
         for stage, offset in zip(stages, offsets, strict=True):
-            present = [m for m in models if inputs.scores.group(m, stage)]
+            present = [m for m in models if inputs.scores.find(m, stage)]
             x = np.array([models.index(model) for model in present]) + offset
             estimates = [
-                inputs.scores.group(model, stage).estimate("pass@1", type, inputs.hardest)
+                inputs.scores.group(model, stage).estimate(
+                    "pass@1", Selection(type, inputs.hardest)
+                )
                 for model in present
             ]
             look = style.stage_style(inputs, stage) | {"linestyle": "none"}
@@ -79,13 +83,14 @@ def draw_by_steps(inputs: Inputs[Any], evaluations: tuple[str, ...]) -> Figure:
     """A row of panels per type, a column per model, a line per stage."""
     models, stages, types = inputs.models, inputs.stages(), PROBLEM_TYPES
     figure, axes = style.new_figure(4.4, len(types), len(models), sharex=True, sharey=True)
-    drawn, all_steps = [], set()
+    drawn: list[Estimate] = []
+    all_steps: set[int] = set()
     for row, type in zip(axes, types, strict=True):
         for panel, model in zip(row, models, strict=True):
             for stage in stages:
-                groups = [inputs.scores.group(model, stage, evaluation=e) for e in evaluations]
+                groups = [inputs.scores.find(model, stage, evaluation=e) for e in evaluations]
                 points = [
-                    (steps, group.estimate("pass@1", type, single(steps)))
+                    (steps, group.estimate("pass@1", Selection(type, single(steps))))
                     for group in groups
                     if group is not None
                     for steps in group.values("steps")

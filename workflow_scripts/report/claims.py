@@ -128,12 +128,12 @@ def _made_by(experiment: str, provenance: Path) -> str:
 
 
 def _markdown_row(quantity: dict[str, Any]) -> str:
-    numbers = [
-        math.nan if quantity[key] is None else quantity[key]
+    value, low, high = (
+        math.nan if quantity[key] is None else float(quantity[key])
         for key in ("value", "ci_low", "ci_high")
-    ]
+    )
     paper = "" if quantity["paper"] is None else f"{quantity['paper']:g}"
-    ours = format_estimate(*numbers, decimals=1 if abs(numbers[0]) >= 10 else 3)
+    ours = format_estimate(value, low, high, decimals=1 if abs(value) >= 10 else 3)
     n = f"{quantity['n']} × {quantity['n_seeds']}"
     cells = (quantity["name"], ours, paper, n, quantity["rule"])
     return f"| {' | '.join(cells)} | {quantity['verdict']} |"

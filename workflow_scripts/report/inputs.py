@@ -52,9 +52,14 @@ class Measurements:
         """Read the files of an experiment. Raises StudyError if one is damaged."""
         return cls(
             Scores.read(files.scores, statistics) if files.scores else None,
-            read_table(*files.training, TRAINING_COLUMNS) if files.training else None,
-            read_table(*files.sft, SFT_COLUMNS) if files.sft else None,
+            _read_one(files.training, TRAINING_COLUMNS) if files.training else None,
+            _read_one(files.sft, SFT_COLUMNS) if files.sft else None,
         )
+
+
+def _read_one(paths: Sequence[Path], columns: list[str]) -> pd.DataFrame:
+    (path,) = paths
+    return read_table(path, columns)
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,17 @@
 """How figures look: sizes, colours with redundant markers and lines, the footer, and saving."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import ArrayLike
 
 from workflow_scripts.evaluate.statistics import Estimate
 from workflow_scripts.report.inputs import SFT, Inputs, rl_stage
@@ -82,11 +85,12 @@ ACCURACY = "accuracy (pass@1, fraction)"
 PAPER_MARKER = {"marker": "*", "mfc": "none", "linestyle": "none", "markersize": 7.5, "zorder": 5}
 
 
-def line_style(style: tuple[str, str, str]) -> dict:
+def line_style(style: tuple[str, str, str]) -> dict[str, Any]:
+    """The look of a line, as matplotlib takes it."""
     return dict(zip(("color", "marker", "linestyle"), style, strict=True))
 
 
-def stage_style(inputs: Inputs, stage: str) -> dict:
+def stage_style(inputs: Inputs[Any], stage: str) -> dict[str, Any]:
     """A stage looks the same in all figures: SFT grey, the study's hardest main RL red."""
     if stage == SFT:
         return line_style(_SFT)
@@ -95,7 +99,7 @@ def stage_style(inputs: Inputs, stage: str) -> dict:
     return line_style(_RL[harder % len(_RL)])
 
 
-def new_figure(height: float, rows: int, columns: int, **options) -> tuple[Figure, np.ndarray]:
+def new_figure(height: float, rows: int, columns: int, **options: Any) -> tuple[Figure, np.ndarray]:
     """A figure of the page's width and a (rows, columns) array of axes, room left for a footer."""
     figure = Figure(figsize=(WIDTH, height))
     axes = figure.subplots(rows, columns, squeeze=False, **options)
@@ -104,11 +108,12 @@ def new_figure(height: float, rows: int, columns: int, **options) -> tuple[Figur
 
 
 def fraction_axis(axes: Axes) -> None:
+    """Let the axis of y show fractions from 0 to 1."""
     axes.set_ylim(-0.03, 1.03)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
 
 
-def draw_estimates(axes: Axes, x, estimates: list[Estimate], **style) -> None:
+def draw_estimates(axes: Axes, x: ArrayLike, estimates: list[Estimate], **style: Any) -> None:
     """Points with their intervals."""
     value, low, high = band_of(estimates)
     # A percentile interval may lie beside its value; an error bar starts at the value at least.
@@ -117,21 +122,23 @@ def draw_estimates(axes: Axes, x, estimates: list[Estimate], **style) -> None:
 
 
 def band_of(estimates: list[Estimate]) -> np.ndarray:
+    """(3, estimates): value, low, high."""
     return np.array([(each.value, each.ci_low, each.ci_high) for each in estimates]).T
 
 
-def draw_band(axes: Axes, x, band: np.ndarray, **style) -> None:
+def draw_band(axes: Axes, x: ArrayLike, band: np.ndarray, **style: Any) -> None:
     """A line with its interval; band is (3, len(x)): value, low, high."""
     (line,) = axes.plot(x, band[0], **style)
     axes.fill_between(x, band[1], band[2], color=line.get_color(), alpha=0.18, linewidth=0)
 
 
-def legend_above(figure: Figure, handles: list) -> None:
+def legend_above(figure: Figure, handles: Sequence[Artist]) -> None:
     """One legend for all panels, outside of them so that it covers no data."""
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
 
 
-def handle(label: str, **style) -> Line2D:
+def handle(label: str, **style: Any) -> Line2D:
+    """An entry of a legend."""
     return Line2D([], [], label=label, **style)
 
 
@@ -150,7 +157,8 @@ def describe(estimates: list[Estimate]) -> str:
     return " × ".join(parts)
 
 
-def add_footer(figure: Figure, inputs: Inputs, measured_on: str) -> None:
+def add_footer(figure: Figure, inputs: Inputs[Any], measured_on: str) -> None:
+    """Say below the panels on what tier and on how much they were measured."""
     text = f"{inputs.note}  ·  {inputs.interval_note}\n{measured_on}"
     color = RED if inputs.study.tier == "smoke" else "0.3"
     figure.text(0.5, 0.06 / figure.get_figheight(), text, ha="center", size=7.5, color=color)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.evaluate.metrics import ALL_TYPES, Group
+from workflow_scripts.evaluate.metrics import ALL_TYPES, Group, Selection
 from workflow_scripts.evaluate.statistics import Estimate
 from workflow_scripts.report.inputs import Inputs
 from workflow_scripts.report.paper import Known
@@ -44,9 +44,11 @@ def table_row(
 
 def accuracy_and_fitting(group: Group, steps: Range) -> dict[str, Estimate]:
     """pass@1 of each type, and the share of the fitting strategy."""
-    columns = {f"pass@1, {type}": group.estimate("pass@1", type, steps) for type in TYPES}
+    columns = {
+        f"pass@1, {type}": group.estimate("pass@1", Selection(type, steps)) for type in TYPES
+    }
     for type in TYPES[1:]:
-        columns[f"share fitting, {type}"] = group.estimate("share_fitting", type, steps)
+        columns[f"share fitting, {type}"] = group.estimate("share_fitting", Selection(type, steps))
     return columns
 
 
@@ -67,8 +69,8 @@ def to_markdown(table: Table, title: str, inputs: Inputs[Any]) -> str:
     cells = table.frame.copy()
     columns = cells[[table.value, "ci_low", "ci_high", "paper", table.spread]]
     cells["cell"] = [
-        format_estimate(*numbers, decimals=4 if spread == CROSS_ENTROPY else 3)
-        for *numbers, spread in columns.itertuples(index=False)
+        format_estimate(value, low, high, known, decimals=4 if spread == CROSS_ENTROPY else 3)
+        for value, low, high, known, spread in columns.itertuples(index=False)
     ]
     wide = cells.pivot_table("cell", table.rows, table.spread, aggfunc="first", sort=False)
     body = wide.fillna("").reset_index().to_markdown(index=False, disable_numparse=True)

@@ -56,7 +56,7 @@ class LeanGRPOTrainer(GRPOTrainer):
         logits_to_keep: int,
         batch_size: int | None = None,
         **options: Any,
-    ) -> tuple[torch.Tensor | None, torch.Tensor | None, None]:
+    ) -> tuple[torch.Tensor, torch.Tensor | None, None]:
         """Log-probabilities and entropies as in TRL, (rows, logits_to_keep); padding has 0."""
         n_prompt = input_ids.shape[1] - logits_to_keep
         prompts = attention_mask[:, :n_prompt].sum(1)
@@ -85,4 +85,5 @@ class LeanGRPOTrainer(GRPOTrainer):
             None if values[0] is None else torch.cat(values)[back]
             for values in zip(*scored, strict=True)
         )
+        assert logps is not None  # TRL always computes them
         return logps, entropies, None

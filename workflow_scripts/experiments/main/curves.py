@@ -23,4 +23,4 @@ def measured_on(curves: list[Curves]) -> str:
 def label_steps(panel: Axes) -> None:
     """Label the axis of RL steps."""
     panel.set_xlabel("RL step")
-    panel.xaxis.get_major_locator().set_params(integer=True)
+    panel.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]

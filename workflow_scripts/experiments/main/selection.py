@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -150,7 +151,7 @@ def draw_routing(inputs: Inputs[Any]) -> Figure:
         panel.set_xticks(range(len(stages)), stages)
         style.fraction_axis(panel)
     axes[0, 0].set_ylabel("share of responses (fraction)")
-    handles = [
+    handles: list[Artist] = [
         Patch(facecolor=color, hatch=hatch, edgecolor="white", label=strategy)
         for strategy, (color, hatch) in style.STRATEGIES.items()
     ]
