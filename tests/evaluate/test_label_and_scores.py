@@ -1,12 +1,13 @@
 """Rollouts become labels, and labels become counts for each problem."""
 
 import json
+from dataclasses import replace
 from random import Random
 
 import pandas as pd
 import pytest
 
-from tests.conftest import TASK
+from tests.task.conftest import TASK
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.evaluate.collect import (
     collect_provenance,
@@ -19,6 +20,7 @@ from workflow_scripts.evaluate.label import label_rollouts, make_labels
 from workflow_scripts.evaluate.sample import stratified_subset
 from workflow_scripts.evaluate.storage import read_table, write_whole, writer
 from workflow_scripts.task.datasets import draw_validation, write_dataset
+from workflow_scripts.task.mixes import Singles
 from workflow_scripts.task.problems import Problem
 from workflow_scripts.task.reward import outcome_reward
 from workflow_scripts.task.solutions import STRATEGIES, write_solution
@@ -32,7 +34,7 @@ def form_name(request) -> str:
 
 @pytest.fixture
 def records(form_name):
-    return draw_validation({**TASK, "text": form_name}, {"steps": [2, 3, 4]}, 12)["final"]
+    return draw_validation(replace(TASK, text=form_name), Singles((2, 3, 4)), 12)["final"]
 
 
 @pytest.fixture

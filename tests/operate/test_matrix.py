@@ -47,7 +47,7 @@ CODE = {
     "metrics": "evaluate/metrics.py",
     "figures": "experiments/main/selection.py",
     "tables": "report/tables.py",
-    "quantities": "report/quantities.py",
+    "quantities": "experiments/main/improvement.py",
     "claims": "report/claims.py",
 }
 

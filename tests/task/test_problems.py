@@ -1,4 +1,4 @@
-"""Problems: drawing, answers, identity, and their record."""
+"""Problems: drawing, answers, identity, and their JSON."""
 
 import hashlib
 import json
@@ -51,7 +51,7 @@ def run_program(problem: Problem, part: Part, start: int) -> int:
 
 
 def text_of_many_problems(form: Form, word_limit: int) -> str:
-    """Prompts, records and solutions of problems of every kind, the same text on every machine."""
+    """Prompts, JSON and solutions of problems of every kind, the same text on every machine."""
     rng, texts = Random("golden"), []
     for p in (5, 11, 13):
         for n_steps in range(1, 10):

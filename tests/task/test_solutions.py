@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import chisquare
 
+from tests.conftest import load_tier
 from tests.task.conftest import WORD_LIMIT
-from tests.tiers import load_settings
 from workflow_scripts.task.classify import classify
 from workflow_scripts.task.problems import (
     EVALUATION,
@@ -187,7 +187,7 @@ def test_number_of_guesses_is_what_the_word_limit_holds(form, p, n_steps, limit,
 
 
 def test_guess_and_check_succeeds_as_often_in_the_natural_form_of_the_paper_tier():
-    natural, compact = load_settings("paper").task, load_settings("laptop").task
+    natural, compact = load_tier("paper").task, load_tier("laptop").task
     assert (natural.form, compact.form) == (NATURAL, COMPACT)
     for n_steps in range(2, 15):
         assert max_guesses(NATURAL, 11, n_steps, natural.response_words) == max_guesses(

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from tests.conftest import load_tier
 from tests.model.conftest import BASE, CPU
 from tests.task.conftest import TASK
-from tests.tiers import load_settings
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import read_json
 from workflow_scripts.model.store import create_base_model, load_model, save_model
@@ -61,7 +61,7 @@ def test_a_model_that_differs_beyond_the_tolerance_is_refused(trained, tmp_path)
 
 def test_a_shipped_base_model_is_whole_and_made_by_its_record(pytestconfig):
     """Every folder under data/base: hashes, settings of the laptop tier, and what it learnt."""
-    settings = load_settings("laptop")
+    settings = load_tier("laptop")
     folders = sorted((pytestconfig.rootpath / "data/base").iterdir())
     assert [folder.name for folder in folders] == ["gf11", "gf11-asks=any", "gf13"]
     for folder in folders:

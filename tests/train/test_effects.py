@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.tiers import load_settings
+from tests.conftest import load_tier
 from workflow_scripts.settings.rl import RlSettings
 from workflow_scripts.task.datasets import draw_prompts, write_dataset
 from workflow_scripts.task.mixes import PromptSingles
@@ -18,7 +18,7 @@ from workflow_scripts.train.run_folder import RunFolder
 
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 STEPS, LAST = 40, 10
-SETTINGS = load_settings("laptop")
+SETTINGS = load_tier("laptop")
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,6 @@ class SettingError(ValueError):
     there instead.
     """
 
-    def __init__(self, key: str, value: Any, allowed: str):
+    def __init__(self, key: str, value: Any, allowed: str) -> None:
         super().__init__(f"{key}: {value}: {allowed}")
         self.key, self.value, self.allowed = key, value, allowed

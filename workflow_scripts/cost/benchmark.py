@@ -71,7 +71,7 @@ def time_trainer(
         rollouts.append(time.perf_counter() - started)
         return result
 
-    trainer._generate = timed
+    trainer._generate = timed  # type: ignore[method-assign]
     trainer.train()
     return median(rollouts[WARM_UP:]), median(steps.seconds[WARM_UP:])
 

@@ -21,10 +21,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
-from peft import PeftModel
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
 from transformers import (
-    PreTrainedModel,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
     Qwen2ForCausalLM,
@@ -45,6 +43,7 @@ from workflow_scripts.model.device import device_name, peak_memory_mib
 from workflow_scripts.model.gpus import claim_gpu
 from workflow_scripts.model.shape import Shape
 from workflow_scripts.model.store import (
+    LanguageModel,
     create_base_model,
     load_model,
     make_config,
@@ -211,7 +210,8 @@ class Check:
         n = base.batch_size * (WARM_UP + MEASURED["base"])
         task = self.settings.task.for_base
         examples = draw_examples(Random(0), n, task, base.corpus, self.tokenizer)
-        model = create_base_model(base, self.tokenizer).to(self.model.device)
+        model = create_base_model(base, self.tokenizer)
+        model.to(self.model.device)  # type: ignore[arg-type]  # its wrapper has no type
         return self._time_supervised("base", model, examples, optimization_of(base))
 
     def time_sft(self) -> Rates:
@@ -225,7 +225,7 @@ class Check:
     def _time_supervised(
         self,
         stage: str,
-        model: PreTrainedModel | PeftModel,
+        model: LanguageModel,
         examples: list[Example],
         optimization: Optimization,
     ) -> Rates:
@@ -246,9 +246,9 @@ class Check:
         inputs = RlInputs(self.folder / "sft", self.folder / "prompts.jsonl")
         settings = settings.model_copy(update={"rl": rl})
         trainer = make_trainer(settings, 0, inputs, RolloutLog(), self.folder / "out")
-        (earned,) = trainer.reward_funcs
+        earned: Any = trainer.reward_funcs[0]
 
-        def alternate(completions: list[str], **columns: Any) -> list[float]:
+        def alternate(completions: list[str], **columns: Any) -> list[float | None]:
             earned(completions, **columns)
             return [float(index % 2) for index in range(len(completions))]
 

@@ -17,8 +17,7 @@ from typing import Any
 
 import pandas as pd
 import torch
-from peft import PeftModel
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from workflow_scripts.common.files import write_json
 from workflow_scripts.common.jobs import run_stage
@@ -27,7 +26,7 @@ from workflow_scripts.common.provenance import code_hash, git_commit
 from workflow_scripts.evaluate.storage import write_whole, writer
 from workflow_scripts.model.device import device_name, peak_memory_mib
 from workflow_scripts.model.generate import SamplingParameters, generate
-from workflow_scripts.model.store import load_model, load_tokenizer, prepare_torch
+from workflow_scripts.model.store import LanguageModel, load_model, load_tokenizer, prepare_torch
 from workflow_scripts.model.tokenizer import encode, user_turn
 from workflow_scripts.settings.sampling import EvaluationSize, SamplingSettings
 from workflow_scripts.task.datasets import Row, read_dataset
@@ -53,7 +52,7 @@ def sampling_seed(stream: str, batch: int, seed: int) -> int:
 
 
 def sample_model(
-    model: PreTrainedModel | PeftModel,
+    model: LanguageModel,
     tokenizer: PreTrainedTokenizerBase,
     problems: list[Row],
     n_samples: int,

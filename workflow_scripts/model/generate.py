@@ -6,11 +6,13 @@ the tempered policy.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
-from transformers import Cache, DynamicCache, PreTrainedModel
+from transformers import Cache, DynamicCache
 from transformers.cache_utils import DynamicLayer
+
+from workflow_scripts.model.store import LanguageModel
 
 # Ended rows leave the batch once they are this share of it: copying the cache costs time too.
 _ENDED_SHARE = 0.25
@@ -34,19 +36,23 @@ class _RoomyLayer(DynamicLayer):
 
     def __init__(self, prefilled: DynamicLayer, repeats: int, room: int) -> None:
         super().__init__()
-        self.lazy_initialization(prefilled.keys, prefilled.values)
+        keys, values = prefilled.keys, prefilled.values
+        assert keys is not None and values is not None, "a prefilled layer has states"
+        self.lazy_initialization(keys, values)
         self.length = prefilled.get_seq_length()
-        rows, heads, _, size = prefilled.keys.shape
+        rows, heads, _, size = keys.shape
         shape = rows * repeats, heads, self.length + room, size
         self.buffers = []
-        for states in (prefilled.keys, prefilled.values):
+        for states in (keys, values):
             buffer = states.new_empty(shape)
             buffer[:, :, : self.length] = states.repeat_interleave(repeats, dim=0)
             self.buffers.append(buffer)
         self._view()
 
-    def _view(self) -> None:
-        self.keys, self.values = (buffer[:, :, : self.length] for buffer in self.buffers)
+    def _view(self) -> tuple[torch.Tensor, torch.Tensor]:
+        keys, values = (buffer[:, :, : self.length] for buffer in self.buffers)
+        self.keys, self.values = keys, values
+        return keys, values
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
@@ -55,8 +61,7 @@ class _RoomyLayer(DynamicLayer):
         start, self.length = self.length, self.length + key_states.shape[-2]
         for buffer, states in zip(self.buffers, (key_states, value_states), strict=True):
             buffer[:, :, start : self.length] = states
-        self._view()
-        return self.keys, self.values
+        return self._view()
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
         """Keep some of the rows."""
@@ -98,7 +103,7 @@ def _next_tokens(
 
 @torch.no_grad()
 def generate(
-    model: PreTrainedModel,
+    model: LanguageModel,
     prompts: list[list[int]],
     n_samples: int,
     parameters: SamplingParameters,
@@ -116,17 +121,18 @@ def generate(
     try:
         ids, mask = _left_pad(prompts, pad=min(end_tokens), device=model.device)
         positions = (mask.cumsum(-1) - 1).clamp(min=0)
-        cache = DynamicCache(config=model.config)
+        prefilled = DynamicCache(config=model.config)
         output = model(
             input_ids=ids,
             attention_mask=mask,
             position_ids=positions,
-            past_key_values=cache,
+            past_key_values=prefilled,
             use_cache=True,
             logits_to_keep=1,
         )
         room = max_new_tokens - 1  # the last token is not fed back
-        cache = Cache(layers=[_RoomyLayer(layer, n_samples, room) for layer in cache.layers])
+        layers = cast(list[DynamicLayer], prefilled.layers)
+        cache = Cache(layers=[_RoomyLayer(layer, n_samples, room) for layer in layers])
         logits = output.logits[:, -1].repeat_interleave(n_samples, 0)
         mask = mask.repeat_interleave(n_samples, 0)
         position = positions[:, -1:].repeat_interleave(n_samples, 0)

@@ -23,6 +23,8 @@ from workflow_scripts.model.shape import Shape
 from workflow_scripts.settings.base import Base
 from workflow_scripts.settings.model import Compute, Lora
 
+LanguageModel = PreTrainedModel | PeftModel
+
 # The hashes of a model folder's files. Written last: a folder without one is not whole.
 MANIFEST = "manifest.json"
 
@@ -92,7 +94,7 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
 
 
-def load_model(folder: Path, compute: Compute, trainable: bool = False) -> PreTrainedModel:
+def load_model(folder: Path, compute: Compute, trainable: bool = False) -> LanguageModel:
     """Load a verified model: full weights, or a LoRA adapter upon the base model it names.
 
     Weights that are to be trained are float32 whatever dtype, which the trainers compute in: the
@@ -109,14 +111,15 @@ def load_model(folder: Path, compute: Compute, trainable: bool = False) -> PreTr
     if not adapter.is_file():
         if trainable:
             options["dtype"] = torch.float32
-        return AutoModelForCausalLM.from_pretrained(folder, **options).to(compute.device)
+        whole: Any = AutoModelForCausalLM.from_pretrained(folder, **options)
+        return whole.to(compute.device)
     base = Path(read_json(adapter)["base_model_name_or_path"])
     verify_model(base)
     model = AutoModelForCausalLM.from_pretrained(base, **options)
     return PeftModel.from_pretrained(model, folder, is_trainable=trainable).to(compute.device)
 
 
-def add_lora(model: PreTrainedModel, lora: Lora) -> PeftModel:
+def add_lora(model: LanguageModel, lora: Lora) -> PeftModel:
     """Wrap a model with a new LoRA adapter, drawn from torch's global seed."""
     config = LoraConfig(
         r=lora.r,
@@ -129,12 +132,14 @@ def add_lora(model: PreTrainedModel, lora: Lora) -> PeftModel:
 
 
 def save_model(
-    model: PreTrainedModel | PeftModel, tokenizer: PreTrainedTokenizerBase, folder: Path
+    model: LanguageModel, tokenizer: PreTrainedTokenizerBase, folder: Path
 ) -> dict[str, str]:
     """Save weights (of LoRA: the adapter), tokenizer and manifest; return the files' hashes."""
     shutil.rmtree(folder, ignore_errors=True)
     if isinstance(model, PeftModel):
-        model.save_pretrained(folder, selected_adapters=["default"], save_embedding_layers=False)
+        model.save_pretrained(
+            str(folder), selected_adapters=["default"], save_embedding_layers=False
+        )
         (folder / "README.md").unlink()  # peft's empty model card
     else:
         model.save_pretrained(folder)

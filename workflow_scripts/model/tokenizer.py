@@ -1,5 +1,7 @@
 """The word-level tokenizer of the offline tiers: one token for each word of the task's text."""
 
+from typing import cast
+
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
@@ -37,7 +39,8 @@ def user_turn(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
     if tokenizer.chat_template is None:
         return prompt
     said = [{"role": "user", "content": prompt.strip()}]
-    return tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
+    turn = tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
+    return cast(str, turn)  # not tokens, since it is not to tokenize
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:

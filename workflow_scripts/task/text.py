@@ -19,9 +19,9 @@ told which form a response has.
 """
 
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
 
 from workflow_scripts.task.field import Field
 from workflow_scripts.task.problems import Part, Problem
@@ -90,46 +90,44 @@ def _program_lines(problem: Problem) -> list[str]:
     return [line for part in parts for line in render_program(problem.field, part)]
 
 
-class Form(Protocol):
+class Form(ABC):
     """The words around program lines and worked lines. Values are given as symbols."""
 
     opens: bool  # whether a link stands before the first part as well
     tokens_per_word: int  # at most, see rl.max_new_tokens
 
-    def __hash__(self) -> int: ...
-
+    @abstractmethod
     def prompt(self, problem: Problem, show_field_map: bool) -> str:
         """The prompt, ending with a new line.
 
         With show_field_map it states which symbol stands for which element.
         """
-        ...
 
+    @abstractmethod
     def link(self, variable: int, value: str, forward: bool) -> str:
         """The line that hands a value to a part, which is then worked through forward or not."""
-        ...
 
+    @abstractmethod
     def worked_line(self, line: str) -> str:
         """A worked line among the others."""
-        ...
 
+    @abstractmethod
     def guess(self, variable: int, value: str) -> str:
         """The line that assumes a value of the variable that is asked for."""
-        ...
 
+    @abstractmethod
     def check(self, value: str, agrees: bool) -> str:
         """The verdict on a guess: the known value, and whether the guess led to it.
 
         The known value is repeated because a small model only compares what stands side by side.
         """
-        ...
 
+    @abstractmethod
     def answer(self, value: str) -> str:
         """The last line, with the value that is asked for."""
-        ...
 
 
-class Compact:
+class Compact(Form):
     """The form with the fewest words, short enough for a model of the offline tiers to learn."""
 
     opens = False
@@ -163,7 +161,7 @@ class Compact:
         return f"{ANSWER} {value}"
 
 
-class Natural:
+class Natural(Form):
     """The form in sentences, which are equally long whatever the strategy and the verdict."""
 
     opens = True

@@ -10,11 +10,11 @@ Writes model/, log.csv and run.json into the output folder.
 from random import Random
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from workflow_scripts.common.jobs import run_stage
 from workflow_scripts.model.corpus import draw_document
-from workflow_scripts.model.store import create_base_model
+from workflow_scripts.model.store import LanguageModel, create_base_model
 from workflow_scripts.model.tokenizer import encode, make_tokenizer
 from workflow_scripts.settings.base import Base, BaseSettings, Corpus, CorpusShares
 from workflow_scripts.settings.optimization import Optimization
@@ -48,7 +48,7 @@ def draw_examples(
 
 
 @torch.no_grad()
-def line_accuracy(model: PreTrainedModel, examples: list[Example]) -> float:
+def line_accuracy(model: LanguageModel, examples: list[Example]) -> float:
     """Share of documents in which the likeliest token is right wherever one is to be learnt."""
     model.eval()
     right = 0
@@ -60,7 +60,7 @@ def line_accuracy(model: PreTrainedModel, examples: list[Example]) -> float:
 
 
 def evaluate_base(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, task: BaseTask, base: Base
+    model: LanguageModel, tokenizer: PreTrainedTokenizerBase, task: BaseTask, base: Base
 ) -> dict[str, float]:
     """Held-out loss in nats per learnt token, and the accuracy on documents of single lines."""
     corpus = base.corpus
@@ -91,7 +91,8 @@ def run_base(settings: BaseSettings, run: RunFolder) -> None:
     task, base, compute = settings.task, settings.base, settings.model
     training = TrainingRun("workflow_scripts.train.base", settings, base.seed, [], run)
     tokenizer = make_tokenizer(task.field_size, task.n_variables)
-    model = create_base_model(base, tokenizer).to(compute.device)
+    model = create_base_model(base, tokenizer)
+    model.to(compute.device)  # type: ignore[arg-type]  # its wrapper has no type
     guard = WeightGuard(model)
 
     rng = Random(f"base corpus seed {base.seed}")

@@ -197,6 +197,7 @@ class Checkpoints(TrainerCallback):
     @staticmethod
     def _size(trainer: Trainer) -> int:
         """Bytes of a checkpoint: the trainable weights, and AdamW's two moments of each."""
+        assert trainer.model is not None
         trainable = [p for p in trainer.model.parameters() if p.requires_grad]
         return sum(3 * p.numel() * p.element_size() for p in trainable)
 

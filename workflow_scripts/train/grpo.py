@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import torch
 from datasets import Dataset
@@ -36,6 +36,7 @@ from workflow_scripts.common.jobs import run_stage
 from workflow_scripts.model.generate import SamplingParameters, generate
 from workflow_scripts.model.store import (
     MANIFEST,
+    LanguageModel,
     load_model,
     load_tokenizer,
     save_model,
@@ -116,8 +117,13 @@ def make_rollouts(
     return rollout
 
 
-def make_reward(tokenizer: PreTrainedTokenizerBase, log: RolloutLog) -> Callable[..., list[float]]:
-    """Return TRL's reward function, which also logs the rollouts it scores."""
+def make_reward(
+    tokenizer: PreTrainedTokenizerBase, log: RolloutLog
+) -> Callable[..., list[float | None]]:
+    """Return the reward function, which also logs the rollouts it scores.
+
+    TRL allows a reward to be None; here none is.
+    """
 
     def reward(
         completions: list[str],
@@ -125,13 +131,14 @@ def make_reward(tokenizer: PreTrainedTokenizerBase, log: RolloutLog) -> Callable
         problem: list[str],
         trainer_state: TrainerState,
         **_: Any,
-    ) -> list[float]:
-        rewards = []
+    ) -> list[float | None]:
+        rewards: list[float | None] = []
         for text, ids, written in zip(completions, completion_ids, problem, strict=True):
             parsed = Problem.from_json(json.loads(written))
             complete = ids[-1] == tokenizer.eos_token_id
-            rewards.append(outcome_reward(parsed, text, complete))
-            log.add(trainer_state.global_step + 1, parsed, text, complete, rewards[-1])
+            earned = outcome_reward(parsed, text, complete)
+            log.add(trainer_state.global_step + 1, parsed, text, complete, earned)
+            rewards.append(earned)
         return rewards
 
     return reward
@@ -255,12 +262,15 @@ def run_grpo(settings: RlSettings, seed: int, sft: Path, prompts: Path, run: Run
     training = TrainingRun("workflow_scripts.train.grpo", settings, seed, files, run, log)
     checkpoints = training.checkpoints
     trainer = make_trainer(settings, seed, RlInputs(sft, prompts), log, checkpoints.incoming)
-    tokenizer = trainer.processing_class
+    # What the trainer was made with; TRL's own types allow more.
+    model = cast(LanguageModel, trainer.model)
+    reference = cast(LanguageModel | None, trainer.ref_model)
+    tokenizer = cast(PreTrainedTokenizerBase, trainer.processing_class)
     # In the scratch folder: a run of other settings must not leave its models among these.
     scored = ScoredModels(settings.rl.scored_steps, tokenizer, checkpoints.folder / "scored")
     trainer.add_callback(scored)
     # The reference is a frozen adapter of the model itself, or a model of its own.
-    guard = WeightGuard(trainer.model, trainer.ref_model)
+    guard = WeightGuard(model, reference)
     tokens_per_second = training.train(trainer, SHOWN, LOGGED, scored.are_whole)
     # Groups of equal rewards have no advantage: a run of nothing else rightly changes nothing.
     history = [row for row in trainer.state.log_history if "loss" in row]
@@ -269,7 +279,7 @@ def run_grpo(settings: RlSettings, seed: int, sft: Path, prompts: Path, run: Run
     log.write(run.rollouts)
     scored.copy_to(run.scored_models)
     training.finish(
-        trainer.model,
+        model,
         tokenizer,
         n_trainable=guard.n_trainable,
         tokens_per_second=tokens_per_second,

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from peft import PeftModel
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer, set_seed
+from transformers import PreTrainedTokenizerBase, Trainer, set_seed
 
 from workflow_scripts.common.errors import StudyError
-from workflow_scripts.model.store import prepare_torch, save_model
+from workflow_scripts.model.store import LanguageModel, prepare_torch, save_model
 from workflow_scripts.settings.model import Compute, RunSettings
 from workflow_scripts.settings.optimization import Optimization
 from workflow_scripts.train.checkpoints import Checkpoints, Log
@@ -96,7 +95,7 @@ class TrainingRun:
 
     def finish(
         self,
-        model: PreTrainedModel | PeftModel,
+        model: LanguageModel,
         tokenizer: PreTrainedTokenizerBase,
         **results: Any,
     ) -> None:
@@ -106,7 +105,7 @@ class TrainingRun:
         self.checkpoints.finish()
 
 
-def _weights_hash(models: list[PreTrainedModel], trainable: bool) -> str:
+def _weights_hash(models: list[LanguageModel], trainable: bool) -> str:
     digest = hashlib.sha256()
     for model in models:
         for name, parameter in model.named_parameters():
@@ -124,7 +123,7 @@ class WeightGuard:
     StudyError if no weight of the model is trainable.
     """
 
-    def __init__(self, model: PreTrainedModel, reference: PreTrainedModel | None = None) -> None:
+    def __init__(self, model: LanguageModel, reference: LanguageModel | None = None) -> None:
         self.models = [model] if reference is None else [model, reference.requires_grad_(False)]
         self.n_trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
         if not self.n_trainable:

@@ -10,11 +10,16 @@ Writes model/, log.csv and run.json (with the validation cross-entropy) into the
 from pathlib import Path
 from random import Random
 
-from peft import PeftModel
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from workflow_scripts.common.jobs import run_stage
-from workflow_scripts.model.store import MANIFEST, add_lora, load_model, load_tokenizer
+from workflow_scripts.model.store import (
+    MANIFEST,
+    LanguageModel,
+    add_lora,
+    load_model,
+    load_tokenizer,
+)
 from workflow_scripts.model.tokenizer import encode, user_turn
 from workflow_scripts.settings.model import TrainedModel
 from workflow_scripts.settings.sft import SftSettings
@@ -45,7 +50,7 @@ def tokenize_examples(rows: list[Row], tokenizer: PreTrainedTokenizerBase) -> li
     ]
 
 
-def load_trainable(base: Path, model: TrainedModel) -> PreTrainedModel | PeftModel:
+def load_trainable(base: Path, model: TrainedModel) -> LanguageModel:
     """Load a base model whose weights are to be trained, or those of a new adapter.
 
     The adapter is drawn from torch's global seed. Raises StudyError if the model is not whole.

@@ -5,9 +5,10 @@ from typing import Any
 
 import torch
 from datasets import Dataset
-from peft import PeftModel
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback
+from transformers import PreTrainedTokenizerBase, PrinterCallback
 from trl import SFTConfig, SFTTrainer
+
+from workflow_scripts.model.store import LanguageModel
 
 # Metrics shown beside the progress, and the columns of log.csv.
 SHOWN = ("loss", "learning_rate")
@@ -48,7 +49,7 @@ def order_batches(lengths: list[int], batch_size: int, rng: Random) -> list[int]
 
 
 def make_supervised_trainer(
-    model: PreTrainedModel | PeftModel,
+    model: LanguageModel,
     tokenizer: PreTrainedTokenizerBase,
     examples: list[Example],
     arguments: dict[str, Any],
@@ -79,7 +80,7 @@ def make_supervised_trainer(
 
 @torch.no_grad()
 def cross_entropy(
-    model: PreTrainedModel | PeftModel, examples: list[Example], batch_size: int, pad: int
+    model: LanguageModel, examples: list[Example], batch_size: int, pad: int
 ) -> tuple[float, int]:
     """Mean negative log-likelihood of the learnt tokens in nats, and their number."""
     model.eval()
