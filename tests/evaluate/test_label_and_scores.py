@@ -10,6 +10,10 @@ import pytest
 from tests.task.conftest import TASK
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.evaluate.collect import (
+    RlTraining,
+    RunName,
+    SampledRun,
+    SftValidation,
     collect_provenance,
     collect_scores,
     collect_sft,
@@ -101,21 +105,15 @@ def test_an_experiment_is_collected_with_the_names_of_its_members(records, rollo
     (tmp_path / "run.json").write_text(json.dumps({"validation": validation}))
     columns = "step,type,steps,parts,strategy,n,correct,complete,words\n"
     (tmp_path / "rollouts.csv").write_text(columns + "1,evaluation,2,1,forward,4,2,3,50\n")
-    files = {
-        "rollouts": str(tmp_path / "rollouts.parquet"),
-        "labels": str(tmp_path / "labels.parquet"),
-        "problems": str(tmp_path / "problems.jsonl"),
-    }
-    member = {"model": "FB", "condition": "", "seed": 3, **files}
-    sft = {**member, "stage": "SFT", "run": "FB-s3", "record": str(tmp_path / "run.json")}
-    rl = {**member, "stage": "RL(2-5)", "run": "FB-s3-rl2-5"}
-    rl["training"] = str(tmp_path / "rollouts.csv")
-    scores = collect_scores([sft, rl], "steps")
+    files = [tmp_path / name for name in ("rollouts.parquet", "labels.parquet", "problems.jsonl")]
+    sft = RunName("FB", "SFT", "", 3, "FB-s3")
+    rl = RunName("FB", "RL(2-5)", "", 3, "FB-s3-rl2-5")
+    scores = collect_scores([SampledRun(sft, *files), SampledRun(rl, *files)], "steps")
     assert list(scores["run"].unique()) == ["FB-s3", "FB-s3-rl2-5"]
     assert (scores["evaluation"] == "steps").all()
-    training = collect_training([rl])
+    training = collect_training([RlTraining(rl, tmp_path / "rollouts.csv")])
     assert training.loc[0, ["stage", "step", "correct"]].tolist() == ["RL(2-5)", 1, 2]
-    validation = collect_sft([sft], "final")
+    validation = collect_sft([SftValidation(sft, tmp_path / "run.json", "heldout-final-FB")])
     assert validation.loc[0, ["run", "cross_entropy"]].tolist() == ["FB-s3", 0.5]
 
 
