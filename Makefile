@@ -9,7 +9,7 @@ VERIFY = .venv/bin/python -m workflow_scripts.operate.verify $(TARGETS) --config
 export STUDY_COMMAND = make $@ TIER=$(TIER) TARGETS='$(TARGETS)'
 
 .DEFAULT_GOAL := help
-COMMANDS := help install study resume verify why record publish restore cost gpu-check benchmark test torture clean
+COMMANDS := help install study resume verify why reference publish restore cost gpu-check benchmark test torture clean
 .PHONY: $(COMMANDS)
 
 # A mistyped word must not run something else: make ignores variables that it does not know.
@@ -51,8 +51,8 @@ verify: install ## Read every file of TARGETS: is each what its job made, from w
 why: install ## Say in one line per job why it would run (TIER=laptop TARGETS=main).
 	@$(VERIFY) --why
 
-record: install ## Keep what is shown of TARGETS, once all of it is good, in results/reference.
-	@.venv/bin/python -m workflow_scripts.operate.record $(TARGETS) --tier $(TIER)
+reference: install ## Copy the tables, figures and claims of TARGETS to results/reference, if all are good.
+	@.venv/bin/python -m workflow_scripts.operate.reference $(TARGETS) --tier $(TIER)
 
 publish: install ## Push a finished tier to a DVC remote (TIER=laptop REMOTE=/a/folder or s3://bucket/prefix).
 	@test -n "$(REMOTE)" || { echo "where to? make publish TIER=$(TIER) REMOTE=/a/folder or s3://bucket/prefix"; exit 1; }

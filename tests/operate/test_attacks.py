@@ -11,7 +11,9 @@ from tests.operate import stand_in
 from workflow_scripts.common import jobs
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.operate import job, receipts, run_cache, sharing
+from workflow_scripts.operate.contents import Contents
 from workflow_scripts.operate.session import Session
+from workflow_scripts.operate.verify import judge_jobs
 from workflow_scripts.plan.configuration import read_tier
 
 SFT, RL = "sft/FB-s0", "rl/FB-s0-rl6-9"
@@ -62,10 +64,11 @@ def test_what_no_job_made_is_not_published(toy, name):
     path = Path("results/smoke", name)
     path.parent.mkdir(exist_ok=True)
     path.write_text("wrong")
+    judgement = judge_jobs(toy.plan(), toy.plan().jobs, Contents())
     with pytest.raises(StudyError, match=f"no job of this configuration made {path}"):
-        sharing._refuse_others(toy.plan())
+        sharing.refuse_unknown_files(toy.plan(), judgement)
     path.unlink()
-    sharing._refuse_others(toy.plan())
+    sharing.refuse_unknown_files(toy.plan(), judgement)
 
 
 def test_forcing_everything_by_mistake_loses_nothing(toy):

@@ -220,7 +220,7 @@ def test_a_configuration_file_that_cannot_be_is_one_line(project, text, told):
         (["study", "tier=smoke"], "tier=smoke: write TIER=smoke"),
         (["study", "fig_routing"], "make study TARGETS='fig_routing'"),
         *((["" + command, "TIER=foo"], "no tier foo") for command in ("study", "cost", "why")),
-        (["record", "TIER=foo"], "tiers: gpu laptop paper smoke"),
+        (["reference", "TIER=foo"], "tiers: gpu laptop paper smoke"),
     ],
 )
 def test_a_mistyped_word_of_make_runs_nothing(project, words, told):

@@ -134,7 +134,7 @@ EDITS = {
     "a comment": (f"{WS}/train/grpo.py", "def train", "# why\ndef train", NOTHING),
     "a docstring": (f"{WS}/train/sft.py", '"""SFT: a', '"""SFT, a', NOTHING),
     "a module that no stage imports": (
-        f"{WS}/operate/record.py",
+        f"{WS}/operate/reference.py",
         "_KEPT = (",
         "_KEPT = (1, ",
         NOTHING,

@@ -13,8 +13,9 @@ from tests.conftest import Project, load_tier, run_stage
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import sha256_tree
 from workflow_scripts.cost.measured import cost_by_stage, cost_table
-from workflow_scripts.operate import receipts, record, sharing
+from workflow_scripts.operate import receipts, sharing
 from workflow_scripts.operate.contents import Contents
+from workflow_scripts.operate.reference import keep_reference
 from workflow_scripts.operate.verify import read_plan_of_tier
 from workflow_scripts.plan.shown import figures, tables
 from workflow_scripts.plan.study import Study
@@ -64,10 +65,10 @@ def test_a_job_takes_less_than_four_gib(smoke):
     assert by_stage.loc["sft", "jobs"] == (cost["stage"] == "sft").sum()
 
 
-def test_what_is_recorded_is_small_and_holds_no_weights(smoke, tmp_path, monkeypatch):
+def test_the_reference_is_small_and_holds_no_weights(smoke, tmp_path, monkeypatch):
     results = smoke.folder / "results/smoke"
     monkeypatch.chdir(smoke.folder)
-    record.record(read_plan_of_tier("smoke"), ["all"], tmp_path / "reference/smoke")
+    keep_reference(read_plan_of_tier("smoke"), ["all"], tmp_path / "reference/smoke")
     kept = [path for path in (tmp_path / "reference/smoke").rglob("*") if path.is_file()]
     suffixes = {path.suffix for path in kept}
     assert suffixes == {".csv", ".md", ".json", ".png", ".svg"}
@@ -78,7 +79,7 @@ def test_what_is_recorded_is_small_and_holds_no_weights(smoke, tmp_path, monkeyp
     assert shown == (results / "tables/table1.md").read_bytes()
 
 
-def test_an_experiment_is_recorded_beside_what_was_recorded_before(smoke, tmp_path, monkeypatch):
+def test_an_experiment_is_kept_beside_what_was_kept_before(smoke, tmp_path, monkeypatch):
     monkeypatch.chdir(smoke.folder)
     reference = tmp_path / "reference"
     (reference / "tables").mkdir(parents=True)
@@ -86,7 +87,7 @@ def test_an_experiment_is_recorded_beside_what_was_recorded_before(smoke, tmp_pa
     (reference / "cost.csv").write_text(
         "stage,job,wall_seconds,cpu_seconds,peak_mib\nsft,FB-s0,1,1,1\nsft,old,2,2,2\n"
     )
-    record.record(read_plan_of_tier("smoke"), ["main"], reference)
+    keep_reference(read_plan_of_tier("smoke"), ["main"], reference)
     assert (reference / "tables/longer.md").read_text() == "kept"
     assert (reference / "tables/table1.md").is_file()
     assert not (reference / "claims.md").exists(), "which is not of this target"
@@ -96,9 +97,9 @@ def test_an_experiment_is_recorded_beside_what_was_recorded_before(smoke, tmp_pa
     assert cost["sft", "old"] == 2
 
 
-def test_an_unfinished_tier_is_not_recorded(project):
+def test_an_unfinished_tier_is_not_kept(project):
     before = sha256_tree(project.folder / "results/reference/smoke")
-    result = project.python("operate.record", "--tier", "smoke")
+    result = project.python("operate.reference", "--tier", "smoke")
     assert result.returncode == 1
     assert result.stderr.startswith("error: results/smoke is not finished: ")
     assert "Make them with: make study TIER=smoke TARGETS='all'\n" in result.stderr
@@ -118,14 +119,14 @@ DAMAGED = [
 
 
 @pytest.mark.parametrize("name", DAMAGED)
-def test_damage_is_neither_recorded_nor_published_nor_verified(smoke, tmp_path, monkeypatch, name):
+def test_damage_is_neither_kept_nor_published_nor_verified(smoke, tmp_path, monkeypatch, name):
     monkeypatch.chdir(smoke.folder)
     path = smoke.folder / "results/smoke" / name
     content = path.read_bytes()
     path.write_bytes(content[: len(content) * 6 // 10])
     try:
         with pytest.raises(StudyError, match=f"damaged .*results/smoke/{name} is not what was"):
-            record.record(read_plan_of_tier("smoke"), ["all"], tmp_path / "reference")
+            keep_reference(read_plan_of_tier("smoke"), ["all"], tmp_path / "reference")
         with pytest.raises(StudyError, match=f"damaged .*results/smoke/{name} is not what was"):
             sharing.publish("smoke", str(tmp_path / "remote"))
         verified = smoke.python("operate.verify", "--configfile", "config/smoke.yaml")

@@ -1,4 +1,4 @@
-"""The hashes of files, read again only where a file may have changed."""
+"""The hashes of files. A file is read again only if it may have changed."""
 
 import os
 import time
@@ -8,17 +8,17 @@ from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import read_json, sha256, write_json
 
 CACHE = ".hashes.json"
-# A file that changed less than this long before it was hashed may change again unnoticed: the
-# clock of a file system ticks every few milliseconds. It is read again next time.
+# The hash of a file that changed less than this before it was read is not kept: the file could
+# change again within one tick of the file system's clock, with the same times.
 _SETTLED_SECONDS = 0.1
 
 
 class Contents:
-    """The content hash of every file that is asked for.
+    """The SHA-256 of files.
 
-    With a folder of results, hashes are kept there by size, times and inode, as git does. Times
-    only decide whether a file is read again, never what is true: a change of a file's content sets
-    its ctime, which no program can set back. Without a folder everything is read.
+    Without a folder of results, every file is read. With one, hashes are kept there between runs,
+    and a file is read again only if its size, mtime, ctime or inode differs, as git does. That is
+    safe: every change of a file's content sets its ctime, and no program can set a ctime back.
     """
 
     def __init__(self, results: Path | None = None):
@@ -33,7 +33,7 @@ class Contents:
                 self._stats = {}
 
     def hash(self, path: str) -> str | None:
-        """The SHA-256 of a file, None if there is none or it cannot be read."""
+        """The SHA-256 of a file, None if it is missing or cannot be read."""
         if path not in self._hashes:
             self._hashes[path] = self._find(path)
         return self._hashes[path]
@@ -58,12 +58,16 @@ class Contents:
         return found
 
     def files_below(self, folder: str) -> list[str]:
-        """The paths of all files below a folder; none if it is not there."""
+        """The sorted paths of all files below a folder; empty if there is no such folder."""
         files = (f"{parent}/{name}" for parent, _, names in os.walk(folder) for name in names)
-        return sorted(file for file in files if Path(file).exists())  # no link to nowhere
+        return sorted(file for file in files if Path(file).exists())  # no broken links
+
+    def look_again(self) -> None:
+        """Notice changes since a file was last asked for; until then its hash stays the same."""
+        self._hashes.clear()
 
     def save(self) -> None:
-        """Keep the hashes of the files that were asked for, for the next time."""
+        """Write the hashes of all files that still exist to the folder of results."""
         if self._file:
-            kept = {path: self._stats[path] for path in self._hashes if path in self._stats}
+            kept = {path: stat for path, stat in self._stats.items() if Path(path).is_file()}
             write_json(self._file, kept)

@@ -2,8 +2,8 @@
 
     python -m workflow_scripts.operate.job results/laptop/plan/rl/FB-s0-rl6-9.json
 
-What was made before from the same contents is put back instead. The receipt is the last thing to
-be written: without one, whatever lies in the job's place is not taken for a result.
+If the run cache has the result of the same job on the same inputs, it is put back instead. The
+receipt is written last: outputs without a receipt do not count as a result.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from workflow_scripts.common.provenance import (
 )
 from workflow_scripts.operate import run_cache
 from workflow_scripts.operate.contents import Contents
+from workflow_scripts.operate.places import failure_path
 from workflow_scripts.operate.receipts import (
     Receipt,
     cache_key,
@@ -32,11 +33,6 @@ from workflow_scripts.operate.receipts import (
 )
 
 
-def failure_path(results: Path, job: str) -> Path:
-    """Where the error of a job stands that failed since the last snakemake was started."""
-    return results / "failed" / f"{job}.json"
-
-
 def _hashes(files: list[str]) -> dict[str, str]:
     return {file: sha256(Path(file)) for file in files}
 
@@ -44,7 +40,8 @@ def _hashes(files: list[str]) -> dict[str, str]:
 def make(job: Job, results: Path) -> None:
     """Make the outputs of a job, or put them back, and write its receipt.
 
-    Raises StudyError if an output is missing at the end, or an input changed meanwhile.
+    Raises StudyError if an output is missing at the end, or if an input or the code changed while
+    the job ran.
     """
     refuse_other_versions(pinned_packages(job.module))
     path = receipt_path(results, job.name)
@@ -71,7 +68,10 @@ def make(job: Job, results: Path) -> None:
 
 
 def _make_on_disk(job: Job, results: Path) -> None:
-    """As make; a full disk is told as that of the outputs, wherever the error says it was."""
+    """Call `make`. Raises Temporary for a full disk, naming the disk of the outputs.
+
+    The error that the system raises may name another file, or none.
+    """
     try:
         make(job, results)
     except Exception as error:
@@ -82,11 +82,12 @@ def _make_on_disk(job: Job, results: Path) -> None:
 
 
 def run_job(job: Job, results: Path) -> None:
-    """Run a job of the workflow, and leave its error for the end of the run.
+    """Run a job of the workflow. If it fails, write its error to `failure_path` as well.
 
-    An error that another try would meet again is not tried again: Snakemake knows no difference.
+    The end of the run reads it there. If it says that another try would fail too, a retry by
+    Snakemake, which cannot tell, ends at once.
     """
-    if not job.outputs:  # it shows something, or cleans up
+    if not job.outputs:  # a tool, which makes no result
         job.run()
         return
     failure = failure_path(results, job.name)
@@ -97,13 +98,14 @@ def run_job(job: Job, results: Path) -> None:
     except Exception as error:
         text = str(error) if isinstance(error, StudyError) else f"{type(error).__name__}: {error}"
         final = isinstance(error, StudyError) and not isinstance(error, Temporary)
-        with suppress(OSError):  # on a full disk, the log has to do
+        with suppress(OSError):  # on a full disk the error is in the log alone
             write_json(failure, {"error": text, "final": final})
         raise
     failure.unlink(missing_ok=True)
 
 
 def main() -> None:
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("plan", type=Path, help="results/<tier>/plan/<job>.json")
     plan = parser.parse_args().plan

@@ -1,8 +1,8 @@
-"""Receipts: what every job was to make, what it read and what it wrote; and what that proves.
+"""Receipts: what every job was asked to make, which files it read, and which files it wrote.
 
-A job's receipt is written once its outputs are whole. `judge` is a pure function of the planned
-jobs, their receipts and the files' contents: it says of every job whether what it made is good,
-missing, damaged or stale, and why. It asks no time stamp and nothing that Snakemake remembers.
+A job's receipt is written after its outputs are complete. `judge` is a pure function of the planned
+jobs, their receipts and the hashes of files. It says of every job whether its outputs are good,
+missing, damaged or stale, and why. It uses neither time stamps nor Snakemake's metadata.
 """
 
 import json
@@ -18,6 +18,12 @@ from workflow_scripts.common.jobs import Job, digest
 
 
 class State(StrEnum):
+    """The state of a job's outputs.
+
+    good: as the receipt says, and the receipt fits the plan. missing: a file or the receipt is not
+    there. damaged: a file differs from its hash. stale: made from other settings, code or inputs.
+    """
+
     GOOD = "good"
     MISSING = "missing"
     DAMAGED = "damaged"
@@ -26,7 +32,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is known of a job's outputs. files names those that are missing or damaged."""
+    """The state of a job's outputs, and why. files are those that are missing or damaged."""
 
     state: State
     reason: str = ""
@@ -34,12 +40,16 @@ class Verdict:
 
     @property
     def good(self) -> bool:
+        """Whether the job need not run."""
         return self.state is State.GOOD
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a job was to make (see Job.identity), and the hashes of what it read and wrote."""
+    """What a job was asked to make (see Job.identity), and the hashes of its files.
+
+    inputs and outputs map paths to SHA-256 hashes. commit is that of the working tree.
+    """
 
     job: str
     identity: dict[str, Any]
@@ -49,33 +59,53 @@ class Receipt:
 
     @property
     def key(self) -> str:
+        """The name of the result in the run cache."""
         return cache_key(self.identity, self.inputs)
 
 
+@dataclass(frozen=True)
+class Judgement:
+    """The receipts of some jobs, None where there is none, and the verdicts that follow."""
+
+    receipts: dict[str, Receipt | None]
+    verdicts: dict[str, Verdict]
+
+    def bad(self, jobs: Iterable[str]) -> dict[str, Verdict]:
+        """The verdicts of those of some jobs that are not good, in the order of these jobs."""
+        return {name: self.verdicts[name] for name in jobs if not self.verdicts[name].good}
+
+
 class Reader(Protocol):
-    """Where the contents of files are known from; see operate.contents."""
+    """Gives the hashes of files, from disk (operate.contents) or in a test from memory."""
 
-    def hash(self, path: str) -> str | None: ...
+    def hash(self, path: str) -> str | None:
+        """The SHA-256 of a file, None if there is none."""
 
-    def files_below(self, folder: str) -> list[str]: ...
+    def files_below(self, folder: str) -> list[str]:
+        """The paths of all files below a folder."""
 
 
 def cache_key(identity: Mapping, inputs: Mapping[str, str]) -> str:
-    """The name of a result before it is made: of what is to be made, and from which contents."""
+    """The name of a result in the run cache, known before the job runs.
+
+    It is a hash of the job's identity and of the hashes of its inputs.
+    """
     return digest([identity, inputs])
 
 
 def receipt_path(results: Path, job: str) -> Path:
+    """Where the receipt of a job is, in a tier's folder of results."""
     return results / "receipts" / f"{job}.json"
 
 
 def write_receipt(path: Path, receipt: Receipt) -> None:
+    """Write a receipt with a digest of itself, by which `read_receipt` notices damage."""
     content = asdict(receipt)
     write_json(path, {**content, "digest": digest(content)})
 
 
 def read_receipt(path: Path, job: str) -> Receipt | None:
-    """The receipt of a job at a path; None if there is none, or none that is whole."""
+    """Read the receipt of a job. None if it is missing, damaged, or of another job."""
     if not path.is_file():
         return None
     try:
@@ -88,18 +118,19 @@ def read_receipt(path: Path, job: str) -> Receipt | None:
 
 
 def read_receipts(results: Path, jobs: Iterable[str]) -> dict[str, Receipt | None]:
+    """Read the receipts of some jobs in a tier's folder of results; None as `read_receipt`."""
     return {job: read_receipt(receipt_path(results, job), job) for job in jobs}
 
 
-def recorded_jobs(results: Path) -> list[str]:
-    """The names of all jobs that left a receipt, those of other configurations among them."""
+def jobs_with_receipts(results: Path) -> list[str]:
+    """The names of all jobs that left a receipt, including jobs of other configurations."""
     folder = results / "receipts"
     files = sorted(folder.rglob("*.json"))
     return [path.relative_to(folder).as_posix().removesuffix(".json") for path in files]
 
 
 def written_files(job: Job, reader: Reader) -> list[str]:
-    """The files of a job: its declared outputs, and all that is in the folders of its own."""
+    """The files of a job: its declared outputs, and all files in its folders (Job.trees)."""
     trees = (file for tree in job.trees for file in reader.files_below(tree))
     return list(dict.fromkeys([*job.outputs.values(), *trees]))
 
@@ -119,7 +150,7 @@ def upstream(jobs: Mapping[str, Job]) -> dict[str, list[str]]:
 
 
 def closure(names: Iterable[str], edges: Mapping[str, list[str]]) -> list[str]:
-    """Some jobs and all that they lead to along the edges, each after what it leads to."""
+    """Some jobs and all jobs that the edges lead to, each after those that it leads to."""
     order: dict[str, None] = {}
 
     def visit(name: str) -> None:
@@ -134,7 +165,7 @@ def closure(names: Iterable[str], edges: Mapping[str, list[str]]) -> list[str]:
 
 
 def downstream(names: Iterable[str], jobs: Mapping[str, Job]) -> list[str]:
-    """Some jobs and all that rests on them, each before what rests on it."""
+    """Some jobs and all jobs that read from them, directly or not, in an order of execution."""
     edges: dict[str, list[str]] = {name: [] for name in jobs}
     for name, above in upstream(jobs).items():
         for other in above:
@@ -148,7 +179,10 @@ def judge(
     reader: Reader,
     show: Callable[[Any], str] = json.dumps,
 ) -> dict[str, Verdict]:
-    """The verdict on each job. What rests on a job that is not good is stale at least."""
+    """The verdict on each job. A job that reads from a job that is not good is never good.
+
+    show turns the value of a setting into text, for the reason of a verdict.
+    """
     above = upstream(jobs)
     verdicts: dict[str, Verdict] = {}
     for name in closure(jobs, above):
@@ -164,10 +198,21 @@ def judge(
     return verdicts
 
 
+def judge_results(
+    results: Path,
+    jobs: Mapping[str, Job],
+    reader: Reader,
+    show: Callable[[Any], str] = json.dumps,
+) -> Judgement:
+    """Read the receipts of jobs from a tier's folder of results, and judge the jobs."""
+    receipts = read_receipts(results, jobs)
+    return Judgement(receipts, judge(jobs, receipts, reader, show))
+
+
 def _judge_outputs(
     job: Job, receipt: Receipt | None, reader: Reader, show: Callable[[Any], str]
 ) -> Verdict:
-    """Whether a job's files are what was made, and what is to be made."""
+    """Compare a job's files with its receipt, and the receipt with the plan."""
     absent = tuple(file for file in job.outputs.values() if reader.hash(file) is None)
     if receipt is None:
         reason = "not made yet" if absent else "nothing says what made it"
@@ -185,7 +230,7 @@ def _judge_outputs(
 
 
 def _judge_inputs(job: Job, receipt: Receipt, reader: Reader) -> Verdict:
-    """Whether a job read what is there now."""
+    """Compare the inputs that a job read with the inputs as they are now."""
     inputs = job.input_files
     if list(receipt.inputs) != inputs:
         return Verdict(State.STALE, "changed: which files it reads")
@@ -196,12 +241,13 @@ def _judge_inputs(job: Job, receipt: Receipt, reader: Reader) -> Verdict:
 
 
 def _some(files: Iterable[str]) -> str:
+    """The first of some files, and how many more there are."""
     first, *others = files
     return f"{first} and {len(others)} more" if others else first
 
 
 def _changes(old: Mapping, new: Mapping, show: Callable[[Any], str]) -> Iterable[str]:
-    """What differs between two identities of a job, in words."""
+    """One phrase for each difference between two identities of a job."""
     if old.get("code") != new["code"] or old.get("program") != new["program"]:
         yield "its code"
     for kind, prefix in (("arguments", ""), ("packages", "version of ")):

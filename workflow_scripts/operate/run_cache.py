@@ -1,11 +1,11 @@
-"""The run cache: what jobs made, by what it was made from, so that it need not be made twice.
+"""The run cache keeps the results of jobs, so that no job makes the same result twice.
 
-    results/<tier>/run-cache/<job>/<key>/receipt.json and the job's files
+    results/<tier>/run-cache/<job>/<key>/receipt.json and files/, with the job's files
 
-A result is put there, as hard links, when its receipt is written. It comes back if the same is to
-be made from the same contents: after a change was taken back, after a kill between a job's end and
-Snakemake's notice of it, and where something above was made again and came out the same. Of every
-job the newest results are kept.
+The key is a hash of the job's identity and of its inputs. A job's files are added as hard links
+before its receipt is written. They are put back when a job with the same key is due: after the user
+takes a change back, after a kill between the end of a job and Snakemake's notice of it, and after
+an input was made again with the same content. Of every job the two newest results are kept.
 """
 
 import os
@@ -18,7 +18,7 @@ from workflow_scripts.operate.receipts import Receipt, read_receipt, write_recei
 
 RUN_CACHE = "run-cache"
 _RECEIPT, _FILES, _FORBIDDEN = "receipt.json", "files", "forbidden"
-_KEPT = 2  # the result that is shown, and the one before it
+_KEPT = 2  # results of each job: the one in its place, and the one before it
 
 
 def _folder(results: Path, job: str) -> Path:
@@ -26,7 +26,7 @@ def _folder(results: Path, job: str) -> Path:
 
 
 def _link(source: Path, target: Path) -> None:
-    """Make a file appear at a second place: as a hard link, where the disk has them."""
+    """Put a file at a second place: as a hard link, or as a copy between two disks."""
     with atomic_path(target) as temporary:
         try:
             os.link(source, temporary)
@@ -35,24 +35,28 @@ def _link(source: Path, target: Path) -> None:
 
 
 def add(results: Path, job: str, receipt: Receipt) -> None:
-    """Keep the files of a job as its receipt has them."""
+    """Keep the files of a job, whose hashes must be those of its receipt."""
     folder = _folder(results, job) / receipt.key
-    if read_receipt(folder / _RECEIPT, job) == receipt and _is_whole(folder, receipt):
-        os.utime(folder)
+    is_known = read_receipt(folder / _RECEIPT, job) == receipt
+    if not is_known:
+        shutil.rmtree(folder, ignore_errors=True)
+    for file, hash in receipt.outputs.items():
+        kept = folder / _FILES / file
+        if not _is_hard_link(kept, Path(file)) and not _has_hash(kept, hash):
+            _link(Path(file), kept)
+    if is_known:
+        os.utime(folder)  # the newest results are kept
         return
-    shutil.rmtree(folder, ignore_errors=True)
-    for file in receipt.outputs:
-        _link(Path(file), folder / _FILES / file)
     write_receipt(folder / _RECEIPT, receipt)
-    kept = [path.parent for path in folder.parent.glob(f"*/{_RECEIPT}")]
-    for old in sorted(kept, key=lambda path: path.stat().st_mtime, reverse=True)[_KEPT:]:
+    results_of_job = [path.parent for path in folder.parent.glob(f"*/{_RECEIPT}")]
+    for old in sorted(results_of_job, key=lambda path: path.stat().st_mtime, reverse=True)[_KEPT:]:
         shutil.rmtree(old, ignore_errors=True)
 
 
 def put_back(results: Path, job: str, key: str) -> Receipt | None:
-    """Put a kept result back in its place and return its receipt.
+    """Put a result back in its place and return its receipt.
 
-    None if there is no such result, or if it was damaged, in which case it is dropped.
+    None if there is no such result. None too if it is damaged, and then it is dropped.
     """
     folder = _folder(results, job) / key
     receipt = read_receipt(folder / _RECEIPT, job)
@@ -63,26 +67,36 @@ def put_back(results: Path, job: str, key: str) -> Receipt | None:
         return None
     for file in receipt.outputs:
         _link(folder / _FILES / file, Path(file))
-        os.utime(file)  # Snakemake takes an output that is older than its inputs for a fault
+        os.utime(file)  # Snakemake calls a job failed if its output is older than its inputs
     os.utime(folder)  # the newest results are kept
     return receipt
 
 
 def forbid(results: Path, job: str, key: str) -> None:
-    """Have a result made again in this run of snakemake, instead of put back."""
+    """Forbid to put a result back in this run of snakemake: the user wants the job to run."""
     folder = _folder(results, job) / key
     if folder.is_dir():
         (folder / _FORBIDDEN).touch()
 
 
 def allow_all(results: Path) -> None:
-    """Have everything put back again that `forbid` had made anew."""
+    """Take back every `forbid` of earlier runs of snakemake."""
     for mark in (results / RUN_CACHE).rglob(_FORBIDDEN):
         mark.unlink()
 
 
 def _is_whole(folder: Path, receipt: Receipt) -> bool:
+    """Whether all files of a kept result have the hashes of its receipt."""
+    return all(_has_hash(folder / _FILES / file, hash) for file, hash in receipt.outputs.items())
+
+
+def _has_hash(file: Path, hash: str) -> bool:
     try:
-        return all(sha256(folder / _FILES / file) == hash for file, hash in receipt.outputs.items())
+        return sha256(file) == hash
     except StudyError:
         return False
+
+
+def _is_hard_link(file: Path, other: Path) -> bool:
+    """Whether two paths lead to the same file, so that its content need not be compared."""
+    return file.exists() and file.samefile(other)

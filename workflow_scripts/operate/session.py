@@ -1,7 +1,7 @@
-"""What stands around a run of snakemake: what it has to make, what is set aside, how it ended.
+"""One run of snakemake: check that it may start, clear the way for its jobs, and say how it ended.
 
-Snakemake orders the jobs and runs them. Which of them must run, and whether what is there at the
-end is true, is decided by receipts.
+Snakemake orders the jobs and runs them. Receipts decide which jobs must run, and whether their
+results are good at the end.
 """
 
 import compileall
@@ -12,9 +12,8 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO
 
 from workflow_scripts.common import provenance
@@ -24,16 +23,16 @@ from workflow_scripts.common.jobs import Job, plan_text
 from workflow_scripts.common.lock import lock_folder, refuse_orphans
 from workflow_scripts.common.provenance import pinned_packages
 from workflow_scripts.model.gpus import visible_gpus
-from workflow_scripts.operate import receipts, run_cache
+from workflow_scripts.operate import receipts
 from workflow_scripts.operate.cluster import refuse_queued
 from workflow_scripts.operate.contents import Contents
-from workflow_scripts.operate.job import failure_path
-from workflow_scripts.operate.receipts import Receipt, State, Verdict
-from workflow_scripts.operate.sharing import SET_ASIDE, restoring_mark, shared_folders
+from workflow_scripts.operate.places import FAILED, failure_path, restoring_mark
+from workflow_scripts.operate.receipts import Judgement, Verdict
+from workflow_scripts.operate.set_aside import set_aside
 from workflow_scripts.plan.plan import Plan
 
 _SHOWN = 60  # characters of a setting's value
-_LISTED = 10  # failures that are told one by one
+_LISTED = 10  # failed jobs that a message names
 
 
 class Session:
@@ -43,8 +42,6 @@ class Session:
         self.plan, self.results = plan, plan.results
         self._lock: IO[str] | None = None
         self._contents = Contents(self.results)
-        began = datetime.now().strftime("%Y-%m-%d-%H%M%S-%f")
-        self._set_aside_folder = self.results / SET_ASIDE / began
 
     @cached_property
     def made_by(self) -> dict[str, str]:
@@ -52,131 +49,74 @@ class Session:
         return receipts.producers(self.plan.jobs)
 
     @cached_property
-    def _receipts(self) -> dict[str, Receipt | None]:
-        return receipts.read_receipts(self.results, self.plan.jobs)
+    def judgement(self) -> Judgement:
+        """The receipts and verdicts as this run began."""
+        return receipts.judge_results(self.results, self.plan.jobs, self._contents, _shorten)
 
-    @cached_property
+    @property
     def verdicts(self) -> dict[str, Verdict]:
-        """What was there as this run began."""
-        return receipts.judge(self.plan.jobs, self._receipts, self._contents, _shorten)
+        """The verdict on each job as this run began."""
+        return self.judgement.verdicts
 
     def is_good(self, file: str) -> bool:
-        """Whether a file is as its job made it, or is no job's."""
+        """Whether the job that makes a file is good; true for a file that no job makes."""
         job = self.made_by.get(file)
         return job is None or self.verdicts[job].good
 
     def names(self, files: Iterable[str]) -> list[str]:
-        """The jobs that make some files."""
+        """The jobs that make some files, each once."""
         return list(dict.fromkeys(self.made_by[file] for file in files if file in self.made_by))
 
     def begin(self, needed: list[str], is_local: bool, is_touch: bool) -> None:
-        """Take the folder, set aside what is to be made anew, and write the plans of the jobs.
+        """Lock the results, set aside what the needed jobs will replace, and write their plans.
 
-        Raises StudyError if another process or a queue is at work on the results, or if a job
+        is_local says that the jobs run on this machine; is_touch, that --touch was given. Raises
+        StudyError if another process or SLURM's queue is at work on the results, or if a job
         could not run here.
         """
         if is_touch:
             raise StudyError("--touch makes nothing up to date: receipts say what is")
         if any(self.plan.jobs[name].outputs for name in needed):
-            self._take(needed, is_local)
+            self._lock = lock_folder(self.results)
+            self._refuse_to_start(needed, is_local)
+            _compile_by_content()
+            self._contents.look_again()  # files may have changed before the lock was taken
+            set_aside(self.plan, needed, self.judgement, self._contents)
+            self._contents.save()
+            shutil.rmtree(self.results / FAILED, ignore_errors=True)
         for name in needed:
             _write_plan(self.results, self.plan.jobs[name])
 
-    def _take(self, needed: list[str], is_local: bool) -> None:
-        self._lock = lock_folder(self.results)
-        refuse_queued(self.plan.study.tier)
-        refuse_orphans(self.results)
+    def _refuse_to_start(self, needed: list[str], is_local: bool) -> None:
+        """Raise StudyError if the needed jobs must not, or could not, run now."""
         tier = self.plan.study.tier
+        refuse_queued(tier)
+        refuse_orphans(self.results)
         if restoring_mark(tier).exists():
             raise StudyError(f"{self.results} is restored in part: make restore TIER={tier}")
         modules = {self.plan.jobs[name].module for name in needed}
-        provenance.refuse_other_versions({p for m in modules for p in pinned_packages(m)})
-        _compile_by_content()
-        if is_local and any("torch" in pinned_packages(module) for module in modules):
-            self._refuse_without_gpu()
-        self._contents = Contents(self.results)  # anew, now that nobody else is at work
-        self._set_aside(needed)
-        shutil.rmtree(self.results / "failed", ignore_errors=True)
-        self._contents.save()
-
-    def _refuse_without_gpu(self) -> None:
-        if self.plan.settings.model.device == "cuda" and not visible_gpus():
+        packages = {package for module in modules for package in pinned_packages(module)}
+        provenance.refuse_other_versions(packages)
+        wants_gpu = self.plan.settings.model.device == "cuda" and "torch" in packages
+        if is_local and wants_gpu and not visible_gpus():
             raise StudyError(
-                f"the tier {self.plan.study.tier} computes on a GPU (model.device: cuda) and none "
-                "is visible here: run it where one is, or through SLURM with --workflow-profile "
-                "profiles/slurm"
+                f"the tier {tier} computes on a GPU (model.device: cuda) and none is visible here: "
+                "run it where one is, or through SLURM with --workflow-profile profiles/slurm"
             )
-
-    def _set_aside(self, needed: list[str]) -> None:
-        """Clear the place of what is to be made, of what rests on it, and of what is not planned.
-
-        What is whole stays in the run cache.
-        """
-        told: dict[str, list[str]] = {}
-        for name in receipts.recorded_jobs(self.results):
-            if name not in self.plan.jobs:
-                receipt = receipts.read_receipts(self.results, [name])[name]
-                if receipt and self._clear(name, [], receipt):
-                    told.setdefault("no job of this configuration", []).append(name)
-        run_cache.allow_all(self.results)
-        for name in receipts.downstream(needed, self.plan.jobs):
-            verdict, receipt = self.verdicts[name], self._receipts[name]
-            job = self.plan.jobs[name]
-            if link := next((tree for tree in job.trees if Path(tree).is_symlink()), None):
-                raise StudyError(f"{link} is a symbolic link: remove it, and put a folder there")
-            written = receipts.written_files(job, self._contents)
-            was_there = self._clear(name, written, receipt)
-            if verdict.good and receipt and name in needed:
-                run_cache.forbid(self.results, name, receipt.key)  # forced by hand, -F or -R
-            own_fault = verdict.state is State.DAMAGED or verdict.reason.startswith("changed: ")
-            if was_there and own_fault:
-                told.setdefault(verdict.reason, []).append(name)
-        for reason, jobs in told.items():
-            others = f" and {len(jobs) - 1} more" if len(jobs) > 1 else ""
-            print(f"set aside: {jobs[0]}{others}: {reason}", file=sys.stderr)
-        if told:
-            kept, rest = self.results / run_cache.RUN_CACHE, self.results / SET_ASIDE
-            print(
-                f"    what is whole stays in {kept} and comes back if it is asked for again; "
-                f"the rest is in {rest}",
-                file=sys.stderr,
-            )
-
-    def _clear(self, name: str, files: list[str], receipt: Receipt | None) -> bool:
-        """Clear the place of a job's files; whether there were any."""
-        recorded = receipt.outputs if receipt else ()
-        mine = [file for file in recorded if self._is_own(file, name)]
-        found = {file: self._contents.hash(file) for file in dict.fromkeys([*files, *mine])}
-        hashes = {file: hash for file, hash in found.items() if hash}
-        whole = receipt.outputs if receipt and receipt.outputs.items() <= hashes.items() else {}
-        if receipt and whole:
-            run_cache.add(self.results, name, receipt)
-        for file in hashes:
-            if file in whole:
-                Path(file).unlink()
-            else:
-                target = self._set_aside_folder / file
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.move(file, target)  # data and results may lie on two disks
-        receipts.receipt_path(self.results, name).unlink(missing_ok=True)
-        return bool(hashes)
-
-    def _is_own(self, file: str, job: str) -> bool:
-        """Whether a file that a job's receipt names may be cleared with the job."""
-        path = PurePosixPath(file)
-        inside = any(path.is_relative_to(folder) for folder in shared_folders(self.results.name))
-        return inside and ".." not in path.parts and self.made_by.get(file, job) == job
 
     def end(self, jobs: list[str], logs: Mapping[str, str]) -> None:
-        """Say how the run ended. Raises StudyError if a product of it is not good."""
+        """Say how the run ended. logs has the log file of each job.
+
+        Raises StudyError, naming the jobs that failed, if a job is not good.
+        """
         jobs = [name for name in jobs if self.plan.jobs[name].outputs]
         if not jobs:
             return
-        provenance.forget_code()  # which may have been edited meanwhile
-        contents = Contents(self.results)
-        found = receipts.read_receipts(self.results, self.plan.jobs)
-        verdicts = receipts.judge(self.plan.jobs, found, contents)
-        contents.save()
+        provenance.forget_code()  # the code may have been edited while the jobs ran
+        self._contents.look_again()
+        judgement = receipts.judge_results(self.results, self.plan.jobs, self._contents)
+        self._contents.save()
+        verdicts = judgement.verdicts
         bad = [name for name in jobs if not verdicts[name].good]
         if not bad:
             print(f"Done: {len(jobs)} products in {self.results}, each as its receipt says.")
@@ -196,15 +136,16 @@ class Session:
 
 
 def _shorten(value: object) -> str:
-    """A setting's value as a message shows it."""
+    """A setting's value as text, cut where it is too long for a message."""
     text = json.dumps(value)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
 def _compile_by_content() -> None:
-    """Have Python take compiled code by the content of its source, not by size and time stamp.
+    """Compile the project's code so that Python compares the source by its content.
 
-    A file that was copied with its time stamp would else run as the code that it replaced.
+    By default Python compares size and time stamp. It would then run the old compiled code after a
+    source file was replaced by another one of the same size and time.
     """
     compileall.compile_dir(
         provenance.PACKAGE,
@@ -221,6 +162,6 @@ def _write_plan(results: Path, job: Job) -> None:
 
 
 def _command_again() -> str:
-    """The command that goes on with this run."""
+    """The command with which the user goes on after this run failed."""
     program = os.path.relpath(Path(sys.executable).with_name("snakemake"))
     return os.environ.get("STUDY_COMMAND") or shlex.join([program, *sys.argv[1:]])

@@ -1,12 +1,12 @@
-"""Share a finished tier through a DVC remote: models, rollouts, labels and all that rests on them.
+"""Share a finished tier through a DVC remote: data, models, rollouts, tables and figures.
 
     python -m workflow_scripts.operate.sharing publish --tier laptop --remote s3://bucket/study
     python -m workflow_scripts.operate.sharing restore --tier laptop
 
-A folder or an S3 bucket can be the remote. Published are data/TIER and results/TIER, receipts
-included: with these a clone knows, as the study's first folder does, which jobs a change concerns.
-Git keeps the hash of every file. What comes from a remote is compared with them before any of it
-is written into the project.
+A folder or an S3 bucket can be the remote. `publish` pushes data/TIER and results/TIER, including
+the receipts, so that a clone knows which jobs a later change makes stale. Git keeps the hash of
+every file. `restore` compares the files from the remote with these hashes before it writes any of
+them into the project.
 """
 
 import argparse
@@ -25,49 +25,48 @@ from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import atomic_path, read_json, run_program, sha256, write_json
 from workflow_scripts.common.lock import LOCK, lock_folder, unlock_folder
 from workflow_scripts.operate.contents import CACHE, Contents
-from workflow_scripts.operate.receipts import judge, read_receipts
+from workflow_scripts.operate.places import (
+    FAILED,
+    SET_ASIDE,
+    is_in_tier,
+    restoring_mark,
+    tier_folders,
+)
+from workflow_scripts.operate.receipts import Judgement
 from workflow_scripts.operate.run_cache import RUN_CACHE
-from workflow_scripts.operate.verify import read_plan_of_tier, refuse_unless_good
+from workflow_scripts.operate.verify import judge_jobs, read_plan_of_tier, refuse_unless_good
 from workflow_scripts.plan.plan import Plan
 from workflow_scripts.train.run_folder import SCRATCH
 
-SET_ASIDE, FAILED = "set-aside", "failed"
-_REMOTE = "study"
-_OWN = {SCRATCH, LOCK, CACHE, RUN_CACHE, SET_ASIDE, FAILED}  # of one machine; as in .dvcignore
+_REMOTE = "study"  # DVC's name of the remote
+# Names that stay on one machine; .dvcignore lists the same.
+_NOT_SHARED = {SCRATCH, LOCK, CACHE, RUN_CACHE, SET_ASIDE, FAILED}
 _HALF_WRITTEN = ".tmp"
-_ABOUT = ("receipts", "plan", "logs", "benchmarks")  # of the products, and none themselves
-
-
-def shared_folders(tier: str) -> list[Path]:
-    """Where everything of a tier lies."""
-    return [Path("data", tier), Path("results", tier)]
+# Folders of results/<tier> whose files no receipt names.
+_WITHOUT_RECEIPT = ("receipts", "plan", "logs", "benchmarks")
 
 
 def manifest_path(tier: str) -> Path:
+    """The file, kept in git, with the hash of every published file of a tier."""
     return Path("results", f"{tier}.manifest.json")
 
 
-def restoring_mark(tier: str) -> Path:
-    """A file that is there while a tier is being restored, and after that was interrupted."""
-    return Path("results", f"{tier}.restoring")
-
-
 def _is_shared(path: PurePosixPath) -> bool:
-    return not _OWN & set(path.parts) and path.suffix != _HALF_WRITTEN
+    return not _NOT_SHARED & set(path.parts) and path.suffix != _HALF_WRITTEN
 
 
 def _files(tier: str) -> list[Path]:
-    """What is shared of a tier."""
+    """The files of a tier that are shared."""
     return [
         path
-        for folder in shared_folders(tier)
+        for folder in tier_folders(tier)
         for path in sorted(folder.rglob("*"))
         if path.is_file() and _is_shared(PurePosixPath(path))
     ]
 
 
 def _dvc(*arguments: str) -> str:
-    """Run DVC and return what it says. Raises StudyError with its error."""
+    """Run DVC and return its output. Raises StudyError with DVC's error message."""
     command = [sys.executable, "-m", "dvc", *arguments]
     environment = {**os.environ, "DVC_SITE_CACHE_DIR": str(Path(".dvc/tmp/site").resolve())}
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -78,39 +77,38 @@ def _dvc(*arguments: str) -> str:
 
 
 def publish(tier: str, remote: str) -> None:
-    """Push a finished tier to a remote, and leave what is to be committed in the working tree.
+    """Push a finished tier to a remote. The user commits the files that this changes in git.
 
-    Raises StudyError if a product is not good.
+    Raises StudyError if a job is not good, or if there is a file that no job made.
     """
     plan = read_plan_of_tier(tier)
     lock = lock_folder(plan.results)
-    refuse_unless_good(plan, ["all"])
-    _refuse_others(plan)
+    judgement = judge_jobs(plan, plan.jobs, Contents())
+    refuse_unless_good(plan, ["all"], judgement)
+    refuse_unknown_files(plan, judgement)
     write_json(manifest_path(tier), {str(path): sha256(path) for path in _files(tier)})
     _dvc("remote", "add", "--force", "--default", _REMOTE, remote)
-    _dvc("add", "--quiet", *map(str, shared_folders(tier)))
-    _dvc("push", *(f"{folder}.dvc" for folder in shared_folders(tier)))
+    _dvc("add", "--quiet", *map(str, tier_folders(tier)))
+    _dvc("push", *(f"{folder}.dvc" for folder in tier_folders(tier)))
     unlock_folder(lock)
 
 
-def _refuse_others(plan: Plan) -> None:
-    """Raise StudyError for a file that no good job made: nobody could say what it is."""
-    receipts = read_receipts(plan.results, plan.jobs)
-    verdicts = judge(plan.jobs, receipts, Contents(plan.results))
+def refuse_unknown_files(plan: Plan, judgement: Judgement) -> None:
+    """Raise StudyError if the tier's folders hold a file that no good job of the plan made."""
     made = {
         file
-        for name, receipt in receipts.items()
-        if receipt and verdicts[name].good
+        for name, receipt in judgement.receipts.items()
+        if receipt and judgement.verdicts[name].good
         for file in receipt.outputs
     }
-    about = tuple(plan.results / folder for folder in _ABOUT)
-    others = [
+    known = tuple(plan.results / folder for folder in _WITHOUT_RECEIPT)
+    unknown = [
         path
         for path in _files(plan.study.tier)
-        if str(path) not in made and not any(path.is_relative_to(folder) for folder in about)
+        if str(path) not in made and not any(path.is_relative_to(folder) for folder in known)
     ]
-    if others:
-        listed = ", ".join(map(str, others[:5]))
+    if unknown:
+        listed = ", ".join(map(str, unknown[:5]))
         raise StudyError(f"no job of this configuration made {listed}: move it away and try again")
 
 
@@ -124,9 +122,7 @@ def _read_manifest(tier: str) -> dict[str, str]:
         )
     expected = read_json(path)
     for name in expected:
-        parts = PurePosixPath(name)
-        inside = any(parts.is_relative_to(folder) for folder in shared_folders(tier))
-        if not inside or ".." in parts.parts or not _is_shared(parts):
+        if not is_in_tier(name, tier) or not _is_shared(PurePosixPath(name)):
             raise StudyError(f"{path} names {name}, which is no file of this tier: refused")
     return expected
 
@@ -137,7 +133,11 @@ def _md5(path: Path) -> str:
 
 
 def _listed(folder: Path, cache: Path) -> Iterator[tuple[str, Path]]:
-    """The files that a remote has of a folder: name, and place in DVC's cache."""
+    """Name, and path in DVC's cache, of each file that the remote has of a folder.
+
+    DVC keeps these names in a listing whose MD5 is in <folder>.dvc, which git keeps. Raises
+    StudyError if the listing is missing or differs from its MD5.
+    """
     pointer = yaml.safe_load(Path(f"{folder}.dvc").read_text(encoding="utf-8"))
     (out,) = pointer["outs"]
     listing = cache / out["md5"][:2] / out["md5"][2:]
@@ -156,7 +156,8 @@ def _listed(folder: Path, cache: Path) -> Iterator[tuple[str, Path]]:
         yield f"{folder.as_posix()}/{entry['relpath']}", place
 
 
-def _refuse(wrong: dict[str, str]) -> StudyError:
+def _refusal(wrong: dict[str, str]) -> StudyError:
+    """The error for files of the remote, with what is wrong with each."""
     listed = "; ".join(f"{path} {fault}" for path, fault in sorted(wrong.items())[:5])
     return StudyError(
         f"{len(wrong)} files from the remote are refused, so nothing was restored: {listed}"
@@ -164,58 +165,60 @@ def _refuse(wrong: dict[str, str]) -> StudyError:
 
 
 def _fetch(tier: str, expected: dict[str, str]) -> dict[str, Path]:
-    """Bring a tier into DVC's cache; where each of its files lies there, by name.
+    """Bring a tier into DVC's cache. Returns the path in the cache of each file, by its name.
 
-    Raises StudyError, and leaves nothing altered in the cache, unless names and contents are those
-    expected.
+    expected has the hash of every file. Raises StudyError if a file is missing, unexpected, or
+    differs from its hash; then it also removes differing files from the cache, so that another
+    try fetches them again.
     """
     try:
-        _dvc("fetch", *(f"{folder}.dvc" for folder in shared_folders(tier)))
+        _dvc("fetch", *(f"{folder}.dvc" for folder in tier_folders(tier)))
     except StudyError as error:
         raise StudyError(
             f"the tier {tier} cannot be fetched from the remote of .dvc/config ({error}): is it "
             "there, and do you have access to it?"
         ) from None
     cache = Path(_dvc("cache", "dir").strip()) / "files/md5"
-    found = dict(entry for folder in shared_folders(tier) for entry in _listed(folder, cache))
+    found = dict(entry for folder in tier_folders(tier) for entry in _listed(folder, cache))
     wrong = {name: "is missing" for name in expected.keys() - found.keys()}
     wrong |= {name: "was not published" for name in found.keys() - expected.keys()}
     if wrong:
-        raise _refuse(wrong)
+        raise _refusal(wrong)
     for name, path in found.items():
         if not path.is_file():
             wrong[name] = "is not on the remote"
         elif sha256(path) != expected[name]:
             wrong[name] = "differs from its hash"
-            path.unlink()  # it would be taken next time
+            path.unlink()  # or DVC would use it at the next try
     if wrong:
-        raise _refuse(wrong)
+        raise _refusal(wrong)
     return found
 
 
 def _refuse_occupied(tier: str, folders: list[Path]) -> None:
+    """Raise StudyError if a folder of the tier has content, other than of an earlier restore."""
     for folder in folders:
         if folder.is_symlink() or folder.parent.is_symlink():
             raise StudyError(f"{folder} is a symbolic link: put a folder there and restore again")
-        mine = (path for path in folder.glob("*") if path.name not in _OWN)
+        mine = (path for path in folder.glob("*") if path.name not in _NOT_SHARED)
         if any(mine) and not restoring_mark(tier).exists():
             raise StudyError(f"{folder} holds something already: move it away and restore again")
 
 
 def restore(tier: str) -> None:
-    """Pull a published tier into a clone that has none.
+    """Pull a published tier into a clone that has no results of it.
 
-    Raises StudyError, naming the files, if one is not what was published; nothing is left then.
+    Raises StudyError, and writes nothing, if a file differs from what was published.
     """
-    expected, folders, mark = _read_manifest(tier), shared_folders(tier), restoring_mark(tier)
+    expected, folders, mark = _read_manifest(tier), tier_folders(tier), restoring_mark(tier)
     had_results = folders[-1].exists()
     _refuse_occupied(tier, folders)
     lock = lock_folder(folders[-1])
     try:
         places = _fetch(tier, expected)
-        mark.touch()  # a study begun from half of it would make the other half anew
-        for folder in folders:  # what an interrupted restore has left
-            for path in (path for path in folder.glob("*") if path.name not in _OWN):
+        mark.touch()  # while it exists, no study starts: it would make missing files again
+        for folder in folders:  # remove what an interrupted restore left
+            for path in (path for path in folder.glob("*") if path.name not in _NOT_SHARED):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         for name, place in places.items():
             with atomic_path(Path(name)) as temporary:
@@ -228,6 +231,7 @@ def restore(tier: str) -> None:
 
 
 def main() -> None:
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     kinds = parser.add_subparsers(dest="kind", required=True)
     for kind in ("publish", "restore"):
@@ -240,7 +244,7 @@ def main() -> None:
         print(f"published; now: git add .dvc data/{tier}.dvc results/{tier}.* && git commit")
     else:
         restore(**arguments)
-        print(f"restored and verified: {', '.join(map(str, shared_folders(arguments['tier'])))}")
+        print(f"restored and verified: {', '.join(map(str, tier_folders(arguments['tier'])))}")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Say what of a tier is good, and why the rest is not.
+"""Check the results of a tier: say which jobs are not good, and why.
 
     python -m workflow_scripts.operate.verify main --configfile config/laptop.yaml
     python -m workflow_scripts.operate.verify main --configfile config/laptop.yaml --why
 
-Every file is read. With --why, files that did not change since they were last read are not, and a
-line for each job that would run says why. Options are snakemake's own.
+Every file is read. With --why, only files that changed since they were last read are read, and one
+line for each job that would run says why. --configfile and --config are as for snakemake.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import run_program
 from workflow_scripts.operate import receipts
 from workflow_scripts.operate.contents import Contents
-from workflow_scripts.operate.receipts import Verdict
+from workflow_scripts.operate.receipts import Judgement, Verdict
 from workflow_scripts.plan.configuration import read_configuration, read_tier
 from workflow_scripts.plan.plan import Plan, find_jobs
 from workflow_scripts.plan.study import Study
@@ -24,27 +24,25 @@ _LISTED = 5  # products that are not good, in one error
 
 
 def read_plan_of_tier(tier: str) -> Plan:
+    """The plan of config/<tier>.yaml."""
     return Plan(Study(read_tier(tier)))
 
 
 def jobs_of(plan: Plan, targets: Iterable[str]) -> list[str]:
-    """The jobs of targets and all that these rest on, in an order in which they can be made."""
+    """The jobs of targets and all jobs that they read from, in an order of execution."""
     wanted = [name for target in targets for name in find_jobs(plan, target)]
     return receipts.closure(wanted, receipts.upstream(plan.jobs))
 
 
-def judge(plan: Plan, targets: Iterable[str], contents: Contents) -> dict[str, Verdict]:
-    """The verdicts on what targets rest on, in that order."""
-    names = jobs_of(plan, targets)
-    found = receipts.read_receipts(plan.results, plan.jobs)
-    verdicts = receipts.judge({name: plan.jobs[name] for name in names}, found, contents)
-    return {name: verdicts[name] for name in names}
+def judge_jobs(plan: Plan, names: Iterable[str], contents: Contents) -> Judgement:
+    """Judge some jobs of a plan, which must include all jobs that they read from."""
+    jobs = {name: plan.jobs[name] for name in names}
+    return receipts.judge_results(plan.results, jobs, contents)
 
 
-def refuse_unless_good(plan: Plan, targets: list[str]) -> None:
-    """Read all that targets rest on. Raises StudyError if anything is not good."""
-    verdicts = judge(plan, targets, Contents())
-    bad = {name: verdict for name, verdict in verdicts.items() if not verdict.good}
+def refuse_unless_good(plan: Plan, targets: list[str], judgement: Judgement) -> None:
+    """Raise StudyError if a job of targets, or one that they read from, is not good."""
+    bad = judgement.bad(jobs_of(plan, targets))
     if bad:
         listed = "; ".join(
             f"{name} is {verdict.state} ({verdict.reason})"
@@ -63,24 +61,27 @@ def _describe(name: str, verdict: Verdict) -> str:
 
 
 def main() -> None:
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("targets", nargs="*", default=["all"])
     parser.add_argument("--configfile", nargs="+", type=Path, default=[])
     parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE")
-    parser.add_argument("--why", action="store_true", help="why jobs would run; status 0")
+    parser.add_argument(
+        "--why", action="store_true", help="say why jobs would run; exit status 0 even if some do"
+    )
     arguments = parser.parse_args()
     plan = Plan(Study(read_configuration(arguments.configfile, arguments.config)))
     contents = Contents(plan.results if arguments.why else None)
-    verdicts = judge(plan, arguments.targets, contents)
-    bad = {name: verdict for name, verdict in verdicts.items() if not verdict.good}
+    names = jobs_of(plan, arguments.targets)
+    bad = judge_jobs(plan, names, contents).bad(names)
     for name, verdict in bad.items():
         print(_describe(name, verdict))
     if arguments.why:
         print(f"{len(bad)} jobs would run" if bad else "nothing to be done")
     elif bad:
-        raise StudyError(f"{len(bad)} of {len(verdicts)} products are not good")
+        raise StudyError(f"{len(bad)} of {len(names)} products are not good")
     else:
-        print(f"{len(verdicts)} products in {plan.results} are good: every file was read")
+        print(f"{len(names)} products in {plan.results} are good: every file was read")
 
 
 if __name__ == "__main__":

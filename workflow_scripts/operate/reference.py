@@ -1,10 +1,10 @@
-"""Keep the results of a tier in results/reference, on which no result depends.
+"""Keep the small results of a tier in results/reference, which git tracks.
 
-    python -m workflow_scripts.operate.record main --tier smoke
+    python -m workflow_scripts.operate.reference main --tier smoke
 
-Kept are tables, figures, claims, metrics, provenance, the runs' records and what each job cost;
-weights and rollouts are not. Only what the targets name is copied, and only if all of it is good.
-An experiment may be recorded before the others have run: what was recorded of those stays.
+Copies the tables, figures, claims, metrics, provenance, run records (run.json) and the cost of each
+job, but no weights and no rollouts. Copies only results of the targets, and only if all of them are
+good. Files of other targets that are in the reference stay there. No job reads the reference.
 """
 
 import argparse
@@ -17,7 +17,13 @@ import pandas as pd
 from workflow_scripts.common.files import atomic_path, read_json, run_program, write_json
 from workflow_scripts.common.lock import lock_folder, unlock_folder
 from workflow_scripts.cost.measured import cost_table
-from workflow_scripts.operate.verify import jobs_of, read_plan_of_tier, refuse_unless_good
+from workflow_scripts.operate.contents import Contents
+from workflow_scripts.operate.verify import (
+    jobs_of,
+    judge_jobs,
+    read_plan_of_tier,
+    refuse_unless_good,
+)
 from workflow_scripts.plan.plan import Plan
 
 _KEPT = ("claims", "tables", "figures", "metrics", "provenance")
@@ -25,7 +31,7 @@ _REFERENCE = Path("results/reference")
 
 
 def estimates(claims: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """The values of the claims' quantities by name, as ``dvc metrics diff`` takes them."""
+    """The values of the claims' quantities: {claim: {quantity: value}}, for `dvc metrics diff`."""
     return {
         claim["id"]: {
             quantity["name"]: quantity["value"]
@@ -37,7 +43,7 @@ def estimates(claims: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
 
 
 def kept_files(plan: Plan, targets: list[str]) -> list[Path]:
-    """The files that are recorded of targets."""
+    """The results of targets that go into the reference."""
     files: list[str] = []
     for name in jobs_of(plan, targets):
         outputs = plan.jobs[name].outputs
@@ -48,32 +54,37 @@ def kept_files(plan: Plan, targets: list[str]) -> list[Path]:
     return [Path(file) for file in files]
 
 
-def record(plan: Plan, targets: list[str], reference: Path) -> None:
-    """Copy what is kept of targets into reference. Raises StudyError unless all of it is good."""
+def keep_reference(plan: Plan, targets: list[str], reference: Path) -> None:
+    """Copy the small results of targets into the folder reference.
+
+    Raises StudyError if a job of the targets is not good.
+    """
     lock = lock_folder(plan.results)
-    refuse_unless_good(plan, targets)
+    judgement = judge_jobs(plan, jobs_of(plan, targets), Contents())
+    refuse_unless_good(plan, targets, judgement)
     cost = cost_table(plan.results / "benchmarks")
-    recorded = reference / "cost.csv"
-    if recorded.is_file():
-        cost = pd.concat([cost, pd.read_csv(recorded)]).drop_duplicates(["stage", "job"])
+    cost_file = reference / "cost.csv"
+    if cost_file.is_file():
+        cost = pd.concat([cost, pd.read_csv(cost_file)]).drop_duplicates(["stage", "job"])
     for path in kept_files(plan, targets):
         with atomic_path(reference / path.relative_to(plan.results)) as temporary:
             shutil.copyfile(path, temporary)
     claims = reference / "claims.json"
     judged = read_json(claims) if claims.is_file() else []
     write_json(reference / "estimates.json", estimates(judged))
-    with atomic_path(recorded) as temporary:
+    with atomic_path(cost_file) as temporary:
         cost.sort_values(["stage", "job"]).to_csv(temporary, index=False)
     unlock_folder(lock)
 
 
 def main() -> None:
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("targets", nargs="*", default=["all"])
     parser.add_argument("--tier", required=True)
     arguments = parser.parse_args()
     reference = _REFERENCE / arguments.tier
-    record(read_plan_of_tier(arguments.tier), arguments.targets, reference)
+    keep_reference(read_plan_of_tier(arguments.tier), arguments.targets, reference)
     print(reference)
 
 

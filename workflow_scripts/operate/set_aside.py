@@ -1,0 +1,138 @@
+"""Clear the places of the jobs that are about to run, without losing a file.
+
+A result that is whole stays in the run cache. Every other file is moved to
+results/<tier>/set-aside/<time>.
+"""
+
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from workflow_scripts.common.errors import StudyError
+from workflow_scripts.common.jobs import Job
+from workflow_scripts.operate import receipts, run_cache
+from workflow_scripts.operate.places import SET_ASIDE, is_in_tier
+from workflow_scripts.operate.receipts import Judgement, Reader, Receipt, State
+from workflow_scripts.plan.plan import Plan
+
+
+@dataclass(frozen=True)
+class Clearance:
+    """One job whose place is to be cleared.
+
+    files are those that may lie in its place, whether they exist or not. reason is what the user
+    is told; it is empty where the job runs again only because another one does. is_forced says
+    that the job was good and the user has it run again, so the run cache must not put it back.
+    """
+
+    job: str
+    files: tuple[str, ...]
+    receipt: Receipt | None = None
+    reason: str = ""
+    is_forced: bool = False
+
+
+def set_aside(plan: Plan, needed: list[str], judgement: Judgement, reader: Reader) -> None:
+    """Clear the places of the needed jobs, of jobs that rest on them, and of unplanned jobs.
+
+    Says on stderr what was cleared, and why. Raises StudyError before that if a folder of one of
+    these jobs is a symbolic link.
+    """
+    due = receipts.downstream(needed, plan.jobs)
+    _refuse_links(plan.jobs[name] for name in due)
+    run_cache.allow_all(plan.results)
+    folder = plan.results / SET_ASIDE / datetime.now().strftime("%Y-%m-%d-%H%M%S-%f")
+    told: dict[str, list[str]] = {}
+    for each in [*find_unplanned(plan), *find_planned(plan, needed, judgement, reader)]:
+        if _clear(each, plan.results, folder, reader) and each.reason:
+            told.setdefault(each.reason, []).append(each.job)
+    _tell(told, plan.results)
+
+
+def find_planned(
+    plan: Plan, needed: list[str], judgement: Judgement, reader: Reader
+) -> Iterator[Clearance]:
+    """Clearances of the needed jobs and of all jobs that rest on them."""
+    for name in receipts.downstream(needed, plan.jobs):
+        verdict, receipt = judgement.verdicts[name], judgement.receipts[name]
+        files = receipts.written_files(plan.jobs[name], reader)
+        if receipt:
+            files += _own_files(receipt, plan)
+        has_own_fault = verdict.state is State.DAMAGED or verdict.reason.startswith("changed: ")
+        yield Clearance(
+            name,
+            tuple(dict.fromkeys(files)),
+            receipt,
+            reason=verdict.reason if has_own_fault else "",
+            is_forced=verdict.good and name in needed,
+        )
+
+
+def find_unplanned(plan: Plan) -> Iterator[Clearance]:
+    """Clearances of the jobs of other configurations, known by the receipts that they left."""
+    names = [name for name in receipts.jobs_with_receipts(plan.results) if name not in plan.jobs]
+    for name, receipt in receipts.read_receipts(plan.results, names).items():
+        if receipt:
+            files = tuple(_own_files(receipt, plan))
+            yield Clearance(name, files, receipt, "no job of this configuration")
+
+
+def _own_files(receipt: Receipt, plan: Plan) -> list[str]:
+    """The files of a receipt that lie in the tier and that no other planned job makes.
+
+    A receipt may be forged, or older than the plan; it must not clear anything else.
+    """
+    made_by = receipts.producers(plan.jobs)
+    return [
+        file
+        for file in receipt.outputs
+        if is_in_tier(file, plan.study.tier) and made_by.get(file, receipt.job) == receipt.job
+    ]
+
+
+def _refuse_links(jobs: Iterable[Job]) -> None:
+    """Raise StudyError if a folder of a job is a symbolic link, so that its files lie elsewhere."""
+    for job in jobs:
+        if link := next((tree for tree in job.trees if Path(tree).is_symlink()), None):
+            raise StudyError(f"{link} is a symbolic link: remove it, and put a folder there")
+
+
+def _clear(clearance: Clearance, results: Path, folder: Path, reader: Reader) -> bool:
+    """Clear the place of a job, and remove its receipt. Returns whether any file was there.
+
+    If all files that the receipt names have its hashes, the run cache keeps them; other files are
+    moved below folder.
+    """
+    name, receipt = clearance.job, clearance.receipt
+    found = {file: reader.hash(file) for file in clearance.files if Path(file).exists()}
+    hashes = {file: hash for file, hash in found.items() if hash}
+    is_whole = bool(receipt and receipt.outputs and receipt.outputs.items() <= hashes.items())
+    if receipt and is_whole:
+        run_cache.add(results, name, receipt)
+    if receipt and clearance.is_forced:
+        run_cache.forbid(results, name, receipt.key)
+    for file in hashes:
+        if receipt and is_whole and file in receipt.outputs:
+            Path(file).unlink()
+        else:
+            target = folder / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(file, target)  # data and results may lie on two disks
+    receipts.receipt_path(results, name).unlink(missing_ok=True)
+    return bool(hashes)
+
+
+def _tell(told: Mapping[str, list[str]], results: Path) -> None:
+    """Say on stderr which jobs were cleared for which reason, and where their files are."""
+    for reason, jobs in told.items():
+        others = f" and {len(jobs) - 1} more" if len(jobs) > 1 else ""
+        print(f"set aside: {jobs[0]}{others}: {reason}", file=sys.stderr)
+    if told:
+        print(
+            f"    a whole result stays in {results / run_cache.RUN_CACHE} and comes back if it is "
+            f"asked for again; other files are in {results / SET_ASIDE}",
+            file=sys.stderr,
+        )
