@@ -1,14 +1,15 @@
-"""The stage programs of the study and the libraries they stand on.
+"""The code of the study, one package for each concern.
 
-Imports go one way: task <- model <- train, and task <- evaluate <- report.
+A package may import those before it in this list: common, task, settings, model, train, evaluate,
+report, experiments, plan, cost, operate. tests/test_house.py checks that.
 """
 
 import os
 
-# Without this every trainer starts a thread that reports its use to the hub. That is nobody's wish
-# on a cluster, and its look-up of the host crashes a process that sets its environment meanwhile.
+# Without this, every trainer starts a thread that reports its use to the hub. The thread looks up
+# the host, and that crashes the process if it changes its environment variables at the same time.
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-# Models are read from folders; model.fetch alone asks the hub.
+# Models are read from folders; only model.fetch connects to the hub.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-# TRL warns that rollout functions may change: its version is pinned.
+# TRL warns that rollout functions may change in a later version. Its version is pinned.
 os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")

@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import OTHERS, ROOT, load_tier
 from workflow_scripts.cost.forecast import forecast, target_table
-from workflow_scripts.cost.rates import find_rates, recorded_rates, seconds_of
+from workflow_scripts.cost.rates import find_rates, reference_rates, seconds_of
 from workflow_scripts.cost.work import Work, count_targets, count_work
 from workflow_scripts.plan.shown import figures, tables
 from workflow_scripts.plan.study import Study
@@ -119,7 +119,7 @@ def test_the_size_of_every_evaluation_is_shown():
 
 @pytest.mark.parametrize("tier", ["smoke", "laptop"])
 def test_a_recorded_tier_has_the_rates_of_its_record(tier):
-    rates = recorded_rates(REFERENCE / tier, count_work(Study(load_tier(tier))))
+    rates = reference_rates(REFERENCE / tier, count_work(Study(load_tier(tier))))
     assert {("sft", ""), ("rl", ""), ("rollouts", "steps"), ("rollouts", "pass_at_k")} <= set(rates)
     assert all(rate.seconds > 0 for rate in rates.values())
     assert f"results/reference/{tier}/cost.csv" in forecast(load_tier(tier))
@@ -140,7 +140,7 @@ def test_a_recorded_rate_of_training_is_a_median_by_the_step(tmp_path):
     ]
     (tmp_path / "cost.csv").write_text("\n".join(rows))
     jobs = {f"{run}/pass_at_k": Work("rollouts", "pass_at_k") for run in ("a", "b")}
-    rates = recorded_rates(tmp_path, jobs)
+    rates = reference_rates(tmp_path, jobs)
     assert set(rates) == {("sft", ""), ("rollouts", "pass_at_k")}
     assert (rates["sft", ""].seconds, rates["sft", ""].unit) == (2, "step")
     assert (rates["rollouts", "pass_at_k"].seconds, rates["rollouts", "pass_at_k"].unit) == (

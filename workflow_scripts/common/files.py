@@ -1,4 +1,7 @@
-"""Files that are whole or not there: atomic writes, hashes, and one-line errors."""
+"""Atomic writes, hashes of files, and one-line errors about files.
+
+A file of the project is either complete or not there.
+"""
 
 import faulthandler
 import glob
@@ -18,9 +21,9 @@ from workflow_scripts.common.errors import StudyError, Temporary
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside path, which replaces it if the block ends without an error.
+    """Yield a temporary path. If the block ends without an error, that file moves to path.
 
-    What processes that were killed left of earlier attempts at the same file is removed.
+    Temporary files that killed processes left beside path are removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.[0-9]*.tmp"):
@@ -34,13 +37,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
+    """Write a text file atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write a JSON file, whole or not at all."""
+    """Write a JSON file atomically."""
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
@@ -59,9 +62,9 @@ def damaged(path: Path, reason: object) -> StudyError:
 
 @contextmanager
 def full_disk(folder: Path, needed: int) -> Iterator[None]:
-    """Raise Temporary for an error in the block while folder's disk has not the bytes needed.
+    """Raise Temporary for an error in the block if folder's disk has fewer free bytes than needed.
 
-    Writers of native code tell a full disk in many ways, or not at all.
+    Native code reports a full disk in many ways, or not as such.
     """
     try:
         yield
@@ -91,7 +94,7 @@ def sha256_tree(folder: Path) -> dict[str, str]:
 
 
 def find_difference(folder: Path, expected: dict[str, str]) -> tuple[str, bool] | None:
-    """The first file below a folder that has not its expected hash, and whether it is there."""
+    """The first file below a folder whose hash is not the expected one, and whether it exists."""
     found = sha256_tree(folder)
     for name, digest in expected.items():
         if found.get(name) != digest:
@@ -100,8 +103,8 @@ def find_difference(folder: Path, expected: dict[str, str]) -> tuple[str, bool] 
 
 
 def run_program(main: Callable[[], None]) -> None:
-    """Run a command line; a StudyError or full disk is one line and status 1."""
-    faulthandler.enable()  # a crash in native code would leave an empty log
+    """Run a command line. A StudyError or a full disk ends it with one line and status 1."""
+    faulthandler.enable()  # without it, a crash in native code leaves an empty log
     try:
         main()
     except StudyError as error:
@@ -114,5 +117,5 @@ def run_program(main: Callable[[], None]) -> None:
 
 
 def is_full_disk(error: Exception) -> bool:
-    """Whether an error says that a disk is full, which safetensors does in one of its own."""
+    """Whether an error says that a disk is full. safetensors says so in its own error class."""
     return getattr(error, "errno", None) == ENOSPC or os.strerror(ENOSPC) in str(error)

@@ -1,10 +1,10 @@
-"""A job of the workflow: the function that it calls, what this reads, and what it makes.
+"""A job of the plan: the function that it calls, its arguments, its inputs and its outputs.
 
     python -m workflow_scripts.train.grpo results/laptop/plan/rl/FB-s0-rl6-9.json
 
-A stage is a function. A plan file holds one job: the name of the function and its arguments. The
-workflow runs every job through operate.job, which also writes a receipt; the command above runs
-the stage alone, with the same result.
+A stage is a function of this package. A plan file holds one job: the name of its stage and the
+arguments. The workflow runs every job through operate.job, which also writes a receipt. The command
+above runs the same job without a receipt, with the same result.
 """
 
 import argparse
@@ -26,7 +26,8 @@ from workflow_scripts.common.files import read_json, run_program
 from workflow_scripts.common.provenance import code_hash, pinned_packages
 
 PACKAGE = "workflow_scripts"
-_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"  # the hash of code depends on it
+# A job's identity has it because code_hash hashes a syntax tree, which differs between versions.
+_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def digest(value: object) -> str:
@@ -35,12 +36,12 @@ def digest(value: object) -> str:
 
 
 def as_json(arguments: Mapping[str, object]) -> dict[str, Any]:
-    """The arguments of a stage as a plan file has them: settings as their fields, paths as text."""
+    """The arguments of a stage as JSON: settings as dictionaries, paths as text."""
     return {name: to_jsonable_python(value) for name, value in arguments.items()}
 
 
 def flatten(value: object, prefix: str = "") -> dict[str, object]:
-    """The leaves of nested dictionaries by dotted keys."""
+    """The leaves of nested dictionaries by dotted keys: {"a": {"b": 1}} becomes {"a.b": 1}."""
     if not isinstance(value, Mapping) or not value:
         return {prefix: value}
     return {
@@ -52,12 +53,12 @@ def flatten(value: object, prefix: str = "") -> dict[str, object]:
 
 @dataclass(frozen=True)
 class Job:
-    """One job, complete enough to be run, and compared with what a receipt says.
+    """One job: all that is needed to run it, and to compare it with its receipt.
 
-    name is its place below ``plan/`` and ``receipts/``. inputs and outputs hold files by the names
-    that the workflow's rules give them. trees are folders that belong to the job as a whole, so
-    that a file too many in them is noticed. ignored names arguments, by dotted keys, on which no
-    result depends. scratch is a folder that is removed once the job is done.
+    name is also the path of its files below ``plan/`` and ``receipts/``. inputs and outputs hold
+    files by the names that Snakemake's rules give them. trees are folders whose every file belongs
+    to the job: an additional file in one counts as damage. ignored are dotted keys of arguments
+    that cannot change the result. scratch is a folder that is removed after the job.
     """
 
     name: str
@@ -71,15 +72,17 @@ class Job:
 
     @property
     def module(self) -> str:
+        """The module of the stage."""
         return f"{PACKAGE}.{self.program.partition(':')[0]}"
 
     @property
     def input_files(self) -> list[str]:
+        """All inputs, each once."""
         return list(dict.fromkeys(file for files in self.inputs.values() for file in files))
 
     @property
     def identity(self) -> dict[str, Any]:
-        """All that decides the result but the content of the inputs, as JSON has it."""
+        """Everything that decides the result, except the content of the inputs. It is JSON."""
         arguments = {
             key: value
             for key, value in flatten(self.arguments).items()
@@ -113,7 +116,7 @@ def plan_text(job: Job) -> str:
 
 
 def read_plan(path: Path) -> Job:
-    """Read a job. Raises StudyError if the file is missing or is no plan."""
+    """Read a job from its plan file. Raises StudyError if that is missing or damaged."""
     fields = read_json(path)
     try:
         for name in ("trees", "ignored"):
@@ -126,7 +129,7 @@ def read_plan(path: Path) -> Job:
 
 
 def run_stage(description: str) -> None:
-    """The command line of a stage: run the job of one plan file, and write no receipt."""
+    """Run the job of the plan file that the command line names, without a receipt."""
 
     def main() -> None:
         parser = argparse.ArgumentParser(

@@ -1,6 +1,6 @@
-"""One process at a time: on a folder of results, and on a training run.
+"""Locks: one process at a time works on a folder of results, or on a training run.
 
-The operating system gives a lock back when its process ends, however it ends.
+The operating system releases a lock when its process ends, even if the process is killed.
 """
 
 import fcntl
@@ -18,9 +18,9 @@ LOCK = ".lock"
 
 
 def lock_folder(folder: Path) -> IO[str]:
-    """Lock a folder until this process ends, or the file returned is closed.
+    """Lock a folder until this process ends, or until the returned file is closed.
 
-    Raises StudyError, naming the process that has it.
+    Raises StudyError, naming the other process, if another process holds the lock.
     """
     path = folder / LOCK
     try:
@@ -47,7 +47,7 @@ def lock_folder(folder: Path) -> IO[str]:
             "has file locks (NFS 4, Lustre mounted with flock)"
         ) from None
     if not path.exists() or not os.path.samestat(path.stat(), os.fstat(file.fileno())):
-        file.close()  # who had it removed it after this process had opened it
+        file.close()  # its holder removed the file after this process opened it
         return lock_folder(folder)
     file.truncate(0)
     file.write(f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%F %T')}")
@@ -56,15 +56,15 @@ def lock_folder(folder: Path) -> IO[str]:
 
 
 def unlock_folder(file: IO[str]) -> None:
-    """Give a lock back and leave nothing of it."""
+    """Release a lock and remove its file."""
     Path(file.name).unlink(missing_ok=True)
     file.close()
 
 
 def refuse_orphans(folder: Path) -> None:
-    """Raise StudyError if jobs on a folder of results outlived the snakemake that started them.
+    """Raise StudyError if jobs of a killed snakemake still run on a folder of results.
 
-    What they write would be taken for the work of the jobs that are started now.
+    They would write to the files of the jobs that start now.
     """
     orphans = {}
     for process in psutil.process_iter(["pid", "cmdline", "cwd"]):

@@ -1,4 +1,4 @@
-"""Progress of a long step: one live line on a terminal, quiet lines in a log."""
+"""Progress of a long step: one line that is updated on a terminal, a few lines in a log."""
 
 import sys
 import time
@@ -10,9 +10,10 @@ _SECONDS_BETWEEN_LINES = {True: 0.5, False: 15.0}  # on a terminal, in a log
 
 @dataclass
 class ProgressLine:
-    """Shows how much of a total is done, the rate and the time left; it starts when it is made.
+    """Shows how much of a total is done, the rate, and the time left.
 
-    unit names what is counted. first is the count at the start, which is not 0 where work goes on.
+    The clock starts when the object is created. unit names what is counted. first is the count at
+    the start, which is above 0 if an earlier run did a part of the work.
     """
 
     label: str
@@ -23,7 +24,7 @@ class ProgressLine:
     _last_line: float = field(default=-1e9, init=False)
 
     def show(self, done: int, metrics: str = "") -> None:
-        """Show the count so far; call it as often as you like. The last count is always shown."""
+        """Show the count so far. Most calls show nothing; the call with the total always does."""
         live, now = sys.stderr.isatty(), time.monotonic()
         if now - self._last_line < _SECONDS_BETWEEN_LINES[live] and done < self.total:
             return

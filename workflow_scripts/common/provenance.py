@@ -1,4 +1,4 @@
-"""What made a result: the content of the code, the packages, the commit, the device."""
+"""What made a result: a hash of the code, the versions of packages, and the commit."""
 
 import ast
 import hashlib
@@ -12,20 +12,21 @@ from pathlib import Path
 from workflow_scripts.common.errors import StudyError
 
 PACKAGE = Path(__file__).parents[1]
-# Modules of the project that cannot change a result; what they import does not count either. The
-# tests of equal bits would notice if one did.
+# Modules that cannot change a result. The hash leaves out their code and that of the modules that
+# only they import. If one of them did change a result, the tests that compare results bit for bit
+# would fail.
 _WITHOUT_EFFECT = {
-    "workflow_scripts.common.errors",  # how faults are told
-    "workflow_scripts.common.files",  # how files are written whole, and hashed
-    "workflow_scripts.common.jobs",  # how a stage is called
-    "workflow_scripts.common.lock",  # who may work
-    "workflow_scripts.common.progress",  # what is shown meanwhile
-    "workflow_scripts.common.provenance",  # what is noted of it
+    "workflow_scripts.common.errors",
+    "workflow_scripts.common.files",
+    "workflow_scripts.common.jobs",
+    "workflow_scripts.common.lock",
+    "workflow_scripts.common.progress",
+    "workflow_scripts.common.provenance",
 }
-# Where one of these is imported, the others are at work behind it.
+# A stage that imports torch also depends on these: they import each other.
 _TORCH = {"torch", "transformers", "tokenizers", "trl", "peft", "accelerate", "numpy"}
 
-_PACKAGE_OF = {"yaml": "PyYAML"}  # where it is not named as its module is
+_PACKAGE_OF = {"yaml": "PyYAML"}  # modules whose package has another name
 
 
 def _module_path(module: str) -> Path | None:
@@ -36,34 +37,34 @@ def _module_path(module: str) -> Path | None:
     return None
 
 
-# What shows something to people: print(...), progress.show(...), and ProgressLine(...) before it.
+# Calls that only show something to people: print(...), progress.show(...), ProgressLine(...).
 _SHOWING, _PROGRESS = {"print", "show"}, "ProgressLine"
 
 
 class _WithoutWords(ast.NodeTransformer):
-    """Removes what only people read: docstrings, messages of errors, what is shown."""
+    """Removes the parts of code that only people read: docstrings, error messages, output."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST:
-        """A statement of text (a docstring, also one of a setting) or of showing disappears."""
+        """Remove docstrings (also those of settings), and calls that show something."""
         is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         return ast.Pass() if is_text or _called(node.value) in _SHOWING else node
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
-        """So does what is made to be shown."""
+        """Remove the creation of a ProgressLine."""
         return ast.Pass() if _called(node.value) == _PROGRESS else node
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:
-        """So does the import of what has no effect."""
+        """Remove imports from modules without effect."""
         return ast.Pass() if node.module in _WITHOUT_EFFECT else node
 
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
-        """Which error is raised counts, its message does not."""
+        """Keep the class of an error, and remove its message."""
         if isinstance(node.exc, ast.Call):
             return ast.Raise(exc=node.exc.func, cause=None)
         return node
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
-        """Drop the statements that became nothing, so that adding one changes nothing."""
+        """Remove the `pass` statements that the other methods leave."""
         super().generic_visit(node)
         for field in ("body", "orelse", "finalbody"):
             statements = getattr(node, field, None)
@@ -97,7 +98,7 @@ def _imports(tree: ast.Module) -> set[str]:
 
 @cache
 def _parsed(module: str) -> tuple[str, frozenset[str]]:
-    """The code of one of the project's modules, and what it imports."""
+    """The syntax tree of one of the project's modules, as text, and what the module imports."""
     path = _module_path(module)
     if path is None:
         raise ValueError(f"{module} is no module of {PACKAGE.name}")
@@ -108,7 +109,7 @@ def _parsed(module: str) -> tuple[str, frozenset[str]]:
 
 @cache
 def _closure(module: str) -> frozenset[str]:
-    """A module and the project's modules that it imports, directly or not."""
+    """A module and the project's modules that it imports, directly or through others."""
     pending, seen = [module], set()
     while pending:
         name = pending.pop()
@@ -125,10 +126,10 @@ def _closure(module: str) -> frozenset[str]:
 
 @cache
 def code_hash(module: str) -> str:
-    """Hash of a module's code and of the project's modules that it imports, directly or not.
+    """Hash of the code of a module and of the project's modules that it imports, even indirectly.
 
-    Comments, layout, docstrings, messages of errors and what is printed do not count: the hash is
-    of the syntax tree without them.
+    It is a hash of their syntax trees without docstrings, error messages and print statements, so
+    a change of these, of comments or of layout does not change it.
     """
     code = [(name, _parsed(name)[0]) for name in sorted(_closure(module))]
     return hashlib.sha256(repr(code).encode()).hexdigest()[:16]
@@ -143,7 +144,7 @@ def _pins() -> dict[str, str]:
 
 @cache
 def pinned_packages(module: str) -> dict[str, str]:
-    """The pins of the packages that the code of `code_hash` imports, installed or not."""
+    """The pinned versions of the packages that the code of `code_hash` imports."""
     imported = {name.split(".")[0] for each in _closure(module) for name in _parsed(each)[1]}
     imported -= {PACKAGE.name, *sys.stdlib_module_names}
     if "torch" in imported:
@@ -153,12 +154,12 @@ def pinned_packages(module: str) -> dict[str, str]:
 
 
 def package_versions(module: str) -> dict[str, str]:
-    """The versions installed of `pinned_packages`."""
+    """The installed versions of the packages of `pinned_packages`."""
     return {name: version(name) for name in pinned_packages(module)}
 
 
 def forget_code() -> None:
-    """Read code and pins again: a process keeps what it knows of them."""
+    """Clear the caches, so that changes of the code and of the pins are noticed."""
     for function in (_parsed, _closure, code_hash, _pins, pinned_packages):
         function.cache_clear()
 
@@ -166,7 +167,7 @@ def forget_code() -> None:
 def refuse_other_versions(packages: Collection[str] = _TORCH) -> None:
     """Raise StudyError if a package is installed in another version than the pinned one.
 
-    What is not installed is not refused: figures are drawn without torch.
+    A package may also be missing: figures can be drawn without torch.
     """
     for name in sorted(packages):
         try:

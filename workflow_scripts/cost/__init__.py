@@ -1,0 +1,1 @@
+"""What a study costs: forecasts before it runs, and measurements."""

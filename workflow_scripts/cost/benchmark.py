@@ -1,10 +1,10 @@
-"""Time rollouts and RL steps of this project against those of TRL as it comes.
+"""Compare the time of rollouts and RL steps of this project with that of unmodified TRL.
 
     python -m workflow_scripts.cost.benchmark PLAN
 
-Both start from the same model with the same prompts and settings, in one process: once from the SFT
-model, as training begins, and once from the RL model, as it ends. TRL as it comes samples with
-transformers' generate and updates on every completion of a step.
+Both trainers start from the same model with the same prompts and settings, in one process: once
+from an SFT model, as at the beginning of RL, and once from the model after RL. Unmodified TRL
+samples with transformers' generate, and computes the update on all completions of a step.
 """
 
 import time
@@ -27,7 +27,7 @@ TRL = Implementation(GRPOTrainer, own_rollouts=False)
 
 
 class StepTimes(TrainerCallback):
-    """Collects the seconds of every step."""
+    """Measures the seconds of each step."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -39,7 +39,7 @@ class StepTimes(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
-        """Note when a step begins."""
+        """Start the clock of a step."""
         self.started = time.perf_counter()
 
     def on_step_end(
@@ -49,7 +49,7 @@ class StepTimes(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
-        """Add the seconds of a step."""
+        """Add the seconds of the step."""
         self.seconds.append(time.perf_counter() - self.started)
 
 
@@ -77,7 +77,7 @@ def time_trainer(
 
 
 def compare(settings: RlSettings, sft: Path, rl: Path, prompts: Path, output: Path) -> str:
-    """A Markdown table of seconds and of their ratios."""
+    """A Markdown table of the seconds of both trainers, and their ratios."""
     prepare_torch(settings.model)
     lines = [
         f"{rl.parent.name}: {settings.rl.batch_size} completions of up to "
@@ -98,7 +98,7 @@ def compare(settings: RlSettings, sft: Path, rl: Path, prompts: Path, output: Pa
 
 
 def write_benchmark(settings: RlSettings, sft: Path, rl: Path, prompts: Path, output: Path) -> None:
-    """Write and show the comparison, of the trainers after SFT and after RL."""
+    """Write and print the comparison; see compare."""
     text = compare(settings, sft, rl, prompts, output)
     write_text(output, text)
     print(text)

@@ -1,10 +1,10 @@
-"""What the targets of a tier cost, before anything runs: work, hours, disk.
+"""Forecast the cost of the targets of a tier, before anything runs: work, hours, disk.
 
     snakemake cost --configfile config/paper.yaml
 
-Work is counted from the study's runs: optimizer steps, RL steps, rollouts, and tokens at most, as
-many as `rl.max_new_tokens` allows. Hours are that work at rates that were measured, each named with
-where it was measured; without a rate they are "not measured".
+Work is counted from the study's runs: optimizer steps, RL steps, rollouts, and the largest possible
+number of tokens (`rl.max_new_tokens` for each response). Hours are this work at measured rates; the
+page names the source of each rate. Without a rate they are "not measured".
 """
 
 from collections import Counter
@@ -20,12 +20,12 @@ from workflow_scripts.plan.settings import Settings
 from workflow_scripts.plan.study import Study
 
 REFERENCE = Path("results/reference")
-DEVICES = (4, 16)  # for which wall time is told; on one it is all the hours
+DEVICES = (4, 16)  # numbers of devices for which the page has the wall time
 _NOT_MEASURED = "not measured"
 
 
 def _hours(seconds: Iterable[float | None]) -> str:
-    """A sum of seconds as hours; with a plus where some were not measured."""
+    """A sum of seconds as hours, with a plus if some (None) were not measured."""
     seconds = list(seconds)
     known = [s for s in seconds if s is not None]
     if not known:
@@ -34,7 +34,11 @@ def _hours(seconds: Iterable[float | None]) -> str:
 
 
 def _wall(some: dict[str, Work], seconds: dict[str, float | None], n: int) -> str:
-    """Hours on n devices at best: all work shared evenly, or the longest chain of jobs."""
+    """A lower bound of the hours on n devices.
+
+    It is the larger of the work of one device, if all work is shared evenly, and the longest chain
+    of jobs that wait for each other.
+    """
     known = {name: each for name in some if (each := seconds[name]) is not None}
     if len(known) < len(some):
         return _NOT_MEASURED
@@ -43,7 +47,7 @@ def _wall(some: dict[str, Work], seconds: dict[str, float | None], n: int) -> st
 
 
 def stage_table(jobs: dict[str, Work], rates: Rates) -> pd.DataFrame:
-    """Each stage and evaluation: how many jobs of which size, hours, and what they rest on."""
+    """One row per stage and evaluation: jobs, their sizes, hours, and the source of the rate."""
     groups: dict[tuple[str, str], list[Work]] = {}
     for job in jobs.values():
         groups.setdefault((job.stage, job.kind), []).append(job)
@@ -71,7 +75,7 @@ def stage_table(jobs: dict[str, Work], rates: Rates) -> pd.DataFrame:
 def target_table(
     targets: dict[str, set[str]], jobs: dict[str, Work], rates: Rates, unit: str
 ) -> pd.DataFrame:
-    """Each target alone, as if nothing had been made for another; "all" has every job once."""
+    """One row per target: its cost if nothing has been made before."""
     seconds = {name: seconds_of(job, rates) for name, job in jobs.items()}
     rows = []
     for target, names in targets.items():
@@ -98,7 +102,7 @@ def target_table(
 
 
 def forecast(settings: Settings, reference: Path = REFERENCE) -> str:
-    """The page of a tier: its stages, then its targets."""
+    """The page of a tier: a table of stages, and a table of targets."""
     study = Study(settings)
     jobs = count_work(study)
     rates = find_rates(settings.tier, reference, jobs)
@@ -124,7 +128,7 @@ def forecast(settings: Settings, reference: Path = REFERENCE) -> str:
 
 
 def show(settings: Settings) -> None:
-    """Print the page of a tier."""
+    """Print the forecast of a tier."""
     print(forecast(settings))
 
 

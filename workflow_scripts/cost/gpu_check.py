@@ -1,13 +1,14 @@
-"""Measure on a GPU what a step and a token of the GPU tiers take, in twenty minutes at most.
+"""Measure the time of steps and rollouts of the GPU tiers on this GPU, in at most 20 minutes.
 
     make gpu-check
 
-A model of each tier's shape, with random weights, goes through SFT, RL and rollouts by the code and
-at the sizes of the tier's own stages. Random weights end a response by chance alone, so every batch
-goes on to `rl.max_new_tokens`: steps and rollouts are timed at their longest. They earn no reward
-either; since groups of equal rewards can cost less, rewards alternate here.
-Writes rates.json, from which `snakemake cost` tells hours once it is in results/reference/gpu, and
-rates.md.
+For each tier, a model of the tier's shape with random weights is trained by SFT and RL and sampled,
+with the code and the batch sizes of the tier's stages. A model with random weights rarely ends a
+response, so nearly every response has `rl.max_new_tokens` tokens, and times are those of the
+longest steps and rollouts. It also earns no reward. Since groups of equal rewards can cost less
+time, every second completion gets a reward here.
+
+Writes rates.json and rates.md. `snakemake cost` reads the rates from results/reference/gpu.
 """
 
 import argparse
@@ -63,7 +64,7 @@ from workflow_scripts.train.run import trainer_arguments
 from workflow_scripts.train.sft import load_trainable, tokenize_examples
 from workflow_scripts.train.supervised import Example, make_supervised_trainer, order_batches
 
-TIERS = ("gpu", "paper")  # the quick one first
+TIERS = ("gpu", "paper")  # the faster one first
 MINUTES = 20
 WARM_UP = 1  # steps
 MEASURED = {"base": 10, "sft": 10, "rl": 3}  # steps
@@ -87,18 +88,18 @@ of rollouts responses.
 """
 
 
-Rates = dict[str, Any]  # what was measured of a stage or tier, by name
+Rates = dict[str, Any]  # the measurements of a stage or tier, by name
 
 
 def _now() -> float:
-    """The time at which all work handed to the GPU is done."""
+    """The time, after waiting until the GPU has done all its work."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter()
 
 
 class Timed(TrainerCallback):
-    """Seconds and tokens of the steps after the warm-up."""
+    """Measures seconds and tokens of the steps after the warm-up."""
 
     def on_step_end(
         self,
@@ -126,7 +127,7 @@ class Timed(TrainerCallback):
 class Check:
     """The measurements of one tier.
 
-    settings name the device; shape is that of the model, which the tier's own need not have.
+    shape is that of the model; tests use a smaller one than the tier's. folder is for models.
     """
 
     def __init__(self, settings: Settings, shape: Shape, folder: Path) -> None:
@@ -156,7 +157,7 @@ class Check:
         )
 
     def measure(self) -> Rates:
-        """All rates of the tier."""
+        """Measure all stages of the tier."""
         set_seed(0)
         self._save_base()
         rates = {}
@@ -182,7 +183,7 @@ class Check:
         return {"mean": round(sum(lengths) / len(lengths), 1), "longest": max(lengths)}
 
     def _within_memory(self, stage: str, measure: Callable[[], Rates]) -> Rates:
-        """Measure from an empty GPU. Raises StudyError if the tier's sizes do not fit it."""
+        """Free the GPU, then measure a stage. Raises StudyError if the GPU's memory is too small."""
         gc.collect()
         if self.model.device == "cuda":
             torch.cuda.empty_cache()
@@ -205,7 +206,7 @@ class Check:
     # ---- stages -------------------------------------------------------------------------------
 
     def time_base(self) -> Rates:
-        """Training of a base model."""
+        """Time the training of a base model."""
         base = self.settings.base
         n = base.batch_size * (WARM_UP + MEASURED["base"])
         task = self.settings.task.for_base
@@ -215,7 +216,7 @@ class Check:
         return self._time_supervised("base", model, examples, optimization_of(base))
 
     def time_sft(self) -> Rates:
-        """SFT, whose model RL and rollouts then take."""
+        """Time SFT, and save its model for RL and rollouts."""
         model = load_trainable(self.folder / "base", self.model)
         examples = tokenize_examples(self.examples, self.tokenizer)
         rates = self._time_supervised("sft", model, examples, self.settings.sft)
@@ -239,7 +240,7 @@ class Check:
         return self._time_steps(stage, trainer, passes, sum(lengths) / len(lengths))
 
     def time_rl(self) -> Rates:
-        """RL steps, each with its rollouts."""
+        """Time RL steps, including their rollouts."""
         settings = self.study.rl_settings(self.run)
         shorter = {"steps": WARM_UP + MEASURED["rl"], "scored_steps": []}
         rl = settings.rl.model_copy(update=shorter)
@@ -267,7 +268,7 @@ class Check:
         }
 
     def time_rollouts(self) -> Rates:
-        """Rollouts of an evaluation."""
+        """Time the rollouts of an evaluation."""
         settings, n_samples = (
             self.study.sampling_settings(self.run),
             self.settings.sampling.n_samples,
@@ -292,7 +293,7 @@ class Check:
 
     def _rates(self, tokens_per_second: float, passes: int, length: float) -> Rates:
         peak = get_peak_flops(device_name(self.model.device), self.model.dtype)
-        # TRL counts three passes.
+        # TRL counts three passes: forward, and backward as two.
         flops = compute_flops_per_token(self.config, round(length)) / 3 * passes
         share = round(flops * tokens_per_second / peak, 4) if peak else "unknown chip"
         return {
@@ -332,7 +333,7 @@ def as_page(rates: dict[str, Rates]) -> str:
 
 
 def require_gpu() -> None:
-    """Take a GPU; raise StudyError that says what is missing and how to get it."""
+    """Claim a GPU for this process. Raises StudyError if there is none, or torch cannot use it."""
     if torch.version.cuda is None:
         raise StudyError(
             f"no check: torch {torch.__version__} is built without CUDA. On a machine with an "
@@ -351,6 +352,7 @@ def _give_up(*_: Any) -> None:
 
 
 def main() -> None:
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, required=True, help="folder of the results")
     output = parser.parse_args().output

@@ -1,8 +1,8 @@
-"""What the jobs of a tier cost, from Snakemake's benchmark files.
+"""The measured cost of the jobs of a tier, from Snakemake's benchmark files.
 
     python -m workflow_scripts.cost.measured --tier laptop
 
-Prints a table by stage, a folder of benchmark files, the dearest first.
+Prints a table with a row for each stage, the most expensive first.
 """
 
 import argparse
@@ -47,6 +47,7 @@ def cost_by_stage(cost: pd.DataFrame) -> pd.DataFrame:
 
 
 def main() -> None:
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tier", required=True)
     cost = cost_table(Path("results", parser.parse_args().tier, "benchmarks"))

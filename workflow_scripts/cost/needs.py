@@ -1,18 +1,19 @@
-"""What a heavy job asks of a scheduler: what such jobs took before, else what is configured."""
+"""The memory and time to ask SLURM for, from the measured cost of such jobs."""
 
 import csv
 import math
 from pathlib import Path
 
-# Of what was measured: other nodes are slower, and other problems longer.
+# Jobs ask for more than was measured: other nodes may be slower.
 _MEMORY_FACTOR, _TIME_FACTOR = 2.0, 4.0
-_LEAST = {"mem_mb": 1000, "runtime": 10}  # snakemake itself runs twice around each job
+# MB and minutes. A job on a cluster also runs two processes of snakemake.
+_LEAST = {"mem_mb": 1000, "runtime": 10}
 
 
 def measured_needs(cost: Path, stage: str) -> dict[str, int] | None:
-    """Megabytes and minutes for a job of a stage, from the recorded cost of a tier's jobs.
+    """Megabytes and minutes for a job of a stage, from a tier's cost.csv in the reference.
 
-    None if nothing was recorded of the stage.
+    None if that has no job of the stage.
     """
     if not cost.is_file():
         return None

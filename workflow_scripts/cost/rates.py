@@ -1,4 +1,4 @@
-"""How long a unit of work takes, where that was measured."""
+"""Measured rates: how long a unit of work takes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,23 +12,24 @@ from workflow_scripts.cost.work import Work
 
 @dataclass(frozen=True)
 class Rate:
-    """Seconds for a unit of work, and what that rests on."""
+    """Seconds for a unit of work, and where that was measured."""
 
     seconds: float
     unit: str  # job, step or rollout
     source: str
 
 
-Rates = dict[tuple[str, str], Rate]  # by stage and kind; the kind "" serves all of a stage
+Rates = dict[tuple[str, str], Rate]  # by (stage, kind); the kind "" is for all kinds of a stage
 
 
-def recorded_rates(folder: Path, jobs: Mapping[str, Work]) -> Rates:
-    """Medians over the jobs of a recorded tier: of training by the step, of rollouts by the job.
+def reference_rates(folder: Path, jobs: Mapping[str, Work]) -> Rates:
+    """Rates from a tier's folder in the reference: medians over its jobs.
 
-    jobs are those of the tier as it is now; what was recorded of others is left out.
+    Rates of training are per step, rates of rollouts per job. jobs are those of the tier as it is
+    now; rollouts of other jobs in the reference are ignored.
     """
     cost = pd.read_csv(folder / "cost.csv", dtype={"job": str})
-    # Benchmarks name rollouts with a dash where the plan has a slash.
+    # Rollouts are <run>-<evaluation> in benchmarks, and <run>/<evaluation> in the plan.
     sampled = {name.replace("/", "-"): work for name, work in jobs.items() if work.kind}
     rows, devices = [], set()
     for stage, job, wall_seconds in cost[["stage", "job", "wall_seconds"]].itertuples(index=False):
@@ -51,7 +52,7 @@ def recorded_rates(folder: Path, jobs: Mapping[str, Work]) -> Rates:
 
 
 def checked_rates(path: Path, tier: str) -> Rates:
-    """What `make gpu-check` measured at the shapes of a tier, if it did."""
+    """Rates of a tier that `make gpu-check` measured, empty if it did not."""
     measured = read_json(path).get(tier) if path.is_file() else None
     if measured is None:
         return {}
@@ -66,18 +67,18 @@ def checked_rates(path: Path, tier: str) -> Rates:
 
 
 def find_rates(tier: str, reference: Path, jobs: Mapping[str, Work]) -> Rates:
-    """The rates of a tier: of a recorded run of it, else of the check on a GPU."""
+    """The rates of a tier: from its jobs in the reference, else from `make gpu-check`."""
     if (reference / tier / "cost.csv").is_file():
-        return recorded_rates(reference / tier, jobs)
+        return reference_rates(reference / tier, jobs)
     return checked_rates(reference / "gpu" / "rates.json", tier)
 
 
 def rate_of(job: Work, rates: Rates) -> Rate | None:
-    """The rate of a job's kind, else that of its stage."""
+    """The rate of a job's kind, else that of its stage, else None."""
     return rates.get((job.stage, job.kind)) or rates.get((job.stage, ""))
 
 
 def seconds_of(job: Work, rates: Rates) -> float | None:
-    """How long a job takes, None if that was not measured."""
+    """The seconds that a job takes, None if there is no rate for it."""
     rate = rate_of(job, rates)
     return rate.seconds * job.units[rate.unit] if rate else None

@@ -1,4 +1,4 @@
-"""The work of a study, counted from its runs before anything runs."""
+"""Count the work of a study from its runs, before anything runs."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,28 +8,28 @@ from workflow_scripts.plan.shown import figures, tables, target_name
 from workflow_scripts.plan.study import Run, Study
 
 _FLOAT32 = 4  # bytes
-_ADAMW = 3  # a weight and its two moments
-_ROLLOUT = 60  # bytes of a rollout in its parquet file, of solutions of 2-9 steps
-_CHECKPOINTS = 3  # of a run at work: the newest, the one before it, and the one being written
+_ADAMW = 3  # numbers per parameter in a checkpoint: the weight and AdamW's two moments
+_ROLLOUT = 60  # bytes of a rollout in a parquet file, measured on solutions of 2-9 steps
+_CHECKPOINTS = 3  # that a run keeps: the newest, the one before it, and the one being written
 
 
 @dataclass(frozen=True)
 class Work:
-    """A job in which a model is at work."""
+    """The work of one job that trains or samples a model."""
 
     stage: str
-    kind: str = ""  # of rollouts: the evaluation
-    each: str = ""  # its size, in words
+    kind: str = ""  # for rollouts: the evaluation
+    each: str = ""  # the size of the job, in words
     steps: int = 0  # optimizer steps
     rollouts: int = 0
-    tokens: int = 0  # sampled, at most
-    disk: int = 0  # bytes that stay
-    scratch: int = 0  # bytes more while it is at work
-    after: str | None = None  # the job that it waits for
+    tokens: int = 0  # the largest possible number of sampled tokens
+    disk: int = 0  # bytes of its outputs
+    scratch: int = 0  # bytes of its checkpoints while it runs
+    after: str | None = None  # the name of the job that it waits for
 
     @property
     def units(self) -> dict[str, int]:
-        """How much of each unit that a rate may be given by."""
+        """The amount of work in each unit of a Rate."""
         return {"job": 1, "step": self.steps, "rollout": self.rollouts}
 
 
@@ -41,7 +41,7 @@ def _trained_parameters(study: Study, run: SftRun) -> int:
 
 
 def count_work(study: Study) -> dict[str, Work]:
-    """The jobs of a study in which a model is at work, by name."""
+    """The work of all jobs that train or sample a model, by name."""
     jobs: dict[str, Work] = {}
     for run in study.sft_runs.values():
         folder, base = study.base_folder(run), run.settings.base
@@ -79,7 +79,7 @@ def count_work(study: Study) -> dict[str, Work]:
 
 
 def sampling_name(run: str, evaluation: str) -> str:
-    """The name of the rollouts of a run on an evaluation."""
+    """The name of the job that samples a run on an evaluation."""
     return f"{run}/{evaluation}"
 
 
@@ -112,7 +112,7 @@ def with_what_they_wait_for(names: Iterable[str], jobs: dict[str, Work]) -> set[
 
 
 def count_targets(study: Study, jobs: dict[str, Work]) -> dict[str, set[str]]:
-    """The jobs that each target needs if it is the only one, by the name that people type."""
+    """The names of all jobs that each target needs, by the name that users type."""
     targets = {}
     for prefix, products in (("table", tables(study)), ("fig", figures(study))):
         for name, (experiment, product) in products.items():

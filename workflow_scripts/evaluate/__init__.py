@@ -1,4 +1,4 @@
 """From models to numbers: rollouts, labels, and estimates with their intervals.
 
-Importing this package needs no torch; evaluate.sample alone does.
+Only evaluate.sample imports torch.
 """

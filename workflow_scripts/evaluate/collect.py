@@ -1,11 +1,13 @@
-"""Collect what an experiment's runs left behind into one file, every row named by its run.
+"""Collect the outputs of an experiment's runs into one file of each kind.
 
     python -m workflow_scripts.evaluate.collect PLAN
 
-- scores: rollouts of one evaluation, counted for each run, checkpoint and problem;
+- scores: the rollouts of one evaluation, counted for each run, checkpoint and problem;
 - training: the rollouts of RL, by step and strategy;
 - sft: the validation cross-entropy after SFT;
 - provenance: which code and which commits made the runs.
+
+Every row has the columns of RunName, which say from which run it is.
 """
 
 from dataclasses import asdict, dataclass, fields
@@ -26,7 +28,7 @@ from workflow_scripts.task.solutions import FITTING_STRATEGY
 
 @dataclass(frozen=True)
 class RunName:
-    """How a run stands in the tables of an experiment."""
+    """The columns by which an experiment's tables name a run."""
 
     model: str
     stage: str
@@ -37,7 +39,7 @@ class RunName:
 
 @dataclass(frozen=True)
 class SampledRun:
-    """A run with the files of one evaluation."""
+    """A run and its files of one evaluation."""
 
     name: RunName
     rollouts: Path
@@ -47,7 +49,7 @@ class SampledRun:
 
 @dataclass(frozen=True)
 class SftValidation:
-    """An SFT run with its record, and the held-out set whose cross-entropy is reported."""
+    """An SFT run, its record, and the name of the held-out set whose cross-entropy is reported."""
 
     name: RunName
     record: Path
@@ -56,7 +58,7 @@ class SftValidation:
 
 @dataclass(frozen=True)
 class RlTraining:
-    """An RL run with the log of its rollouts."""
+    """An RL run and the log of its rollouts."""
 
     name: RunName
     rollouts: Path
@@ -68,7 +70,10 @@ IDENTITY = [each.name for each in fields(RunName)]
 def count_rollouts(
     rollouts: pd.DataFrame, labels: pd.DataFrame, problems: list[dict[str, Any]]
 ) -> pd.DataFrame:
-    """One row for each checkpoint and problem: how many rollouts, correct, of each strategy ..."""
+    """Count rollouts: one row for each checkpoint and problem, one column for each count.
+
+    Raises StudyError if rollouts and labels are not of the same samples.
+    """
     frame = rollouts.drop(columns=["text", "seed"]).merge(labels, on=KEYS, validate="one_to_one")
     if not len(frame) == len(rollouts) == len(labels):
         raise StudyError("rollouts and labels do not match: delete the labels and run again")
@@ -87,13 +92,13 @@ def count_rollouts(
 
 
 def _join(frames: list[tuple[RunName, pd.DataFrame]]) -> pd.DataFrame:
-    """One table of the tables of some runs, each row with the name of its run."""
+    """Join the tables of some runs, and add the columns of RunName to each row."""
     named = [frame.assign(**asdict(name))[[*IDENTITY, *frame.columns]] for name, frame in frames]
     return pd.concat(named, ignore_index=True) if named else pd.DataFrame(columns=IDENTITY)
 
 
 def collect_scores(runs: list[SampledRun], evaluation: str) -> pd.DataFrame:
-    """Count the rollouts of an evaluation."""
+    """Count the rollouts of an evaluation, for all runs."""
     counted = [
         (
             run.name,
@@ -114,13 +119,16 @@ def collect_training(runs: list[RlTraining]) -> pd.DataFrame:
 
 
 def collect_sft(runs: list[SftValidation]) -> pd.DataFrame:
-    """Cross-entropy of SFT runs on their held-out sets."""
+    """The cross-entropy of SFT runs on their held-out sets."""
     measured = [(run.name, read_json(run.record)["validation"][run.heldout]) for run in runs]
     return _join([(name, pd.DataFrame([values])) for name, values in measured])
 
 
 def collect_provenance(records: list[Path]) -> dict[str, dict[str, Any]]:
-    """Code hash, commits and number of records of each stage: {stage: {code_hash, commits, n}}."""
+    """The code hash, commits and number of records of each stage.
+
+    Returns {stage: {code_hash, commits, n}}.
+    """
     stages: dict[str, dict[str, Any]] = {}
     for record in map(read_json, records):
         new = {"code_hash": record["code_hash"], "commits": [], "n": 0}
@@ -147,7 +155,7 @@ def make_sft(runs: list[SftValidation], output: Path) -> None:
 
 
 def make_provenance(records: list[Path], output: Path) -> None:
-    """Write what made the runs and rollouts that have these records."""
+    """Write the provenance of some runs and rollouts; see collect_provenance."""
     write_json(output, collect_provenance(records))
 
 

@@ -22,18 +22,18 @@ TRAINING_COLUMNS = [
     "correct",
 ]
 
-WINDOW = 10  # RL steps of a moving mean
-END = 20  # RL steps whose mean is the end of a curve
-RISE = 0.9  # the share of its rise at which a curve counts as risen
+WINDOW = 10  # RL steps in a moving mean
+END = 20  # the mean of the last 20 RL steps is the end of a curve
+RISE = 0.9  # a curve counts as risen at 90 % of its rise
 
 
 @dataclass(frozen=True)
 class Curves:
-    """Rollouts of runs that differ in their seed alone, by RL step.
+    """Counts of rollouts by RL step, of runs that differ only in their seed.
 
-    rollouts is (1 + resamples, steps, 2, 2), the first row the data: counts by whether the
-    strategy fits the problem's type, and by whether the answer is right. by_seed is (seeds, steps,
-    2, 2), the data of each seed.
+    rollouts has the shape (1 + resamples, steps, 2, 2). Its first row is the data, the others are
+    bootstrap resamples. The last two axes are whether the strategy fits the problem's type, and
+    whether the answer is correct. by_seed, (seeds, steps, 2, 2), has the data of each seed.
     """
 
     steps: np.ndarray
@@ -43,41 +43,47 @@ class Curves:
 
     @property
     def n_seeds(self) -> int:
+        """The number of runs."""
         return len(self.by_seed)
 
     @property
     def single_seeds(self) -> "Curves":
-        """The same curves with a row for each seed in place of data and resamples."""
+        """The same curves, with a row for each seed instead of the data and resamples."""
         return replace(self, rollouts=self.by_seed)
 
     @property
     def n_rollouts(self) -> int:
+        """The number of rollouts of all runs and steps."""
         return int(self.rollouts[0].sum())
 
     @property
     def fitting(self) -> tuple[np.ndarray, np.ndarray]:
-        """Share of the fitting strategy, as (numerator, denominator) by step."""
+        """The share of the fitting strategy, as (numerator, denominator).
+
+        Both have the shape (1 + resamples, steps).
+        """
         return self.rollouts[:, :, 1].sum(axis=-1), self.rollouts.sum(axis=(-1, -2))
 
     @property
     def accuracy(self) -> tuple[np.ndarray, np.ndarray]:
+        """The share of correct rollouts, as `fitting`."""
         return self.rollouts[..., 1].sum(axis=-1), self.rollouts.sum(axis=(-1, -2))
 
     @property
     def accuracy_given_fitting(self) -> tuple[np.ndarray, np.ndarray]:
+        """The share of correct rollouts among those of the fitting strategy, as `fitting`."""
         return self.rollouts[:, :, 1, 1], self.rollouts[:, :, 1].sum(axis=-1)
 
     def band(self, curve: np.ndarray) -> np.ndarray:
-        """Value, low and high by step: (3, steps)."""
+        """Value and interval of a curve (1 + resamples, steps), as (3, steps): value, low, high."""
         return np.array([interval(column, self.confidence) for column in curve.T]).T
 
 
 def make_curves(training: pd.DataFrame, statistics: Statistics, **where: object) -> Curves | None:
-    """Count the rollouts that equal all of where; None if there are none, or none of single parts.
+    """Count the rollouts of RL on single parts whose columns have the values in where.
 
-    All RL runs that are chosen must differ in their seed alone.
-
-    Resamples draw seeds; where there is one, they draw each step's rollouts instead.
+    These runs must differ only in their seed. Returns None if there are no such rollouts. The
+    bootstrap resamples seeds; if there is only one seed, it resamples the rollouts of each step.
     """
     runs = training[training["type"].isin(PROBLEM_TYPES)]
     for column, value in where.items():
@@ -107,9 +113,9 @@ def make_curves(training: pd.DataFrame, statistics: Statistics, **where: object)
 
 
 def moving_mean(numerator: np.ndarray, denominator: np.ndarray, window: int = WINDOW) -> np.ndarray:
-    """Ratio of sums over each step and the window - 1 before it, along the last axis.
+    """Ratio of sums over each step and the window - 1 steps before it, along the last axis.
 
-    The first steps have the shorter window that there is, so a curve starts at its first step.
+    The first steps have fewer steps before them: their window is as long as possible.
     """
     return ratio(_trailing_sum(numerator, window), _trailing_sum(denominator, window))
 
@@ -121,10 +127,10 @@ def _trailing_sum(values: np.ndarray, window: int) -> np.ndarray:
 
 
 def fraction_of_rise(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """How much of its rise each curve (curves, steps) has made: 0 at its first step, 1 at its end.
+    """The fraction of its rise that each curve has made by each step, as (curves, steps).
 
-    The curve is the 10-step moving mean, its end the mean of the last 20 steps. NaN where a curve
-    does not rise.
+    A curve is a 10-step moving mean. Its fraction is 0 at the first step, and 1 where it equals the
+    mean of the last 20 steps. NaN for a curve that does not rise.
     """
     curve = moving_mean(numerator, denominator)
     start = curve[:, :1]
@@ -133,9 +139,9 @@ def fraction_of_rise(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarr
 
 
 def risen_at(steps: np.ndarray, fraction: np.ndarray) -> np.ndarray:
-    """The RL step at which each curve has made 90 % of its rise, from `fraction_of_rise`.
+    """The RL step at which each curve has made 90 % of its rise; fraction is (curves, steps).
 
-    NaN where a curve does not rise, or where the run is too short to tell.
+    NaN for a curve that does not rise, and for runs of fewer than 30 steps.
     """
     reached = fraction >= RISE
     known = reached.any(axis=1) & (len(steps) >= WINDOW + END)
@@ -144,9 +150,9 @@ def risen_at(steps: np.ndarray, fraction: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class TimeScales:
-    """RL steps at which selection and improvement have made 90 % of their rise.
+    """RL steps at which selection and improvement have made 90 % of their rise, and their ratio.
 
-    n_samples counts the rollouts of a seed.
+    n_samples of the estimates is the number of rollouts of one seed.
     """
 
     selection: Estimate
@@ -155,9 +161,10 @@ class TimeScales:
 
 
 def measure_time_scales(curves: Curves) -> TimeScales:
-    """Selection: share of the fitting strategy. Improvement: accuracy given that strategy.
+    """Measure how many RL steps selection and improvement take.
 
-    Where a curve does not rise or the run is too short, values and intervals are NaN.
+    Selection is the rise of the share of the fitting strategy; improvement is the rise of the
+    accuracy given that strategy. Estimates are NaN as in `risen_at`.
     """
     selection = risen_at(curves.steps, fraction_of_rise(*curves.fitting))
     improvement = risen_at(curves.steps, fraction_of_rise(*curves.accuracy_given_fitting))

@@ -1,4 +1,4 @@
-"""Strategy labels: classify every rollout by the text it holds, and check its reward by that text.
+"""Strategy labels: classify the text of every rollout, and compute its reward again as a check.
 
 python -m workflow_scripts.evaluate.label PLAN
 """
@@ -23,10 +23,10 @@ KEYS = ["checkpoint", "problem", "sample"]
 def label_rollouts(rollouts: pd.DataFrame, problems: dict[int, Problem]) -> pd.DataFrame:
     """Return the keys of each rollout, its strategy and its length in words.
 
-    Raises ValueError for a rollout whose reward is not the one that its text earns.
+    Raises ValueError if the recorded reward of a rollout is not the reward of its text.
     """
 
-    @cache  # samples of one problem are often alike
+    @cache  # samples of one problem are often equal
     def describe(problem: int, text: str, complete: bool) -> tuple[str, int, float]:
         known = problems[problem]
         return classify(known, text), count_words(text), outcome_reward(known, text, complete)
@@ -42,7 +42,7 @@ def label_rollouts(rollouts: pd.DataFrame, problems: dict[int, Problem]) -> pd.D
 
 
 def make_labels(rollouts: Path, problems: Path, output: Path) -> None:
-    """Label the rollouts of a validation set. Raises StudyError if they were altered."""
+    """Label the rollouts of a validation set. Raises StudyError if they are damaged."""
     known = {r["id"]: Problem.from_json(r["problem"]) for r in read_dataset(problems)}
     try:
         columns = [*KEYS, "text", "complete", "reward"]

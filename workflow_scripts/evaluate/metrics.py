@@ -1,8 +1,8 @@
-"""Scores -> estimates. `Scores` is what tables, figures and claims measure with.
+"""Estimates from scores. Tables, figures and claims use `Scores` for all that they measure.
 
     python -m workflow_scripts.evaluate.metrics PLAN
 
-The stage writes one experiment's estimates as a tidy CSV, one row per estimate.
+The stage writes the estimates of one experiment to a CSV file, one row per estimate.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ from workflow_scripts.settings.values import Range, single
 from workflow_scripts.task.problems import COMPOSITION, PROBLEM_TYPES
 
 ALL_TYPES = "all"
-# All-type rates are at this mix, whatever a validation set holds.
+# Rates of all types weigh the types equally, whatever their shares in a validation set.
 BALANCED = dict.fromkeys(PROBLEM_TYPES, 1 / len(PROBLEM_TYPES))
 
 RUN_COLUMNS = ["model", "stage", "condition"]
@@ -55,7 +55,7 @@ SCORE_COLUMNS = [
     *COUNT_COLUMNS,
 ]
 
-# Measures are ratios of sums over problems: (numerator, denominator).
+# A measure is the ratio of two sums over problems: (numerator, denominator).
 MEASURES = {
     "pass@1": ("correct", "n"),
     "share_forward": ("forward", "n"),
@@ -75,7 +75,10 @@ def _sums_of(measure: str) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which problems count. mix holds the weight of each type, where both are chosen."""
+    """The problems on which a measure is taken; None stands for all numbers of steps or parts.
+
+    mix has the weight of each type; it is used when type is ALL_TYPES.
+    """
 
     type: str = ALL_TYPES
     steps: Range | None = None
@@ -88,10 +91,12 @@ EVERYTHING = Selection()
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that differ in their seed alone, scored on one set of problems.
+    """The scores of runs that differ only in their seed, on one set of problems.
 
-    strata holds type, steps, parts and n_problems of each stratum. totals holds the sums of columns
-    over seeds and problems, (1 + resamples, strata, columns), the first row of the data themselves.
+    A stratum is the problems of one type, number of steps and number of parts. strata has arrays
+    of the length of the number of strata: type, steps, parts, n_problems. totals has the sums of
+    the columns over seeds and problems: (1 + resamples, strata, columns). Its first row is the
+    data, the others are bootstrap resamples.
     """
 
     strata: dict[str, np.ndarray]
@@ -102,7 +107,7 @@ class Group:
     confidence: float
 
     def _weights(self, on: Selection) -> np.ndarray:
-        """The weight of each stratum: 0 outside the selection; types have their shares of mix."""
+        """The weight of each stratum, 0 outside the selection; those of a type sum to its mix."""
         strata = self.strata
         chosen = np.ones(len(strata["type"]), dtype=bool)
         for column, span in (("steps", on.steps), ("parts", on.parts)):
@@ -117,10 +122,7 @@ class Group:
         return weights
 
     def vectors(self, measures: Sequence[str], on: Selection = EVERYTHING) -> np.ndarray:
-        """Measures on a selection of problems, of the data and of each resample.
-
-        (1 + resamples, measures); all-type rates are at the selection's mix.
-        """
+        """Some measures on a selection of problems: (1 + resamples, measures)."""
         sums = np.einsum("rsc,s->rc", self.totals, self._weights(on))
         over, under = zip(*map(_sums_of, measures), strict=True)
         return ratio(
@@ -129,16 +131,16 @@ class Group:
         )
 
     def vector(self, measure: str, on: Selection = EVERYTHING) -> np.ndarray:
-        """One measure, of the data and of each resample: (1 + resamples,)."""
+        """One measure on a selection of problems: (1 + resamples,)."""
         return self.vectors([measure], on)[:, 0]
 
     def summarize(self, vector: np.ndarray, on: Selection = EVERYTHING) -> Estimate:
-        """Value and interval of a statistic measured on a selection of this group's problems."""
+        """Value and interval of a statistic, (1 + resamples,), measured on a selection."""
         chosen = self._weights(replace(on, mix=BALANCED)) > 0
         n_problems = self.strata["n_problems"][chosen]
         value, low, high = interval(vector, self.confidence)
         if len(self.seeds) == 1 and n_problems.max(initial=0) <= 1:
-            low = high = np.nan  # nothing to resample
+            low = high = np.nan  # one seed and one problem per stratum: nothing to resample
         return Estimate(value, low, high, int(n_problems.sum()), len(self.seeds), self.n_samples)
 
     def estimates(self, measures: Sequence[str], on: Selection = EVERYTHING) -> list[Estimate]:
@@ -150,17 +152,17 @@ class Group:
         return self.estimates([measure], on)[0]
 
     def values(self, column: str) -> list[int]:
-        """The numbers of steps or of parts that occur."""
+        """The numbers of steps, or of parts, that occur: column is "steps" or "parts"."""
         return np.unique(self.strata[column]).tolist()
 
     @property
     def ks(self) -> list[int]:
-        """The k for which there is pass@k."""
+        """The k for which pass@k is measured."""
         return powers_of_two(self.n_samples)
 
     @property
     def pass_measures(self) -> list[str]:
-        """pass@k of each k, from the smallest."""
+        """The names of pass@k for each k, from the smallest."""
         return [pass_measure(k) for k in self.ks]
 
 
@@ -170,7 +172,11 @@ def pass_measure(k: int) -> str:
 
 
 def make_group(runs: pd.DataFrame, statistics: Statistics) -> Group:
-    """Sum the scores of runs that share evaluation and checkpoint, resampled, by stratum."""
+    """Sum the scores of some runs by stratum, for the data and for bootstrap resamples.
+
+    runs has the scores of one evaluation and checkpoint. Raises StudyError if the seeds were not
+    scored on the same problems with the same number of samples.
+    """
     runs = runs.sort_values(["seed", "problem"])
     seeds = tuple(runs["seed"].unique().tolist())
     problems = runs[["problem", *PROBLEM_COLUMNS]].drop_duplicates()
@@ -181,7 +187,8 @@ def make_group(runs: pd.DataFrame, statistics: Statistics) -> Group:
     if (runs["n"] != n_samples).any():
         raise StudyError(f"scores of {_name(runs)}: the numbers of samples differ between problems")
 
-    # A composition's difficulty is its number of parts; one of a single part is still one of them.
+    # Compositions are grouped by their number of parts. A set of compositions includes problems of
+    # a single part, so all of its problems count as compositions.
     by = ["type", "steps", "parts"]
     if (problems["parts"] > 1).any():
         problems = problems.assign(type=COMPOSITION, steps=0)
@@ -212,7 +219,7 @@ def _name(runs: pd.DataFrame) -> str:
 
 
 class Scores:
-    """The scores of an experiment, and the groups of runs in it."""
+    """The scores of an experiment. `group` and `find` choose the runs of one model and stage."""
 
     def __init__(self, frame: pd.DataFrame, statistics: Statistics):
         self.frame = frame
@@ -233,7 +240,10 @@ class Scores:
         evaluation: str = "steps",
         checkpoint: int | None = None,
     ) -> Group:
-        """The runs of a model and stage, of all seeds. Raises StudyError if there are none."""
+        """The group of a model and stage, of all seeds. Raises StudyError if there are no scores.
+
+        checkpoint is an RL step; None stands for evaluations of one model per run.
+        """
         found = self.find(model, stage, condition, evaluation, checkpoint)
         if found is None:
             name = " ".join(filter(None, [model, stage, condition]))
@@ -249,7 +259,7 @@ class Scores:
         checkpoint: int | None = None,
         seeds: tuple[int, ...] | None = None,
     ) -> Group | None:
-        """The runs of a model and stage (of all seeds, or of some), None if there are none."""
+        """As `group`, but None if there are no scores. seeds restricts the seeds."""
         key = (model, stage, condition, evaluation, checkpoint, seeds)
         if key not in self._groups:
             frame = self.frame
@@ -268,7 +278,7 @@ class Scores:
         return self._groups[key]
 
     def unique(self, column: str, **where: object) -> list:
-        """The values of a column in order of appearance, of the rows that equal all of where."""
+        """The distinct values of a column, in order of appearance; where filters the rows."""
         frame = self.frame
         for name, value in where.items():
             frame = frame[frame[name] == value]
@@ -276,7 +286,10 @@ class Scores:
 
 
 def tabulate(scores: Scores, spans: list[Range]) -> pd.DataFrame:
-    """All estimates of an experiment; spans are ranges of steps to sum up besides each number."""
+    """All estimates of an experiment, one per row.
+
+    They are for all problems, for each number of steps (or parts), and for each span of steps.
+    """
     keys = [*RUN_COLUMNS, "checkpoint", "evaluation"]
     rows = []
     for values in scores.frame[keys].drop_duplicates().itertuples(index=False):
@@ -309,7 +322,7 @@ def _rows(group: Group, spans: list[Range]) -> list[dict[str, object]]:
 def make_metrics(
     statistics: Statistics, spans: list[Range], scores: list[Path], output: Path
 ) -> None:
-    """Write all estimates of an experiment from its scores; see tabulate."""
+    """Write all estimates of an experiment; see tabulate."""
     table = tabulate(Scores.read(scores, statistics), spans)
     write_whole({output: writer(table, output)})
 

@@ -1,11 +1,12 @@
-"""Rollouts: sample responses of a model to validation problems. The last stage to touch a model.
+"""Rollouts: sample responses of a model to validation problems.
 
     python -m workflow_scripts.evaluate.sample PLAN
 
-Every batch has a sampling seed of its own, derived from the study's, the run, the evaluation (the
-name of the output) and the checkpoint, and recorded in the file: any batch can be sampled again.
-What made the rollouts and what they took is written beside them, as JSON; the rollouts themselves
-hold neither, so that sampled again they have the same bits.
+Every batch has its own sampling seed. The seed depends on the study's sampling seed, the run, the
+evaluation (the name of the output), the checkpoint and the number of the batch. Each rollout has
+the seed of its batch, so any batch can be sampled again. The record, a JSON file beside the
+rollouts, has the code hash, the device and the time. The rollouts do not have them, so that
+sampling again gives the same bytes.
 """
 
 import time
@@ -37,7 +38,7 @@ _MODULE = "workflow_scripts.evaluate.sample"
 
 
 def stratified_subset(problems: list[Row], n: int) -> list[Row]:
-    """The first n problems if the strata (type, steps, parts) take turns; in file order."""
+    """Choose n problems, as evenly as possible from the strata (type, steps, parts); by id."""
     strata = defaultdict(list)
     for problem in problems:
         strata[problem["type"], problem["steps"], problem["parts"]].append(problem)
@@ -47,7 +48,7 @@ def stratified_subset(problems: list[Row], n: int) -> list[Row]:
 
 
 def sampling_seed(stream: str, batch: int, seed: int) -> int:
-    """The sampling seed of a batch; stream names model and evaluation, seed is the study's."""
+    """The sampling seed of a batch; stream names the model and the evaluation."""
     return Random(f"{stream} batch {batch} seed {seed}").getrandbits(63)
 
 
@@ -59,7 +60,7 @@ def sample_model(
     settings: SamplingSettings,
     stream: str,
 ) -> list[dict[str, Any]]:
-    """Return n_samples rollouts of each problem; stream names the sequence of sampling seeds."""
+    """Return n_samples rollouts of each problem; stream is that of `sampling_seed`."""
     decoding, end = settings.sampling, tokenizer.eos_token_id
     parameters = SamplingParameters(settings.max_new_tokens, frozenset({end}), decoding.temperature)
     prompts = encode(tokenizer, [user_turn(tokenizer, problem["prompt"]) for problem in problems])
@@ -101,9 +102,9 @@ def sample(
     size: EvaluationSize,
     output: Path,
 ) -> None:
-    """Sample the models of a run, each named by its RL step, on validation problems.
+    """Sample models of a run on validation problems; models has their folders by RL step.
 
-    Writes the rollouts to output, a parquet file, and their record beside it, as JSON.
+    Writes the rollouts to output, a parquet file, and the record to a JSON file beside it.
     """
     prepare_torch(settings.model)
     rows = read_dataset(problems)

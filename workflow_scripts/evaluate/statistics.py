@@ -1,8 +1,8 @@
 """Estimators and their intervals: pass@k, and the bootstrap over seeds and problems.
 
-Every statistic is computed on arrays whose first row is the data themselves and whose other rows
-are resamples, so a difference, a maximum or a ratio of statistics is plain numpy on such vectors,
-and `interval` reads value and interval off the result.
+A statistic is a vector of shape (1 + resamples,). Its first element is the value on the data, the
+others are the values on bootstrap resamples. A difference, maximum or ratio of statistics is
+computed elementwise. `interval` takes the value and the interval from such a vector.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,10 @@ from workflow_scripts.task.text import Form
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value, its percentile interval, and what it was measured on (samples: per problem)."""
+    """A value, its percentile interval, and how much it was measured on.
+
+    n_samples is the number of samples per problem.
+    """
 
     value: float
     ci_low: float
@@ -28,11 +31,12 @@ class Estimate:
 
 
 def pass_at_k(n: int, correct: np.ndarray, k: int) -> np.ndarray:
-    """Probability that k of n samples without replacement hold a correct one, per problem.
+    """pass@k of each problem: the probability that at least one of k samples is correct.
 
-    The unbiased estimator 1 - C(n - c, k) / C(n, k) of Chen et al. 2021 ("Evaluating Large
-    Language Models Trained on Code", equation 1) for c = correct, of any shape, as their product
-    over i = n - c + 1 .. n of (1 - k / i), which neither overflows nor cancels.
+    correct, of any shape, is the number c of correct samples among n. This is the unbiased
+    estimator 1 - C(n - c, k) / C(n, k) of Chen et al. 2021 ("Evaluating Large Language Models
+    Trained on Code", equation 1). It is computed as 1 - the product of (1 - k / i) over
+    i = n - c + 1 .. n, which is exact for large n too.
     """
     correct = np.asarray(correct)
     if not 1 <= k <= n:
@@ -45,22 +49,23 @@ def pass_at_k(n: int, correct: np.ndarray, k: int) -> np.ndarray:
 
 
 def powers_of_two(n: int) -> list[int]:
-    """1, 2, 4, ... up to n: the k of pass@k with n samples."""
+    """The powers of two up to n: the k of pass@k with n samples."""
     return [2**i for i in range(n.bit_length())]
 
 
 def guess_and_check_pass_at_k(
     form: Form, p: int, steps: Sequence[int], word_limit: int, k: np.ndarray
 ) -> np.ndarray:
-    """pass@k of guess and check on problems spread evenly over some numbers of steps."""
+    """pass@k of guess and check, averaged over problems of some numbers of steps; shape of k."""
     success = [guess_and_check_success(form, p, n_steps, word_limit) for n_steps in steps]
     return np.mean([1.0 - (1.0 - q) ** np.asarray(k) for q in success], axis=0)
 
 
 def seed_weights(n_seeds: int, n_resamples: int, seed: int) -> np.ndarray:
-    """How often each seed is drawn: (1 + resamples, seeds); the first row is the data.
+    """How often each seed is drawn: (1 + resamples, seeds). The first row, the data, is ones.
 
-    The resamples of a single seed say nothing of other seeds: they are NaN, so no interval.
+    For a single seed the resamples are NaN, so that there is no interval: one seed does not show
+    how much seeds differ.
     """
     if n_seeds == 1:
         return np.concatenate([np.ones((1, 1)), np.full((n_resamples, 1), np.nan)])
@@ -72,9 +77,9 @@ def seed_weights(n_seeds: int, n_resamples: int, seed: int) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def problem_weights(strata: tuple[int, ...], n_resamples: int, seed: int) -> np.ndarray:
-    """How often each problem is drawn, within its stratum: (1 + resamples, problems).
+    """How often each problem is drawn within its stratum: (1 + resamples, problems).
 
-    strata[i] is the stratum of problem i; the first row is the data.
+    strata[i] is the stratum of problem i. The first row, the data, is ones.
     """
     rng = np.random.default_rng(seed)
     labels = np.asarray(strata)
@@ -91,10 +96,10 @@ def crossed_weights(
 ) -> np.ndarray:
     """How often each problem of each seed counts: (1 + resamples, seeds, problems).
 
-    All seeds are scored on the same problems, so seeds and problems are drawn independently and
-    their weights multiplied: what makes a problem hard, it does for all seeds at once (Owen 2007,
-    "The pigeonhole bootstrap"; conservative). The weights depend on the arguments alone, so
-    statistics of runs that share seeds and problems are paired.
+    All seeds are scored on the same problems, and a hard problem is hard for all seeds. So seeds
+    and problems are drawn independently, and their weights are multiplied (Owen 2007, "The
+    pigeonhole bootstrap"), which gives conservative intervals. The weights depend only on the
+    arguments, so runs with the same seeds and problems have the same resamples: they are paired.
     """
     seeds = seed_weights(n_seeds, n_resamples, seed) if n_seeds > 1 else np.ones((1, 1))
     problems = problem_weights(strata, n_resamples, seed + 1)
@@ -102,10 +107,10 @@ def crossed_weights(
 
 
 def interval(vector: np.ndarray, confidence: float) -> tuple[float, float, float]:
-    """Value and percentile interval of (1 + resamples,) statistics, NaN where undefined.
+    """Value and percentile interval of a statistic, (1 + resamples,): value, low, high.
 
-    There is no interval where more resamples leave the statistic undefined than lie beyond one of
-    its ends.
+    low and high are NaN if the value is undefined, or if the statistic is undefined on more
+    resamples than one tail of the interval has.
     """
     tail = (1.0 - confidence) / 2
     value, resampled = float(vector[0]), vector[1:]
@@ -117,11 +122,11 @@ def interval(vector: np.ndarray, confidence: float) -> tuple[float, float, float
 
 
 def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """numerator / denominator, NaN where the denominator is 0."""
+    """The elementwise ratio of two arrays, NaN where the denominator is 0."""
     undefined = np.full(np.broadcast(numerator, denominator).shape, np.nan)
     return np.divide(numerator, denominator, out=undefined, where=denominator != 0)
 
 
 def spread(vectors: Sequence[np.ndarray]) -> np.ndarray:
-    """The largest difference between some statistics that share their resamples."""
+    """The largest difference between some statistics of paired resamples: (1 + resamples,)."""
     return np.max(vectors, axis=0) - np.min(vectors, axis=0)

@@ -1,4 +1,4 @@
-"""Tables on disk: checked when read, and products of one program written all or none."""
+"""Tables on disk: checked when they are read, and written atomically."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -12,14 +12,14 @@ from workflow_scripts.common.files import atomic_path, damaged
 
 
 def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
-    """Read a parquet or CSV file that must hold some columns and at least one row.
+    """Read a parquet or CSV file. It must have the given columns and at least one row.
 
-    Raises StudyError if it is missing or damaged.
+    Raises StudyError if it has not, or if it is missing or damaged.
     """
     read = _read_parquet if path.suffix == ".parquet" else _read_csv
     try:
         frame = read(path)
-    except (OSError, ValueError, KeyError, TypeError) as error:  # as pyarrow and pandas raise
+    except (OSError, ValueError, KeyError, TypeError) as error:  # of pyarrow and pandas
         raise damaged(path, (str(error).splitlines() or ["empty"])[0]) from None
     missing = [column for column in columns if column not in frame.columns]
     if missing:
@@ -34,19 +34,22 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    # A condition is a name, also where it is empty or a number.
+    # A condition is text, even if it is empty or looks like a number.
     return pd.read_csv(path, keep_default_na=False, na_values=["nan"], dtype={"condition": str})
 
 
 def write_whole(files: dict[Path, Callable[[Path], object]]) -> None:
-    """Write files by their functions; they appear under their names once all are complete."""
+    """Write some files, each with its function. None appears before all of them are complete."""
     with ExitStack() as stack:
         for path, write in files.items():
             write(stack.enter_context(atomic_path(path)))
 
 
 def writer(frame: pd.DataFrame, path: Path) -> Callable[[Path], object]:
-    """How to write a table as the suffix of its path says: parquet with page checksums, or CSV."""
+    """The function for `write_whole` that writes a table in the format of the path's suffix.
+
+    Formats are parquet with page checksums, and CSV.
+    """
     if path.suffix == ".parquet":
         return partial(frame.to_parquet, index=False, write_page_checksum=True)
     return partial(frame.to_csv, index=False)

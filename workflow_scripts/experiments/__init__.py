@@ -1,5 +1,5 @@
-"""The experiments, one file each: what varies, its runs, its tables, its figures, its claims.
+"""The experiments, one module each: settings, runs, tables, figures and claims.
 
-registry lists them. Each is a class of settings, so that a section of the configuration is an
-experiment; its methods name the runs and what is shown of them.
+`registry` lists them. An experiment is a class of settings, read from its section of the
+configuration. Its methods define the runs and the tables, figures and quantities made from them.
 """

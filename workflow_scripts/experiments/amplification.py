@@ -1,4 +1,4 @@
-"""Amplification: does the share of forward responses follow the mix of the RL prompts?
+"""Amplification: whether the share of forward responses follows the mix of the RL prompts.
 
 python -m workflow_scripts.experiments.amplification PLAN
 """
@@ -27,7 +27,7 @@ NO_CHANGE = Criterion("a change within 5 points is none", low=-MARGIN, high=MARG
 
 
 class Amplification(Experiment):
-    """RL of FB on prompts of which evaluation has more than half."""
+    """RL of FB on prompt sets with different shares of evaluation problems."""
 
     name: ClassVar[str] = "amplification"
 
@@ -35,7 +35,7 @@ class Amplification(Experiment):
     """Shares of evaluation among the RL prompts."""
 
     def members(self, grid: Grid) -> Iterator[Member]:
-        """FB after RL on each mix; its SFT runs are those of the main experiment."""
+        """FB after RL on each mix, from the SFT models of the main experiment."""
         data = grid.study.data
         for seed in grid.study.seeds:
             for share in self.evaluation_shares:
@@ -46,15 +46,15 @@ class Amplification(Experiment):
                 yield Member(run, "FB", prompts.stage, percent(share), ("steps",))
 
     def tables(self, study: StudySettings) -> dict[str, Product[Table]]:
-        """Strategies and accuracy of each mix."""
+        """Strategies and accuracy by mix."""
         return {self.name: Product("Strategies after RL on uneven mixes of types", _table)}
 
     def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
-        """Share of forward responses against the share of evaluation prompts."""
+        """Share of forward responses, and accuracy, by share of evaluation prompts."""
         return {self.name: Product("Share of forward responses by RL prompt mix", _figure)}
 
     def claims(self) -> Measured:
-        """C7."""
+        """Measures C7."""
         shown = ("tables/amplification", "figures/amplification")
         return Measured({"C7": ClaimPart(_measure, shown)})
 

@@ -1,4 +1,4 @@
-"""Composition: does RL extend what SFT composed to more parts, and only that?
+"""Composition: whether RL extends composition to more parts, and needs examples of it in SFT.
 
 python -m workflow_scripts.experiments.composition PLAN
 """
@@ -33,7 +33,7 @@ from workflow_scripts.settings.values import Count, Range, require, single
 from workflow_scripts.task.mixes import Compositions, ValidationMix
 from workflow_scripts.task.solutions import solution_words
 
-_KIND = "parts"  # of validation problems, and the name of their evaluation
+_KIND = "parts"  # the kind of validation problems, and the name of the evaluation on them
 
 
 class Composition(Experiment):
@@ -53,7 +53,7 @@ class Composition(Experiment):
     """Parts of the validation problems."""
 
     def check(self, study: StudySettings) -> None:
-        """Every problem must have enough variable names, and validation hold those of SFT."""
+        """Check that there are enough variable names, and that validation covers SFT's parts."""
         task, key = study.task, f"experiments.{self.name}"
         parts, steps = self._most_parts, self.part_steps.high
         require(
@@ -73,7 +73,7 @@ class Composition(Experiment):
         return max(parts.high for parts in ranges)
 
     def longest_responses(self, study: StudySettings) -> dict[str, int]:
-        """A solution of the most and longest parts."""
+        """A solution of the largest number of parts, each of the largest number of steps."""
         parts, steps = self._most_parts, self.part_steps.high
         words = solution_words(study.task.form, parts * steps, parts)
         return {f"a solution of {parts} parts": words}
@@ -83,14 +83,14 @@ class Composition(Experiment):
         return {_KIND: self._mix(self.validation_parts)}
 
     def evaluations(self, study: StudySettings) -> list[Evaluation]:
-        """All of those problems."""
+        """An evaluation on all problems of `validation`."""
         return [Evaluation(_KIND, _KIND, EvaluationSize(n_samples=study.sampling.n_samples))]
 
     def _mix(self, parts: Range) -> Compositions:
         return Compositions(parts.values(), self.part_steps.values())
 
     def members(self, grid: Grid) -> Iterator[Member]:
-        """Each SFT set, and RL from it."""
+        """An SFT run for each SFT set, and an RL run from it."""
         prompts = Prompts.compositions(grid.study.data, self.rl_parts, self.part_steps)
         for seed in grid.study.seeds:
             for name, parts in self.sft_parts.items():
@@ -107,7 +107,7 @@ class Composition(Experiment):
         return {self.name: Product("Accuracy by number of parts", _figure, (_KIND,))}
 
     def claims(self) -> Measured:
-        """C8."""
+        """Measures C8."""
         shown = ("tables/composition", "figures/composition")
         return Measured({"C8": ClaimPart(_measure, shown)}, (_KIND,))
 
@@ -130,7 +130,7 @@ def _table(inputs: Inputs[Composition]) -> Table:
 
 
 def _figure(inputs: Inputs[Composition]) -> Figure:
-    """A line per SFT data set and stage."""
+    """Draw accuracy by number of parts: a line per SFT data set and stage."""
     figure, ((panel,),) = style.new_figure(3.0, 1, 1)
     experiment, drawn = inputs.experiment, []
     numbers = experiment.validation_parts.values()

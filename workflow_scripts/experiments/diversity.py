@@ -1,4 +1,4 @@
-"""Diversity: how few backward solutions in SFT are enough for RL to select the strategy?
+"""Diversity: how few backward solutions in SFT are enough for RL to select that strategy.
 
 python -m workflow_scripts.experiments.diversity PLAN
 """
@@ -31,7 +31,7 @@ class Diversity(Experiment):
     """Shares of backward solutions in SFT."""
 
     def members(self, grid: Grid) -> Iterator[Member]:
-        """Each share after SFT and after RL."""
+        """An SFT run for each share, and an RL run from it."""
         for seed in grid.study.seeds:
             for share in self.backward_shares:
                 data = SftData.singles(grid.study.data, share)
@@ -66,7 +66,7 @@ def _table(inputs: Inputs[Diversity]) -> Table:
 
 
 def _figure(inputs: Inputs[Diversity]) -> Figure:
-    """A panel per measure, against the share of backward solutions in SFT; a line per type."""
+    """Draw each measure by the share of backward solutions: a line per type and stage."""
     shares = sorted(inputs.experiment.backward_shares)
     figure, axes = style.new_figure(2.9, 1, 2, sharey=True)
     drawn = []

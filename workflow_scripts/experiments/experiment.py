@@ -1,8 +1,8 @@
-"""What every experiment has: settings of its own, runs, products, and claims.
+"""The base class of experiments.
 
-A subclass in a file of this folder is an experiment. Its fields are its section of the
-configuration; its methods say which runs it has, what is shown of them, and which of the paper's
-claims it measures. `make_table`, `make_figure` and `make_quantities` are its stages.
+An experiment is a subclass. Its fields are its section of the configuration. Its methods define its
+runs, its tables and figures ("products"), and the quantities by which claims are judged.
+`make_table`, `make_figure` and `make_quantities` are its stages.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ from workflow_scripts.settings.study import StudySettings
 from workflow_scripts.settings.values import Range, Section, require
 from workflow_scripts.task.mixes import ValidationMix
 
-# The sections of the configuration that define a run, and that an experiment may change.
+# The sections of the configuration whose settings an experiment may change for its runs.
 RUN_SECTIONS = ("task", "model", "sft", "rl")
 
 Shown = TypeVar("Shown", Table, Figure)
@@ -32,7 +32,7 @@ Shown = TypeVar("Shown", Table, Figure)
 
 @dataclass(frozen=True)
 class Change:
-    """The value that an experiment gives to a setting, and the key that says so."""
+    """The value that an experiment gives to a setting, and the experiment's key that sets it."""
 
     value: Any
     key: str
@@ -40,10 +40,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Product(Generic[Shown]):
-    """A table or figure, how it is made, and the files of its experiment that it needs.
+    """A table or figure: its caption, the function that makes it, and the inputs that it needs.
 
-    scores names evaluations; training a collection of RL runs; sft says whether the cross-entropy
-    after SFT is needed.
+    scores names the evaluations whose scores it needs. training names the collection of RL runs
+    whose rollouts it needs, if any. sft says whether it needs the cross-entropy after SFT.
     """
 
     caption: str
@@ -55,7 +55,7 @@ class Product(Generic[Shown]):
 
 @dataclass(frozen=True)
 class ClaimPart:
-    """What an experiment measures of a claim, and the products that show it."""
+    """The function that measures an experiment's quantities for a claim, and where it is shown."""
 
     measure: Callable[[Inputs], list[Quantity]]
     shown_in: tuple[str, ...]
@@ -63,7 +63,7 @@ class ClaimPart:
 
 @dataclass(frozen=True)
 class Measured:
-    """The claims of an experiment, and the files of it that they need, as a Product has them."""
+    """The claims that an experiment measures, and the inputs needed for it (see Product)."""
 
     parts: Mapping[str, ClaimPart] = field(default_factory=dict)
     scores: tuple[str, ...] = ("steps",)
@@ -73,7 +73,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Source:
-    """What a product of an experiment is made from."""
+    """The inputs of an experiment's stage. experiment has its settings; hardest as Inputs."""
 
     study: StudySettings
     hardest: Range
@@ -82,7 +82,7 @@ class Source:
 
 
 class Experiment(Section):
-    """Settings that every experiment has."""
+    """An experiment: settings that all experiments have, and methods for subclasses to define."""
 
     name: ClassVar[str]
 
@@ -97,25 +97,25 @@ class Experiment(Section):
             require_run_key("overrides", key)
         return self
 
-    # ---- what a subclass says -----------------------------------------------------------------
+    # ---- methods for subclasses ---------------------------------------------------------------
 
     def check(self, study: StudySettings) -> None:
         """Raise SettingError if the study's settings do not allow this experiment's."""
 
     def longest_responses(self, study: StudySettings) -> dict[str, int]:
-        """The words of the longest solutions that the experiment asks for, by what they solve."""
+        """The number of words of the longest solutions in the experiment, by their description."""
         return {}
 
     def variants(self) -> Iterator[dict[str, Change]]:
-        """The changes that the experiment makes to settings, a dictionary for each kind of run."""
+        """For each kind of run, the changes of settings, by dotted key."""
         yield {key: Change(v, f"overrides.{key}") for key, v in self.overrides.items()}
 
     def spans(self) -> Sequence[Range]:
-        """Ranges of steps over which estimates are summed up besides each number of steps."""
+        """Ranges of steps for which there are estimates, besides those for each number of steps."""
         return ()
 
     def validation(self, study: StudySettings) -> dict[str, ValidationMix]:
-        """The kinds of validation problems that this experiment adds."""
+        """The kinds of validation problems that this experiment adds, by name."""
         return {}
 
     def evaluations(self, study: StudySettings) -> list[Evaluation]:
@@ -123,11 +123,11 @@ class Experiment(Section):
         return []
 
     def members(self, grid: Grid) -> Iterator[Member]:
-        """The runs of the experiment, which it adds to the grid."""
+        """Add the experiment's runs to the grid, and yield them as members."""
         raise NotImplementedError
 
     def collections(self, members: list[Member]) -> dict[str, list[Member]]:
-        """Parts of the RL runs whose training is collected besides that of all."""
+        """Subsets of the members, by name, whose RL rollouts are collected into a file as well."""
         return {}
 
     def tables(self, study: StudySettings) -> dict[str, Product[Table]]:
@@ -135,11 +135,11 @@ class Experiment(Section):
         return {}
 
     def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
-        """The figures by name, the most telling first."""
+        """The figures by name, the most important first."""
         return {}
 
     def claims(self) -> Measured | None:
-        """What the experiment measures of the paper's claims."""
+        """The quantities that the experiment measures for the paper's claims, if any."""
         return None
 
     # ---- stages -------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ class Experiment(Section):
 
     @classmethod
     def make_figure(cls, source: Source, name: str, png: Path, svg: Path) -> None:
-        """Draw a figure."""
+        """Write a figure as PNG and SVG."""
         inputs = cls._read(source)
         figure = inputs.experiment.figures(inputs.study)[name].make(inputs)
         save = style.writers(figure)
@@ -168,7 +168,7 @@ class Experiment(Section):
 
     @classmethod
     def make_quantities(cls, source: Source, output: Path) -> None:
-        """Measure and judge what the experiment says of the claims, by claim."""
+        """Measure and judge the experiment's quantities, and write them by claim."""
         inputs = cls._read(source)
         measured = inputs.experiment.claims()
         parts = measured.parts if measured else {}
@@ -188,6 +188,6 @@ class Experiment(Section):
 
 
 def require_run_key(field_name: str, key: str) -> None:
-    """Raise SettingError unless a key belongs to the settings of runs."""
+    """Raise SettingError unless a dotted key is in one of RUN_SECTIONS."""
     of_run = key.split(".")[0] in RUN_SECTIONS and "." in key
     require(of_run, field_name, key, f"keys of {', '.join(RUN_SECTIONS)}")

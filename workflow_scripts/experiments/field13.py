@@ -1,4 +1,4 @@
-"""Another field: do the main results hold on GF(13)?
+"""Another field: whether the main results hold on GF(13).
 
 python -m workflow_scripts.experiments.field13 PLAN
 """
@@ -43,13 +43,13 @@ class Field13(Experiment):
     """Steps of the problems of each RL prompt set, from easier to harder."""
 
     def check(self, study: StudySettings) -> None:
-        """Every program must have enough variable names."""
+        """Check that there are enough variable names for the programs."""
         for index, steps in enumerate(self.rl_steps):
             key = f"experiments.{self.name}.rl_steps.{index}.high"
             require_variables(study.task, key, steps.high)
 
     def variants(self) -> Iterator[dict[str, Change]]:
-        """The field besides the overrides."""
+        """The overrides and the other field."""
         for changes in super().variants():
             yield {**changes, _FIELD_SIZE: Change(self.field_size, "field_size")}
 
@@ -58,7 +58,7 @@ class Field13(Experiment):
         return {**self.overrides, _FIELD_SIZE: self.field_size}
 
     def spans(self) -> Sequence[Range]:
-        """Those of RL."""
+        """The ranges of steps of RL."""
         return self.rl_steps
 
     def members(self, grid: Grid) -> Iterator[Member]:
@@ -71,16 +71,16 @@ class Field13(Experiment):
                 yield from grid.grow(Branch(model, mix, prompts, self._changes), seed)
 
     def tables(self, study: StudySettings) -> dict[str, Product[Table]]:
-        """The shape of Table 1."""
+        """A table like Table 1."""
         caption = "pass@1 after SFT and RL in another field, by problem type"
         return {self.name: Product(caption, _table)}
 
     def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
-        """The shape of the figure `accuracy`."""
+        """A figure like `accuracy`."""
         return {self.name: Product("Accuracy in another field, by problem type", _figure)}
 
     def claims(self) -> Measured:
-        """A part of C9."""
+        """Measures a part of C9."""
         return Measured({"C9": ClaimPart(_measure, ("tables/field13", "figures/field13"))})
 
 
@@ -93,7 +93,7 @@ def _figure(inputs: Inputs[Field13]) -> Figure:
 
 
 def _measure(inputs: Inputs[Field13]) -> list[Quantity]:
-    """C9: FB selects in this field too."""
+    """C9: FB selects its strategy in this field too."""
     on = Selection(steps=inputs.hardest)
     stage = rl_stage(inputs.experiment.rl_steps[-1])
     field = f"GF({inputs.experiment.field_size})"

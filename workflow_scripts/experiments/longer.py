@@ -1,4 +1,4 @@
-"""Longer problems: how far does RL on longer problems extend a strategy?
+"""Longer problems: how far RL on longer problems extends a strategy.
 
 python -m workflow_scripts.experiments.longer PLAN
 """
@@ -32,7 +32,7 @@ from workflow_scripts.settings.values import Distinct, Range, require, single
 from workflow_scripts.task.mixes import Singles, ValidationMix
 from workflow_scripts.task.solutions import solution_words
 
-_KIND = "longer"  # of validation problems, and the name of their evaluation
+_KIND = "longer"  # the kind of validation problems, and the name of the evaluation on them
 _EVALUATIONS = ("steps", _KIND)
 
 
@@ -47,7 +47,7 @@ class Longer(Experiment):
     """Steps of the problems in RL; they go beyond those of validation."""
 
     def check(self, study: StudySettings) -> None:
-        """Programs must have enough variables, and be longer than what is validated anyway."""
+        """Check that there are enough variables, and that RL's problems exceed validation's."""
         key, longest = f"experiments.{self.name}.rl_steps.high", self.rl_steps.high
         require_variables(study.task, key, longest)
         known = study.data.validation_steps.high
@@ -60,20 +60,20 @@ class Longer(Experiment):
         return {f"a solution of {longest} steps": solution_words(study.task.form, longest)}
 
     def spans(self) -> Sequence[Range]:
-        """That of RL."""
+        """The steps of RL."""
         return [self.rl_steps]
 
     def validation(self, study: StudySettings) -> dict[str, ValidationMix]:
-        """The lengths in RL that no other validation problem has."""
+        """Problems of those numbers of steps in RL that data.validation_steps does not have."""
         known = study.data.validation_steps.high
         return {_KIND: Singles(tuple(n for n in self.rl_steps.values() if n > known))}
 
     def evaluations(self, study: StudySettings) -> list[Evaluation]:
-        """All of those problems."""
+        """An evaluation on all problems of `validation`."""
         return [Evaluation(_KIND, _KIND, EvaluationSize(n_samples=study.sampling.n_samples))]
 
     def members(self, grid: Grid) -> Iterator[Member]:
-        """Each model after SFT, after the main experiment's hardest RL, and after RL on longer."""
+        """Each model after SFT, after main's hardest RL, and after RL on longer problems."""
         data = grid.study.data
         prompts = (grid.hardest, Prompts.singles(data, self.rl_steps))
         for seed in grid.study.seeds:
@@ -92,7 +92,7 @@ class Longer(Experiment):
         return {self.name: Product("Accuracy after RL on longer problems", _figure, _EVALUATIONS)}
 
     def claims(self) -> Measured:
-        """A part of C9."""
+        """Measures a part of C9."""
         return Measured({"C9": ClaimPart(_measure, ("figures/longer",))}, (_KIND,))
 
 
@@ -116,7 +116,7 @@ def _figure(inputs: Inputs[Longer]) -> Figure:
 
 
 def _measure(inputs: Inputs[Longer]) -> list[Quantity]:
-    """C9: after RL on longer problems, FB solves problems beyond those of validation."""
+    """C9: after RL on longer problems, FB improves on problems longer than validation's."""
     trained = inputs.experiment.rl_steps
     after, before = (
         inputs.scores.find("FB", stage, evaluation=_KIND) for stage in (rl_stage(trained), SFT)

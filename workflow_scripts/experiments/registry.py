@@ -1,4 +1,4 @@
-"""The experiments, in the order in which they are run and shown. A new one is added here."""
+"""The list of experiments, in the order in which they run. Add a new experiment here."""
 
 from workflow_scripts.experiments.amplification import Amplification
 from workflow_scripts.experiments.composition import Composition

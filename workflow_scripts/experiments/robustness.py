@@ -1,4 +1,4 @@
-"""Robustness: do the main results hold with one setting changed at a time?
+"""Robustness: whether the main results hold when one setting is changed.
 
 python -m workflow_scripts.experiments.robustness PLAN
 """
@@ -41,7 +41,7 @@ from workflow_scripts.settings.strategies import BACKWARD_SHARE, ModelName
 from workflow_scripts.settings.study import StudySettings
 from workflow_scripts.settings.values import Distinct, Range, Seed
 
-DEFAULT = "default"  # the condition in which nothing is changed
+DEFAULT = "default"  # the condition of the runs in which no setting is changed
 _LEARNING_RATE = "rl.learning_rate"
 
 _ROBUST_GAPS = [
@@ -63,7 +63,7 @@ SAME_LOSS = Criterion(
 
 
 class Robustness(Experiment):
-    """One setting of SFT or RL changed at a time; the paper's models after the hardest RL."""
+    """The main experiment's models, with one setting of SFT or RL changed at a time."""
 
     name: ClassVar[str] = "robustness"
 
@@ -79,7 +79,7 @@ class Robustness(Experiment):
         return self
 
     def variants(self) -> Iterator[dict[str, Change]]:
-        """The overrides, and one value of one axis."""
+        """The overrides alone, and with one value of one axis."""
         for changes in super().variants():
             yield changes
             for key, values in self.axes.items():
@@ -87,7 +87,10 @@ class Robustness(Experiment):
                     yield {**changes, key: Change(value, f"axes.{key}")}
 
     def members(self, grid: Grid) -> Iterator[Member]:
-        """The default, then each value; a setting of SFT is judged after SFT, others after RL."""
+        """Runs with the default, then with each value of each axis.
+
+        A setting of SFT is judged after SFT and has no RL runs; others are judged after RL.
+        """
         for model in grid.main.models:
             for seed in grid.study.seeds:
                 if model != "FB" and seed not in self.single_strategy_seeds:
@@ -100,14 +103,14 @@ class Robustness(Experiment):
                         yield from _judged(grid, branch, seed, is_of_sft(key))
 
     def values(self, study: StudySettings, axis: str) -> list[tuple[Any, str]]:
-        """The values of an axis, the default among them, each with its condition."""
+        """The values of an axis and the default, as (value, condition), sorted if numeric."""
         pairs = [(value, _condition(axis, value)) for value in self.axes[axis]]
         pairs.append((self.default(study, axis), DEFAULT))
         numeric = all(isinstance(value, int | float) for value, _ in pairs)
         return sorted(pairs) if numeric else pairs
 
     def default(self, study: StudySettings, axis: str) -> Any:
-        """The value of a setting in the runs that change nothing."""
+        """The value of a setting in the condition `default`."""
         return self.overrides.get(axis, value_of(study, axis))
 
     def tables(self, study: StudySettings) -> dict[str, Product[Table]]:
@@ -120,17 +123,17 @@ class Robustness(Experiment):
         }
 
     def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
-        """All axes."""
+        """One figure of all axes."""
         caption = "Accuracy with one setting changed at a time"
         return {self.name: Product(caption, _figure, sft=True)}
 
     def claims(self) -> Measured:
-        """A part of C9."""
+        """Measures a part of C9."""
         return Measured({"C9": ClaimPart(_measure, ("figures/robustness",))}, sft=True)
 
 
 def is_of_sft(axis: str) -> bool:
-    """Whether a setting is one of SFT, which is judged after SFT."""
+    """Whether an axis is a setting of SFT, which is judged after SFT."""
     return axis.startswith("sft.")
 
 
@@ -144,7 +147,7 @@ def _branch(grid: Grid, model: ModelName, changes: Changes, condition: str) -> B
 
 
 def _judged(grid: Grid, branch: Branch, seed: int, of_sft: bool) -> Iterator[Member]:
-    """The members of a branch that a changed setting is judged on."""
+    """The members of a branch on which a changed setting is judged."""
     if of_sft:
         return grid.grow(replace(branch, prompts=()), seed)
     _, *after_rl = grid.grow(branch, seed)
@@ -152,7 +155,7 @@ def _judged(grid: Grid, branch: Branch, seed: int, of_sft: bool) -> Iterator[Mem
 
 
 def _stage(inputs: Inputs[Robustness], axis: str) -> tuple[str, Range]:
-    """The stage after which an axis is judged, and the steps of the problems."""
+    """The stage after which an axis is judged, and the steps of the problems it is judged on."""
     if is_of_sft(axis):
         return SFT, inputs.study.data.sft_steps
     return rl_stage(inputs.hardest), inputs.hardest
@@ -163,7 +166,7 @@ def _values(inputs: Inputs[Robustness], axis: str) -> list[tuple[Any, str]]:
 
 
 def _multiple_of_default(inputs: Inputs[Robustness], axis: str, value: Any) -> float | None:
-    """How many times the default a value is; None if it is not a number."""
+    """The ratio of a value to the default; None if one is not a number."""
     default = inputs.experiment.default(inputs.study, axis)
     numeric = all(isinstance(number, int | float) for number in (value, default))
     return round(value / default, 6) if numeric and default else None
@@ -177,7 +180,7 @@ def _known_cross_entropy(
 
 
 def _seeds_note(inputs: Inputs[Robustness]) -> str:
-    """Which seeds F and B have, where FB has all."""
+    """A note that says which seeds F and B have; FB has all."""
     seeds = inputs.experiment.single_strategy_seeds
     return f"F and B: seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))} alone"
 
@@ -186,7 +189,7 @@ def _seeds_note(inputs: Inputs[Robustness]) -> str:
 
 
 def _table(inputs: Inputs[Robustness], axis: str) -> Table:
-    """Accuracy and strategies by value, and the cross-entropy for a setting of SFT."""
+    """Accuracy and strategies by value of an axis; for a setting of SFT also cross-entropy."""
     (stage, steps), rows = _stage(inputs, axis), []
     for model in inputs.models:
         for value, condition in _values(inputs, axis):
@@ -217,7 +220,10 @@ def _table(inputs: Inputs[Robustness], axis: str) -> Table:
 
 
 def _figure(inputs: Inputs[Robustness]) -> Figure:
-    """A panel per axis with the accuracy of each model, and the cross-entropy after SFT."""
+    """Draw a panel per axis with the accuracy of each model, then one per axis of SFT settings.
+
+    The latter show the cross-entropy after SFT.
+    """
     axes_names = list(inputs.experiment.axes)
     of_sft = [axis for axis in axes_names if is_of_sft(axis)]
     n_panels = len(axes_names) + len(of_sft)
@@ -293,7 +299,7 @@ def _draw_cross_entropy(panel: Axes, inputs: Inputs[Robustness], axis: str) -> N
 
 
 def _measure(inputs: Inputs[Robustness]) -> list[Quantity]:
-    """C9: each value of each setting but the default."""
+    """C9: each value of each axis, without the default."""
     return [
         quantity
         for axis in inputs.experiment.axes

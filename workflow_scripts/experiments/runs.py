@@ -1,7 +1,7 @@
-"""What experiments are made of: data mixes, SFT and RL runs, evaluations, members.
+"""The parts of experiments: data mixes, SFT and RL runs, evaluations, members.
 
-Names are derived from what they name and are never read back. A run's name says everything in which
-it differs from the study's settings, so that experiments share the runs that are alike.
+The name of a run has all settings in which the run differs from the study's, so equal runs have
+equal names, and experiments share them. No code reads settings from a name.
 """
 
 import re
@@ -27,7 +27,7 @@ from workflow_scripts.task.mixes import (
 )
 
 SFT = "SFT"
-# What defines an SFT run, and its rollouts; an RL run adds what is left.
+# Settings with these prefixes define an SFT run and its rollouts. The others concern RL alone.
 _SFT_KEYS = ("task.", "model.", "sft.", "rl.max_new_tokens")
 
 Changes = Mapping[str, Any]  # of settings, by dotted keys
@@ -35,7 +35,10 @@ Changes = Mapping[str, Any]  # of settings, by dotted keys
 
 @dataclass(frozen=True)
 class SftData:
-    """The SFT data of a run, up to the seed. heldout is the kind of validation problems like it."""
+    """The SFT data of a run, for any seed.
+
+    heldout is the kind of validation problems from which its held-out set is made.
+    """
 
     name: str
     mix: SftMix
@@ -44,14 +47,17 @@ class SftData:
 
     @classmethod
     def singles(cls, data: Data, backward_share: float) -> "SftData":
-        """Single problems as long as those of SFT, some share of them solved backward."""
+        """SFT data of single problems of data.sft_steps; a share of them is solved backward."""
         mix = SolvedSingles(backward_share, data.sft_steps.values())
         return cls(model_of_share(backward_share), mix, data.sft_examples, "steps")
 
 
 @dataclass(frozen=True)
 class Prompts:
-    """An RL prompt set. label names it in stages: RL(6-9), whatever its share of evaluation."""
+    """An RL prompt set.
+
+    label is its name in stages, such as RL(6-9). Unlike name, it has no share of evaluation.
+    """
 
     name: str
     label: str
@@ -60,7 +66,7 @@ class Prompts:
 
     @classmethod
     def singles(cls, data: Data, steps: Range, evaluation_share: float | None = None) -> "Prompts":
-        """Single problems; the name holds the share of evaluation where it is not the study's."""
+        """Prompts of single problems. The name has the share of evaluation if not the study's."""
         share = data.rl_evaluation_share if evaluation_share is None else evaluation_share
         suffix = "" if share == data.rl_evaluation_share else f"-eval{percent(share)}"
         mix = PromptSingles(steps.values(), share)
@@ -68,19 +74,19 @@ class Prompts:
 
     @classmethod
     def compositions(cls, data: Data, parts: Range, part_steps: Range) -> "Prompts":
-        """Problems of several parts."""
+        """Prompts of problems of several parts."""
         name = f"{parts}-parts"
         return cls(name, name, Compositions(parts.values(), part_steps.values()), data.rl_prompts)
 
     @property
     def stage(self) -> str:
-        """How tables and figures call RL on these prompts."""
+        """The name of RL on these prompts, in tables and figures."""
         return f"RL({self.label})"
 
 
 @dataclass(frozen=True)
 class SftRun:
-    """One SFT model."""
+    """One SFT run. settings are the study's with the run's changes."""
 
     name: str
     data: SftData
@@ -98,7 +104,7 @@ class SftRun:
 
 @dataclass(frozen=True)
 class RlRun:
-    """One GRPO run from an SFT model."""
+    """One GRPO run that starts from the model of an SFT run."""
 
     name: str
     sft: SftRun
@@ -114,16 +120,16 @@ class RlRun:
 
     @property
     def data_folder(self) -> str:
-        """Where its data sets lie."""
+        """The folder of its data sets."""
         return self.sft.data_folder
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Rollouts on a validation set.
+    """How runs are sampled on a validation set.
 
-    problems is the kind of validation set. checkpoints: of the models at rl.scored_steps instead of
-    the final one.
+    problems is the kind of the set, size the number of problems and of samples. checkpoints says
+    that the models at rl.scored_steps are sampled, instead of the final one.
     """
 
     name: str
@@ -134,7 +140,10 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Member:
-    """A run's part in an experiment, as the tables and figures name it."""
+    """A run in an experiment: its names in tables and figures, and its evaluations.
+
+    condition distinguishes runs of the same model and stage, such as those of another setting.
+    """
 
     run: SftRun | RlRun
     model: str
@@ -147,7 +156,7 @@ class Member:
 class Branch:
     """An SFT run and the RL runs that start from it, for any seed.
 
-    changes are made to the settings of all of them; condition says in tables what they vary.
+    changes are the changes of settings of all of them. See Member for model and condition.
     """
 
     model: str
@@ -160,7 +169,7 @@ class Branch:
 
 @dataclass(frozen=True)
 class MainRuns:
-    """What the other experiments take over from the main one."""
+    """The properties of the main experiment that other experiments use."""
 
     models: tuple[ModelName, ...]
     rl_steps: tuple[Range, ...]
@@ -168,7 +177,7 @@ class MainRuns:
 
     @property
     def hardest(self) -> Range:
-        """The steps of its hardest RL prompts, on which the others vary something else."""
+        """The steps of its hardest RL prompts, which most other experiments use too."""
         return self.rl_steps[-1]
 
     def holds(self, run: SftRun, prompts: Prompts, settings: StudySettings) -> bool:
@@ -178,7 +187,7 @@ class MainRuns:
 
 
 def suffix(changes: Changes) -> str:
-    """What distinguishes the name of a changed run: ``-kl_coefficient=0.1``. Fit for a path."""
+    """The end of the name of a run with changed settings: ``-kl_coefficient=0.1``."""
     return "".join(
         f"-{key.split('.')[-1]}={re.sub(r'[^A-Za-z0-9_.=+-]+', '_', str(value)).strip('_')}"
         for key, value in sorted(changes.items())
@@ -186,7 +195,10 @@ def suffix(changes: Changes) -> str:
 
 
 def data_folder(study: StudySettings, settings: StudySettings) -> str:
-    """Data sets depend on the task's settings alone; changed ones get a folder of their own."""
+    """The folder of the data sets of runs with these settings.
+
+    It depends on the settings of the task alone. Each change of these has its own folder.
+    """
     task, own = settings.task, vars(study.task)
     changes = {key: value for key, value in vars(task).items() if value != own[key]}
     changes.pop("field_size", None)
@@ -197,7 +209,10 @@ Run = TypeVar("Run", SftRun, RlRun)
 
 
 def _add(runs: dict[str, Run], run: Run) -> Run:
-    """The run of this name, which two different ones must not share. Raises StudyError."""
+    """Add a run, or return the equal run that is known.
+
+    Raises StudyError if a different run has the same name.
+    """
     known = runs.setdefault(run.name, run)
     if known != run:
         one, other = (flatten(some.settings.model_dump()) for some in (known, run))
@@ -211,7 +226,7 @@ def _add(runs: dict[str, Run], run: Run) -> Run:
 
 @dataclass
 class Grid:
-    """The runs of all experiments, each once. Experiments add theirs."""
+    """The runs of all experiments by name, each once. The experiments add them."""
 
     study: StudySettings
     main: MainRuns
@@ -220,11 +235,11 @@ class Grid:
 
     @property
     def hardest(self) -> Prompts:
-        """The RL prompts of the experiments that vary something else."""
+        """The hardest RL prompts of the main experiment."""
         return Prompts.singles(self.study.data, self.main.hardest)
 
     def grow(self, branch: Branch, seed: int) -> Iterator[Member]:
-        """Yield the SFT run of a branch as a member, then its RL runs."""
+        """Add the runs of a branch. Yields the SFT run as a member, then the RL runs."""
         sft = self.add_sft(branch.data, seed, branch.changes)
         final = tuple(name for name in branch.evaluations if name != "checkpoints")
         yield Member(sft, branch.model, SFT, branch.condition, final)
@@ -234,7 +249,7 @@ class Grid:
             yield Member(run, branch.model, prompts.stage, branch.condition, sampled)
 
     def add_sft(self, data: SftData, seed: int, changes: Changes) -> SftRun:
-        """The SFT run of a data mix and a seed, with some settings changed."""
+        """Add the SFT run of a data mix and a seed, with some changes of settings."""
         mine = _of_sft(changes)
         settings = override(self.study, mine)
         prefix = ""
@@ -247,7 +262,7 @@ class Grid:
         return _add(self.sft, SftRun(name, data, seed, settings, folder))
 
     def add_rl(self, sft: SftRun, prompts: Prompts, changes: Changes) -> RlRun:
-        """The RL run from an SFT run. Those of the main experiment keep scored checkpoints."""
+        """Add an RL run from an SFT run. Only main's runs save models at rl.scored_steps."""
         settings = override(self.study, changes)
         if not self.main.holds(sft, prompts, settings):
             settings = override(settings, {"rl.scored_steps": changes.get("rl.scored_steps", [])})
@@ -256,7 +271,7 @@ class Grid:
         return _add(self.rl, RlRun(name, sft, prompts, settings))
 
     def _differing(self, settings: StudySettings, keys: Collection[str]) -> dict[str, Any]:
-        """Those of the keys whose values are not the study's own, with their values."""
+        """The values of those keys whose value differs from the study's."""
         return {
             key: value_of(settings, key)
             for key in keys

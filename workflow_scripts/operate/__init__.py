@@ -1,5 +1,6 @@
-"""What keeps a study safe and people informed. No result depends on it, and no stage imports it.
+"""Running a study safely: receipts, locks, the run cache, SLURM, sharing of results.
 
-receipts says what of a study is good; job runs a stage and writes its receipt; session stands
-around a run of snakemake.
+No result depends on this package, and no stage imports it. `receipts` decides which jobs are good,
+`job` runs one job and writes its receipt, `session` prepares a run of snakemake and reports how it
+ended.
 """

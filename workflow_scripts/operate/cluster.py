@@ -1,8 +1,8 @@
-"""The SLURM cluster: what the site asks for, and what a killed snakemake left in its queue.
+"""The SLURM cluster: the options of the site, and jobs that outlived a killed snakemake.
 
     python -m workflow_scripts.operate.cluster --help
 
-`profiles/slurm` reads a Site from here; `make resume` runs this as a program.
+`profiles/slurm` takes a Site from here; `make resume` runs this as a program.
 """
 
 import argparse
@@ -27,10 +27,10 @@ from workflow_scripts.plan.configuration import read_yaml
 
 SITE_FILE = Path("profiles/slurm/site.yaml")
 _SITE_KEYS = ("account", "cpu_partition", "gpu_partition", "qos", "constraint")
-_LEAST_JOB_AGE = 240  # seconds: snakemake's executor looks at the queue every 180 at the rarest
-_POLL_SECONDS = 10  # between looks at the queue while waiting
-_LOGS = Path(".snakemake/slurm_logs")  # of the executor: <rule>/<wildcards>/<job>.log
-_ENDINGS = {  # and what SLURM writes into them
+_LEAST_JOB_AGE = 240  # seconds: Snakemake's executor may look at the queue only every 180 seconds
+_POLL_SECONDS = 10  # between two looks at the queue in `settle`
+_LOGS = Path(".snakemake/slurm_logs")  # Snakemake's executor: <rule>/<wildcards>/<SLURM job>.log
+_ENDINGS = {  # how SLURM ended a job, and the words that it writes into the job's log
     "asked for too little memory": "memory limit",
     "was killed for want of memory": "oom[-_]kill",
     "came to its time limit": "due to time limit",
@@ -41,7 +41,7 @@ _ENDINGS = {  # and what SLURM writes into them
 
 @dataclass(frozen=True)
 class Site:
-    """What profiles/slurm needs to know; None where the site does not ask for it."""
+    """The values that profiles/slurm needs; None where the site asks for no such option."""
 
     account: str | None
     partition: str | None
@@ -53,7 +53,7 @@ class Site:
 
 
 def _ask(*command: str) -> str:
-    """What a SLURM command says. Raises StudyError if it is not there or fails."""
+    """The output of a SLURM command. Raises StudyError if it is not installed, or fails."""
     if shutil.which(command[0]) is None:
         raise StudyError(f"no {command[0]} on PATH: log in where SLURM's commands are")
     try:
@@ -67,7 +67,7 @@ def _ask(*command: str) -> str:
 
 
 def _warn_of_short_memory() -> None:
-    """Say on stderr if slurmctld forgets ended jobs before squeue is asked for them."""
+    """Warn on stderr if SLURM forgets ended jobs before Snakemake asks squeue for them."""
     try:
         age = re.search(r"MinJobAge\s*=\s*(\d+)", _ask("scontrol", "show", "config"))
     except StudyError:
@@ -82,7 +82,10 @@ def _warn_of_short_memory() -> None:
 
 @cache
 def status_command() -> str:
-    """sacct where there is accounting, else squeue; says on stderr what was found."""
+    """The command that reports states of jobs: sacct if the site has accounting, else squeue.
+
+    Says on stderr which one was found.
+    """
     try:
         _ask("sacct", "--noheader", "--parsable2", "--starttime=now")
     except StudyError as error:
@@ -94,9 +97,9 @@ def status_command() -> str:
 
 
 def read_site(path: Path = SITE_FILE) -> dict[str, str | None]:
-    """What the site asks for: a file's values, or STUDY_ACCOUNT and its like where they are set.
+    """The options of the site, from a file; environment variables such as STUDY_ACCOUNT win.
 
-    Raises StudyError if the file names something else.
+    Raises StudyError if the file has an unknown key or an impossible value.
     """
     values = read_yaml(path)
     for key, value in values.items():
@@ -108,12 +111,12 @@ def read_site(path: Path = SITE_FILE) -> dict[str, str | None]:
 
 
 def job_prefix(tier: str) -> str:
-    """The beginning of the names of a tier's jobs; those of two checkouts differ."""
+    """The beginning of the names of a tier's SLURM jobs. It differs between two checkouts."""
     return f"{tier}-{hashlib.sha256(str(Path.cwd()).encode()).hexdigest()[:8]}"
 
 
 def tell_endings(logs: Path = _LOGS) -> None:
-    """Say on stderr which jobs SLURM ended since this process began, and why."""
+    """Say on stderr which jobs SLURM ended, and why, since this process began."""
     began = psutil.Process().create_time()
     for log in sorted(logs.rglob("*.log")):
         if log.stat().st_mtime < began:
@@ -126,7 +129,10 @@ def tell_endings(logs: Path = _LOGS) -> None:
 
 
 def find_site() -> Site:
-    """The site as the study of this snakemake's command line needs it. Raises StudyError."""
+    """The site, for the study that this snakemake's command line names.
+
+    Raises StudyError if SLURM is not installed here, or if a file cannot be read.
+    """
     command = read_command_line()
     if not command.is_dry_run and shutil.which("sbatch") is None:
         raise StudyError(
@@ -134,7 +140,7 @@ def find_site() -> Site:
             "machine, without --workflow-profile profiles/slurm"
         )
     config = command.config
-    tier, gpus = config["tier"], int(config["jobs"]["gpus"])  # of --config, numbers may be strings
+    tier, gpus = config["tier"], int(config["jobs"]["gpus"])  # a string if --config sets it
     values = read_site()
     return Site(
         account=values["account"],
@@ -148,7 +154,10 @@ def find_site() -> Site:
 
 
 def site_or_exit() -> Site:
-    """As find_site, for a profile: Snakemake would show an error of a profile as a traceback."""
+    """Call `find_site`, and end the process with one line if it raises StudyError.
+
+    Profiles call this: Snakemake shows an error in a profile as a traceback.
+    """
     try:
         return find_site()
     except StudyError as error:
@@ -156,14 +165,17 @@ def site_or_exit() -> Site:
 
 
 def queued_jobs(tier: str) -> dict[str, str]:
-    """The state of each of a tier's jobs in the queue, by its id. Raises StudyError."""
+    """The state of each of a tier's jobs in the queue, by its SLURM id.
+
+    Raises StudyError if squeue fails.
+    """
     listed = _ask("squeue", "--me", "--noheader", "--format=%i|%T|%j")
     jobs = (line.split("|", 2) for line in listed.splitlines())
     return {id: state for id, state, name in jobs if name.startswith(f"{job_prefix(tier)}_")}
 
 
 def refuse_queued(tier: str) -> None:
-    """Raise StudyError if jobs of a tier outlived the snakemake that submitted them."""
+    """Raise StudyError if jobs of a tier, submitted by an earlier snakemake, are in the queue."""
     if shutil.which("squeue") is None:
         return
     try:
@@ -180,10 +192,10 @@ def refuse_queued(tier: str) -> None:
 
 
 def settle(tier: str, cancel: bool) -> None:
-    """Wait until none of a tier's jobs is in the queue; cancel them first, where that is asked.
+    """Wait until none of a tier's jobs is in the queue. With cancel, cancel them first.
 
-    Training that is cancelled saves its state, and goes on from there when it is submitted again.
-    Raises StudyError if a snakemake is at work on the tier.
+    A cancelled training job saves its state, and the next snakemake resumes it from there. Raises
+    StudyError if a snakemake is working on the tier.
     """
     lock = lock_folder(Path("results", tier))
     jobs = queued_jobs(tier)
@@ -201,8 +213,9 @@ def settle(tier: str, cancel: bool) -> None:
 
 
 def main() -> None:
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tier", required=True, help="whose jobs are waited for")
+    parser.add_argument("--tier", required=True, help="wait for the jobs of this tier")
     parser.add_argument("--cancel", action="store_true", help="cancel them first")
     settle(**vars(parser.parse_args()))
 

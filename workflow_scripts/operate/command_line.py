@@ -1,7 +1,7 @@
 """Snakemake's command line, checked before Snakemake acts on it.
 
-The profiles call `check`: a missing or broken configuration file would otherwise end in a
-traceback, before any line of the Snakefile is read. What the Snakefile can check, it does.
+The profiles call `check`, because Snakemake shows a missing or broken configuration file as a
+traceback before it reads the Snakefile. The Snakefile makes the other checks.
 """
 
 import sys
@@ -19,7 +19,10 @@ _DEFAULT = Path("config/default.yaml")
 
 @dataclass(frozen=True)
 class CommandLine:
-    """What matters here of snakemake's arguments."""
+    """Those of snakemake's arguments that the study needs.
+
+    files are those of --configfile, the last wins; changes are the KEY=VALUE of --config.
+    """
 
     targets: list[str]
     files: list[Path]
@@ -30,7 +33,7 @@ class CommandLine:
 
     @property
     def config(self) -> dict:
-        """The merged configuration, not yet validated. Raises StudyError."""
+        """The merged configuration, not validated. Raises StudyError if it cannot be read."""
         return merge([_DEFAULT, *self.files], self.changes)
 
 
@@ -50,7 +53,7 @@ def read_command_line() -> CommandLine:
 
 
 def check() -> None:
-    """End with one line if a configuration file or a change of it cannot be read."""
+    """End the process with one line if --configfile or --config cannot be read."""
     try:
         _ = read_command_line().config
     except StudyError as error:
@@ -58,9 +61,10 @@ def check() -> None:
 
 
 def refuse_options() -> None:
-    """Raise StudyError for --no-hooks, and for a profile that is not there.
+    """Raise StudyError for --no-hooks, and for a profile that does not exist.
 
-    Without hooks nothing would be set aside or checked; a missing profile, Snakemake passes over.
+    Without hooks (onstart, onsuccess, onerror) nothing is set aside and nothing is checked.
+    Snakemake ignores a missing profile without a word.
     """
     if not read_command_line().has_hooks:
         raise StudyError("--no-hooks: leave it out, the study is checked before and after its jobs")

@@ -1,9 +1,9 @@
-"""Check, from within a cluster's job, all that the study's jobs need of it.
+"""Check, inside a job of the cluster, whether its node has all that the study's jobs need.
 
     python -m workflow_scripts.operate.probe --help
 
-`check` runs in a job and writes what it found; `show` prints that, a line for each check with its
-remedy, and ends with status 1 if one failed.
+`check` runs in a job and writes a report. `show` prints the report: one line for each check, with a
+remedy if it failed. It ends with status 1 if a check failed.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import read_json, run_program, write_json
@@ -21,17 +22,22 @@ from workflow_scripts.model.gpus import visible_gpus
 
 _LEAST_DISK = 5e9  # bytes: checkpoints and rollouts of a handful of runs
 
-# (what, what was found, remedy or None where all is well)
-Check = tuple[str, str, str | None]
+
+class Check(NamedTuple):
+    """One check: what was checked, what was found, and a remedy, None if all is well."""
+
+    what: str
+    found: str
+    remedy: str | None = None
 
 
 def _environment() -> Check:
     try:
         refuse_other_versions()
-        import torch  # the one package whose build may not fit the node
+        import torch  # here, since its build may not fit the node
     except (StudyError, ImportError, OSError) as error:
-        return "environment", str(error), "make install, on a file system that all nodes see"
-    return "environment", f"torch {torch.__version__} imports, packages are as pinned", None
+        return Check("environment", str(error), "make install, on a file system that all nodes see")
+    return Check("environment", f"torch {torch.__version__} imports, packages are as pinned")
 
 
 def _shared_files(token: Path) -> Check:
@@ -40,44 +46,46 @@ def _shared_files(token: Path) -> Check:
     try:
         unlock_folder(lock_folder(token.parent / "probe"))
     except StudyError as error:
-        return "shared files", str(error), "a file system on which files can be locked"
+        return Check("shared files", str(error), "a file system on which files can be locked")
     found = f"{Path.cwd()}, {free / 1e9:.0f} GB free"
     if not there:
         remedy = "put the project on a file system that login and compute nodes share"
-        return "shared files", f"{token}, written by snakemake, is not here", remedy
-    return "shared files", found, None if free > _LEAST_DISK else "free some space"
+        return Check("shared files", f"{token}, written by snakemake, is not here", remedy)
+    return Check("shared files", found, None if free > _LEAST_DISK else "free some space")
 
 
 def _gpus(wanted: int, device: str) -> Check:
     visible = visible_gpus()
     found = f"{wanted} asked for, visible: {', '.join(visible) or 'none'}"
     if len(visible) < wanted:
-        return "GPU", found, "gpu_partition in profiles/slurm/site.yaml: a partition with GPUs"
+        remedy = "gpu_partition in profiles/slurm/site.yaml: a partition with GPUs"
+        return Check("GPU", found, remedy)
     if device == "cuda":
-        import torch
+        import torch  # as in _environment
 
         if not torch.cuda.is_available():
-            return "GPU", f"{found}; CUDA does not start", "a torch build that fits the driver"
+            remedy = "a torch build that fits the driver"
+            return Check("GPU", f"{found}; CUDA does not start", remedy)
         found = f"{found}; {torch.cuda.get_device_name()}"
-    return "GPU", found, None
+    return Check("GPU", found)
 
 
 def _models(folders: list[Path]) -> Iterator[Check]:
-    from workflow_scripts.model.store import verify_model
+    from workflow_scripts.model.store import verify_model  # here, since it imports torch
 
     for folder in folders:
         try:
             verify_model(folder)
         except StudyError as error:
-            yield "model", str(error), "on a node with internet: snakemake fetch_model"
+            yield Check("model", str(error), "on a node with internet: snakemake fetch_model")
         else:
-            yield "model", f"{folder} is whole", None
+            yield Check("model", f"{folder} is whole")
 
 
 def check(token: Path, gpus: int, device: str, models: list[Path], output: Path) -> None:
-    """Write what a job on this node finds."""
+    """Run all checks on this node and write the report. Without torch, run only the first."""
     checks = [_environment()]
-    if checks[0][-1] is None:
+    if checks[0].remedy is None:
         checks += [_shared_files(token), _gpus(gpus, device), *_models(models)]
     write_json(
         output, {"node": socket.gethostname(), "job": os.getenv("SLURM_JOB_ID"), "checks": checks}
@@ -85,17 +93,19 @@ def check(token: Path, gpus: int, device: str, models: list[Path], output: Path)
 
 
 def show(path: Path) -> bool:
-    """Print a report; whether all is well."""
+    """Print a report. Returns whether all checks passed."""
     report = read_json(path)
     where = f"job {report['job']} on {report['node']}" if report["job"] else "here"
-    for what, found, remedy in report["checks"]:
-        print(f"{where}: {what}: {'FAILED' if remedy else 'ok'}: {found}")
-        if remedy:
-            print(f"    remedy: {remedy}")
-    return not any(remedy for _, _, remedy in report["checks"])
+    checks = [Check(*each) for each in report["checks"]]
+    for each in checks:
+        print(f"{where}: {each.what}: {'FAILED' if each.remedy else 'ok'}: {each.found}")
+        if each.remedy:
+            print(f"    remedy: {each.remedy}")
+    return not any(each.remedy for each in checks)
 
 
 def main() -> None:
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(dest="command", required=True)
     checking = commands.add_parser("check", help="in a job: write what it finds")
@@ -110,7 +120,7 @@ def main() -> None:
     if args.pop("command") == "check":
         check(**args)
     elif not show(args["report"]):
-        args["report"].unlink()  # snakemake would keep it, and show it again once all is mended
+        args["report"].unlink()  # or Snakemake would show it again after the user mended the fault
         raise StudyError("the cluster is not ready: see the remedies above")
 
 

@@ -1,1 +1,1 @@
-"""The plan of a study: every job with its arguments, inputs and outputs."""
+"""The plan of a study: all jobs with their arguments, inputs and outputs, from a configuration."""

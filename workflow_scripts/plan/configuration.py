@@ -1,4 +1,4 @@
-"""Reading a configuration: validated before any job starts, and refused in one line."""
+"""Read and validate a configuration. An invalid one raises an error of one line."""
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
@@ -20,11 +20,14 @@ _NOT_SET = object()
 
 
 class ConfigurationError(StudyError):
-    """One line: file, key, value and what is allowed."""
+    """An invalid configuration. The message has the file, the key, the value and what is allowed."""
 
 
 def _section_at(keys: list[str]) -> Any:
-    """The section that holds these keys, those of lists and dictionaries among them."""
+    """The class of the section that contains the value at the end of these keys.
+
+    Keys may also be indices of lists, or keys of dictionaries.
+    """
     section: Any = Settings
     for key in keys:
         fields = _fields_of(section)
@@ -36,7 +39,7 @@ def _section_at(keys: list[str]) -> Any:
 
 
 def _fields_of(section: Any) -> dict[str, Any]:
-    """The keys of a section, with the type of each; none for what is no section."""
+    """The type of each field of a section class; empty if it is no section class."""
     if isinstance(section, type) and issubclass(section, BaseModel):
         return {name: field.annotation for name, field in section.model_fields.items()}
     if is_dataclass(section):
@@ -45,13 +48,13 @@ def _fields_of(section: Any) -> dict[str, Any]:
 
 
 def _describe(error: ValidationError | SettingError) -> tuple[str, Any, str]:
-    """Key, value and what is allowed, of the first error."""
+    """The key and value of the first error, and what is allowed there."""
     if isinstance(error, SettingError):
         return error.key, error.value, error.allowed
     errors = error.errors()
     unknown = ("extra_forbidden", "unexpected_keyword_argument")
     first = next((each for each in errors if each["type"] in unknown), errors[0])
-    keys = [str(key) for key in first["loc"] if "[" not in str(key)]  # [: the name of a type
+    keys = [str(key) for key in first["loc"] if "[" not in str(key)]  # names of types have [
     if first["type"] in unknown:
         known = list(_fields_of(_section_at(keys[:-1])))
         alike = get_close_matches(keys[-1], known, n=1)
@@ -68,7 +71,7 @@ def _describe(error: ValidationError | SettingError) -> tuple[str, Any, str]:
 
 
 def _value_at(section: Any, key: str) -> Any:
-    """The value of a dotted key; names of its own may hold dots (overrides, axes)."""
+    """The value of a dotted key. Keys of overrides and axes contain dots themselves."""
     if isinstance(section, list):
         section = dict(enumerate(section))
     if isinstance(section, dict):
@@ -81,11 +84,11 @@ def _value_at(section: Any, key: str) -> Any:
 
 
 def _file_of(key: str, config: dict, files: list[Path]) -> str:
-    """The last file that sets a key, or the command line where that set it."""
+    """Where the value of a key comes from: the last file that sets it, or the command line."""
     for file in reversed(files):
         value = _value_at(read_yaml(file), key)
         if value is not _NOT_SET:
-            is_section = isinstance(value, dict)  # a merged one differs without being overruled
+            is_section = isinstance(value, dict)  # differs from config because files are merged
             overruled = not is_section and repr(value) != repr(_value_at(config, key))
             return "command line" if overruled else str(file)
     return "command line" if _value_at(config, key) is not _NOT_SET else str(files[-1])
@@ -94,7 +97,7 @@ def _file_of(key: str, config: dict, files: list[Path]) -> str:
 def _describe_change(
     error: ValidationError | SettingError, changes: dict[str, Change]
 ) -> tuple[str, Any, str]:
-    """As _describe, naming the key by which an experiment changes the setting."""
+    """As _describe, for an invalid change of a setting: names the experiment's key that sets it."""
     key, value, allowed = _describe(error)
     for changed, change in changes.items():
         if f"{key}.".startswith(f"{changed}."):
@@ -106,15 +109,15 @@ def _describe_change(
 def refuse(
     key: str, value: Any, allowed: str, config: dict, files: list[Path]
 ) -> ConfigurationError:
-    """The error that names file, key, value and what is allowed, in one line."""
+    """The error for an invalid value: one line with the file, key, value and what is allowed."""
     line = f"{_file_of(key, config, files)}: {key}: {value}: {allowed}"
     return ConfigurationError(" ".join(line.splitlines()))
 
 
 def validate(config: dict, files: list[Path]) -> Settings:
-    """Validate a merged configuration; files are those it was read from, the strongest last.
+    """Validate a merged configuration, also with the changes that experiments make to it.
 
-    Raises ConfigurationError.
+    files are those it was read from; later ones win. Raises ConfigurationError.
     """
     try:
         settings = Settings.model_validate(config)
@@ -129,7 +132,7 @@ def validate(config: dict, files: list[Path]) -> Settings:
 
 
 def _variants(settings: Settings) -> Iterator[dict[str, Change]]:
-    """What the experiments change for their runs, with the full key that says so of each."""
+    """The changes of settings of each kind of run, with the full keys that set them."""
     for experiment in settings.experiments.all():
         for changes in experiment.variants():
             yield {
@@ -139,9 +142,9 @@ def _variants(settings: Settings) -> Iterator[dict[str, Change]]:
 
 
 def refuse_unnamed(config: dict, files: list[Path]) -> None:
-    """Raise ConfigurationError if files beside the defaults name no tier.
+    """Raise ConfigurationError if there are files besides the defaults and none of them has a tier.
 
-    The results of another study would else be taken for those of the default tier.
+    Such a study would write into the folder of the default tier.
     """
     default, *others = files
     named = any("tier" in read_yaml(file) for file in others)
@@ -151,7 +154,7 @@ def refuse_unnamed(config: dict, files: list[Path]) -> None:
 
 
 def read_yaml(path: Path) -> dict:
-    """The content of a configuration file. Raises ConfigurationError if it has none."""
+    """The content of a configuration file. Raises ConfigurationError if it cannot be read."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -170,7 +173,7 @@ def read_yaml(path: Path) -> dict:
 
 
 def read_changes(changes: list[str]) -> dict:
-    """What --config says, KEY=VALUE each. Raises ConfigurationError."""
+    """The values of --config, a list of KEY=VALUE. Raises ConfigurationError for other forms."""
     for change in changes:
         key, equals, value = change.partition("=")
         if "." in key:
@@ -187,7 +190,7 @@ def read_changes(changes: list[str]) -> dict:
 
 
 def merge(files: list[Path], changes: list[str]) -> dict:
-    """The configuration that snakemake makes of files, the strongest last, and of --config."""
+    """Merge files and the values of --config as Snakemake does: later files and --config win."""
     config: dict = {}
     for file in files:
         update_config(config, read_yaml(file))
@@ -196,7 +199,7 @@ def merge(files: list[Path], changes: list[str]) -> dict:
 
 
 def read_configuration(files: list[Path], changes: list[str]) -> Settings:
-    """The settings that --configfile and --config come to. Raises ConfigurationError."""
+    """The settings for the values of --configfile and --config. Raises ConfigurationError."""
     everything = [Path("config/default.yaml"), *files]
     config = merge(everything, changes)
     refuse_unnamed(config, everything)
@@ -204,7 +207,7 @@ def read_configuration(files: list[Path], changes: list[str]) -> Settings:
 
 
 def read_tier(tier: str, folder: Path = Path("config")) -> Settings:
-    """The settings of a tier as `--configfile` has them. Raises ConfigurationError."""
+    """The settings of config/<tier>.yaml. Raises ConfigurationError."""
     files = [folder / "default.yaml", folder / f"{tier}.yaml"]
     settings = validate(merge(files, []), files)
     if settings.tier != tier:

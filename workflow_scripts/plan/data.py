@@ -10,7 +10,7 @@ from workflow_scripts.task.datasets import SPLITS
 
 
 def data_sets(study: Study) -> Iterator[Job]:
-    """Validation sets, then the sets of each run; runs that share one name the same job."""
+    """Jobs for validation sets, then for the data of each run. Equal jobs may occur twice."""
     n_problems = study.settings.data.validation_problems
     for folder, task in study.tasks.items():
         for kind, mix in study.validation_kinds.items():
@@ -60,7 +60,7 @@ def _prompts(study: Study, run: RlRun) -> Job:
 def _training_set(
     study: Study, program: str, run: SftRun | RlRun, path: str, arguments: Mapping[str, object]
 ) -> Job:
-    """Data that keep out all validation problems of their task."""
+    """A job for training data, which exclude all validation problems of their task."""
     validation = [
         f"{run.data_folder}/{split}-{kind}.jsonl"
         for kind in study.validation_kinds
@@ -82,6 +82,6 @@ def _training_set(
 
 
 def _name_of(path: str) -> str:
-    """The job of a data set, which is named without its tier."""
+    """The name of a data set's job: its path without tier and suffix."""
     file = Path(path)
     return f"data/{file.parent.name}/{file.with_suffix('').name}"

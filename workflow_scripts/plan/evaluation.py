@@ -1,4 +1,4 @@
-"""The jobs that sample models, label and count what they say, and estimate."""
+"""The jobs that sample models, label and count the rollouts, and estimate the metrics."""
 
 from collections.abc import Iterable, Iterator, Mapping
 
@@ -8,7 +8,7 @@ from workflow_scripts.plan.study import Run, Study
 
 
 def rollouts(study: Study) -> Iterator[Job]:
-    """The rollouts of each run on each of its evaluations, and their labels."""
+    """Jobs for the rollouts of each run on each of its evaluations, and for their labels."""
     sampled = {
         (member.run.name, evaluation): member.run
         for members in study.members.values()
@@ -60,12 +60,12 @@ def _label(study: Study, run: Run, evaluation: str) -> Job:
 
 
 def _record_beside(rollouts: str) -> str:
-    """What made some rollouts, which evaluate.sample writes beside them."""
+    """The record of some rollouts, which evaluate.sample writes beside them."""
     return rollouts.removesuffix(".parquet") + ".json"
 
 
 def collections(study: Study) -> Iterator[Job]:
-    """What is collected of each experiment into one file of each kind."""
+    """Jobs that collect the outputs of each experiment's runs into one file of each kind."""
     for experiment in study.members:
         yield from _scores(study, experiment)
         yield _provenance(study, experiment)
@@ -82,12 +82,12 @@ def collections(study: Study) -> Iterator[Job]:
 
 
 def scores_file(study: Study, experiment: str, evaluation: str) -> str:
-    """The scores of an experiment's runs on an evaluation."""
+    """The file of the scores of an experiment's runs on an evaluation."""
     return f"{study.results}/scores/{experiment}/{evaluation}.parquet"
 
 
 def _scores(study: Study, experiment: str) -> Iterator[Job]:
-    """The scores of each evaluation, and all estimates from them."""
+    """Jobs for an experiment's scores on each evaluation, and for all estimates from them."""
     evaluations = study.evaluations_of(experiment)
     for evaluation in evaluations:
         runs = study.sampled(experiment, evaluation)
@@ -114,7 +114,7 @@ def _scores(study: Study, experiment: str) -> Iterator[Job]:
 
 
 def _provenance(study: Study, experiment: str) -> Job:
-    """What says what made the runs of an experiment, their SFT models and their rollouts."""
+    """The job for the provenance of an experiment's runs, their SFT models and their rollouts."""
     runs: list[Run] = [member.run for member in study.members[experiment]]
     runs += [run.sft for run in runs if not isinstance(run, SftRun)]
     records = [f"{study.run_folder(run)}/run.json" for run in runs]
@@ -149,7 +149,7 @@ def _collected(
     arguments: Mapping[str, object],
     inputs: dict[str, list[str]],
 ) -> Job:
-    """A job that writes one file."""
+    """A job that collects its inputs into one file."""
     return Job(name, program, as_json({**arguments, "output": path}), inputs, {"collected": path})
 
 

@@ -1,7 +1,7 @@
-"""All jobs of a study, and what each target asks for.
+"""All jobs of a study, and the jobs of each target.
 
-The rules of the workflow say how jobs are run; what they are given, and from which files, is said
-in this package alone.
+Snakemake's rules define how jobs run. Their arguments, inputs and outputs are defined in this
+package alone.
 """
 
 from collections.abc import Iterator
@@ -21,14 +21,14 @@ from workflow_scripts.plan.study import Study
 from workflow_scripts.plan.training import base_models, fetched_model, model_files, rl, sft
 from workflow_scripts.train.scratch import planned_digest
 
-# Targets of one job each, where a tier has it.
+# Targets that consist of one job, if the tier has that job.
 _SINGLE = {
     "claims": "claims",
     "fetch_model": "hub",
     "rebuild_base": "base/comparison",
     "rl_benchmark": "rl_benchmark",
 }
-# Why a tier may not have a target.
+# Why a tier may lack a target.
 _NOT_OFFERED = {
     "fetch_model": "its model.hub names no model to fetch",
     "rebuild_base": "no base model of its shape is shipped in data/base, to compare with",
@@ -37,20 +37,23 @@ _NOT_OFFERED = {
 
 @dataclass(frozen=True)
 class Plan:
-    """The jobs of a study by name, and the jobs that each target asks for."""
+    """The jobs of a study, and the jobs of each target."""
 
     study: Study
 
     @property
     def settings(self) -> Settings:
+        """The settings of the study."""
         return self.study.settings
 
     @property
     def results(self) -> Path:
+        """The folder of all results."""
         return Path(self.study.results)
 
     @cached_property
     def jobs(self) -> dict[str, Job]:
+        """All jobs by name."""
         study = self.study
         groups = (
             data_sets(study),
@@ -67,7 +70,7 @@ class Plan:
 
     @cached_property
     def targets(self) -> dict[str, list[str]]:
-        """What people type, and the jobs whose outputs they ask for."""
+        """The jobs whose outputs a target consists of, by the name that users type."""
         study = self.study
         named: dict[str, list[str]] = {}
         by_experiment: dict[str, list[str]] = {name: [] for name in study.experiments}
@@ -84,12 +87,12 @@ class Plan:
         return {"all": everything, **named, **experiments, **single}
 
     def outputs(self, target: str) -> list[str]:
-        """The files that a target asks for."""
+        """The files that a target consists of."""
         return [file for job in self.targets[target] for file in self.jobs[job].outputs.values()]
 
 
 def tools(study: Study) -> Iterator[Job]:
-    """What shows something or cleans up, and the benchmark."""
+    """Jobs besides the study's results: the forecast, cleaning up, and the benchmark."""
     yield Job("cost", "cost.forecast:show", as_json({"settings": study.settings}), {}, {})
     planned = {
         str(Path(job.scratch).parent): planned_digest(
@@ -129,9 +132,9 @@ def _benchmark(study: Study) -> Job:
 
 
 def find_jobs(plan: Plan, target: str) -> list[str]:
-    """The jobs that a target asks for: its name, or the path of a file.
+    """The jobs of a target, or the job that makes a file.
 
-    Raises StudyError, naming what is alike, if nothing makes it.
+    Raises StudyError, with similar names, if there is no such target and no job makes such a file.
     """
     if target in plan.targets:
         return plan.targets[target]
@@ -142,7 +145,7 @@ def find_jobs(plan: Plan, target: str) -> list[str]:
 
 
 def _unknown_target(plan: Plan, target: str) -> StudyError:
-    """The error that names the targets that are alike."""
+    """The error for an unknown target, which suggests targets with similar names."""
     files = (file for job in plan.jobs.values() for file in job.outputs.values())
     known = [*plan.targets, *(files if "/" in target else ())]
     alike = get_close_matches(target, known, n=3, cutoff=0.5)

@@ -1,4 +1,4 @@
-"""All settings of a study: those that experiments share, and the experiments."""
+"""All settings of a study: the shared settings, and a section for each experiment."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -16,15 +16,15 @@ E = TypeVar("E", bound=Experiment)
 
 
 class ExperimentSections(Section):
-    """The experiments of a study. Each has a section of its own, and can be left out there."""
+    """The sections of the experiments. Each can be disabled by its setting `enabled`."""
 
     def all(self) -> Iterator[Experiment]:
-        """Every experiment, those that are not enabled too."""
+        """All experiments, including those that are not enabled."""
         for kind in EXPERIMENTS:
             yield self.of(kind)
 
     def of(self, kind: type[E]) -> E:
-        """The experiment of a kind."""
+        """The experiment of a class."""
         return cast(E, getattr(self, kind.name))
 
 
@@ -39,7 +39,7 @@ else:
 
 
 class Settings(StudySettings):
-    """The settings of a study."""
+    """All settings of a study. Validation also checks that settings fit together."""
 
     experiments: Experiments
 
@@ -51,7 +51,7 @@ class Settings(StudySettings):
         return self
 
     def _hold_responses(self) -> None:
-        """Responses must hold every solution that SFT shows or an experiment asks for."""
+        """Check that responses are long enough for all solutions of SFT and the experiments."""
         task, steps = self.task, self.data.sft_steps.high
         needed = {f"one guess of {steps} steps": guess_and_check_words(task.form, steps)}
         for experiment in self.experiments.all():
@@ -66,10 +66,10 @@ class Settings(StudySettings):
 
     @property
     def main(self) -> Main:
-        """The main experiment, on which the others build."""
+        """The main experiment, whose settings other experiments use."""
         return self.experiments.of(Main)
 
     @property
     def shared(self) -> StudySettings:
-        """The settings that all experiments share."""
+        """The settings without those of the experiments."""
         return StudySettings.model_validate(self.model_dump(exclude={"experiments"}))

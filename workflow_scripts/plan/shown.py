@@ -1,4 +1,4 @@
-"""The jobs that make tables, figures and claims, and the names under which people ask for them."""
+"""The jobs that make tables, figures and claims, and the names of their targets."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +14,7 @@ from workflow_scripts.report.claims import Part
 from workflow_scripts.report.inputs import Files
 from workflow_scripts.report.tables import Table
 
-# No result depends on these settings.
+# Settings on which no table, figure or claim depends.
 _OPERATIONAL = ("study.base", "study.checkpoint_seconds", "study.jobs")
 
 
@@ -43,7 +43,7 @@ def target_name(prefix: str, name: str) -> str:
 
 
 def shown(study: Study) -> Iterator[Job]:
-    """Figures, tables, what the experiments measure of the claims, and the claims."""
+    """Jobs for figures, tables, the experiments' quantities, and the claims."""
     for name, (experiment, figure) in figures(study).items():
         suffixes = {"png": "png", "svg": "svg"}
         yield _product_job(study, experiment, f"figures/{name}", figure, suffixes)
@@ -63,7 +63,7 @@ def _product_job(
     product: Product[Any],
     suffixes: dict[str, str],
 ) -> Job:
-    """The job of a table or figure, at a path without suffix below the results."""
+    """The job of a table or figure. path is below the results, without suffix: figures/steps."""
     kind, name = path.split("/")
     outputs = {each: f"{study.results}/{path}.{suffix}" for each, suffix in suffixes.items()}
     files = _files_of(study, experiment, product)
@@ -125,7 +125,7 @@ def _quantities_file(study: Study, experiment: Experiment) -> str:
 
 
 def _program(experiment: Experiment) -> str:
-    """The experiment's class, as a Job names it; its stages are methods of it."""
+    """The experiment's class as in Job.program: module:Class. Its methods are the stages."""
     kind = type(experiment)
     return f"{kind.__module__.removeprefix(f'{PACKAGE}.')}:{kind.__name__}"
 
@@ -148,7 +148,7 @@ def _files_of(study: Study, experiment: Experiment, needs: Product[Any] | Measur
 
 
 def _by_kind(files: Files) -> dict[str, list[str]]:
-    """The files as inputs of a job, by the names that the rules give them."""
+    """The files as inputs of a job, by the names that Snakemake's rules give them."""
     kinds = {"scores": files.scores, "training": files.training, "sft": files.sft}
     return {kind: list(map(str, paths)) for kind, paths in kinds.items() if paths}
 

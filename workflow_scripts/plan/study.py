@@ -1,6 +1,6 @@
-"""A study: its experiments' runs, and where everything of them lies.
+"""A study: the runs of its experiments, and the paths of their files.
 
-The only place that knows paths.
+Only this package defines paths of results and data.
 """
 
 from dataclasses import dataclass
@@ -36,13 +36,13 @@ Run = SftRun | RlRun
 
 @dataclass(frozen=True)
 class Study:
-    """Everything that the plan needs to know of a validated configuration."""
+    """The runs, evaluations and paths that follow from validated settings."""
 
     settings: Settings
 
     @property
     def tier(self) -> str:
-        """The name of the study's folders."""
+        """The name of the tier, and of its folders below data/ and results/."""
         return self.settings.tier
 
     @property
@@ -60,7 +60,7 @@ class Study:
 
     @cached_property
     def main(self) -> MainRuns:
-        """What the experiments take over from the main one, enabled or not."""
+        """What other experiments use of the main one, even if that is not enabled."""
         main, shared = self.settings.main, self.settings.shared
         models, spans = tuple(main.models), tuple(main.rl_steps)
         return MainRuns(models, spans, override(shared, main.overrides))
@@ -69,7 +69,7 @@ class Study:
     def _planned(self) -> tuple[Grid, dict[str, list[Member]]]:
         grid, members = Grid(self.settings.shared, self.main), {}
         for name, experiment in self.experiments.items():
-            # By seed, and FB first, which shows the most.
+            # Sorted by seed. FB is first, since it is the model of the main results.
             members[name] = sorted(
                 experiment.members(grid), key=lambda each: (each.run.seed, "FB" not in each.model)
             )
@@ -87,7 +87,7 @@ class Study:
 
     @property
     def members(self) -> dict[str, list[Member]]:
-        """The runs of each enabled experiment, the most telling first."""
+        """The runs of each enabled experiment, in the order in which they should run."""
         return self._planned[1]
 
     @cached_property
@@ -97,14 +97,14 @@ class Study:
 
     @property
     def hardest_run(self) -> RlRun:
-        """The RL run that the study is about, of its first seed."""
+        """The main experiment's first RL run on its hardest prompts."""
         runs = (member.run for member in self.members["main"])
         steps = str(self.main.hardest)
         return next(run for run in runs if isinstance(run, RlRun) and run.prompts.name == steps)
 
     @cached_property
     def priorities(self) -> dict[str, int]:
-        """The runs of the first experiments first, and of each those of its first seeds."""
+        """The priority of each run: earlier experiments first, and earlier seeds within one."""
         order: list[str] = []
         for members in self.members.values():
             for member in members:
@@ -113,7 +113,10 @@ class Study:
         return {name: len(order) - index for index, name in enumerate(order)}
 
     def sampling_priority(self, run: str, evaluation: str) -> int:
-        """That of the run; what Table 1 does not need waits for the last run of main."""
+        """The priority of a run's rollouts: that of the run.
+
+        Rollouts that Table 1 does not need have the priority of main's last run.
+        """
         if evaluation in ("pass_at_k", "checkpoints"):
             return min(self.priorities[member.run.name] for member in self.members["main"])
         return self.priorities[run]
@@ -122,15 +125,15 @@ class Study:
 
     @cached_property
     def tasks(self) -> dict[str, Task]:
-        """The data folders, each with the task of its problems."""
+        """The task of the problems in each data folder."""
         return {run.data_folder: run.settings.task for run in self.sft_runs.values()}
 
     @cached_property
     def validation_kinds(self) -> dict[str, ValidationMix]:
-        """The problems of each kind of validation set.
+        """The mix of problems of each kind of validation set.
 
-        Those of experiments that are not enabled are among them, since training data keep out all
-        of them: whether an experiment is enabled changes no data of another.
+        Kinds of experiments that are not enabled are included. Training data exclude the problems
+        of all kinds, so enabling an experiment does not change the data of another.
         """
         kinds: dict[str, ValidationMix] = {
             "steps": Singles(self.settings.data.validation_steps.values())
@@ -140,34 +143,37 @@ class Study:
         return kinds
 
     def validation_file(self, data_folder: str, kind: str) -> str:
-        """The validation problems of a kind that are reported."""
+        """The file of validation problems of a kind, from the split that is reported."""
         return f"{data_folder}/{self.settings.sampling.validation}-{kind}.jsonl"
 
     def problems_file(self, run: Run, evaluation: str) -> str:
-        """The problems of an evaluation."""
+        """The file of the problems on which an evaluation samples a run."""
         return self.validation_file(run.data_folder, self.evaluations[evaluation].problems)
 
     def sft_file(self, run: SftRun) -> str:
-        """The SFT examples of a run."""
+        """The file of the SFT examples of a run."""
         return f"{run.data_folder}/sft-{run.data.name}-s{run.seed}.jsonl"
 
     def heldout_files(self, run: SftRun) -> list[str]:
-        """Of both splits: which one is reported must not decide whether SFT runs again."""
+        """The held-out sets of a run, of both splits.
+
+        SFT validates on both, so that it need not run again if the other split is reported.
+        """
         return [f"{run.data_folder}/{heldout_name(split, run.data)}.jsonl" for split in SPLITS]
 
     def prompts_file(self, run: RlRun) -> str:
-        """The prompts of an RL run."""
+        """The file of the prompts of an RL run."""
         return f"{run.data_folder}/rl-{run.prompts.name}.jsonl"
 
     # ---- base models --------------------------------------------------------------------------
 
     @property
     def base_tasks(self) -> dict[str, Task]:
-        """The tasks that need a base model of their own, by its name: gf11, gf13, gf11-asks=any."""
+        """The task of each base model, by the model's name: gf11, gf13, gf11-asks=any."""
         return {_base_name(task): task for task in self.tasks.values()}
 
     def base_settings(self, name: str) -> BaseSettings:
-        """What defines a base model."""
+        """The settings that define a base model."""
         task, settings = self.base_tasks[name], self.settings
         return BaseSettings(task=task.for_base, model=settings.model.compute, base=settings.base)
 
@@ -176,11 +182,11 @@ class Study:
         return run.settings.model.base.format(task=_base_name(run.settings.task))
 
     def is_trained_here(self, base_folder: str) -> bool:
-        """Whether a base model is one that the rule `base_model` trains for this tier."""
+        """Whether the rule `base_model` trains the base model in a folder."""
         return base_folder.startswith(f"{self.results}/base/")
 
     def base_shape(self, run: SftRun) -> Shape:
-        """The shape of a run's base model, which need not be there yet."""
+        """The shape of a run's base model, even if the model does not exist yet."""
         model, folder = run.settings.model, self.base_folder(run)
         if not self.is_trained_here(folder):
             config = Path(folder) / "config.json"
@@ -195,7 +201,7 @@ class Study:
         return Shape.of_base(self.settings.base, vocabulary)
 
     def missing_base_model(self) -> tuple[str, str, str] | None:
-        """Key, value and what is allowed, of a base model neither there nor made by a rule."""
+        """Key, value and what is allowed, if a base model is missing and no rule makes it."""
         made = [f"{self.results}/hub/model"] if self.settings.model.hub else []
         made += [f"{self.results}/base/{name}/model" for name in self.base_tasks]
         for folder in map(self.base_folder, self.sft_runs.values()):
@@ -216,18 +222,18 @@ class Study:
         return f"{self.results}/{run.folder}/{run.name}"
 
     def sft_settings(self, run: SftRun) -> SftSettings:
-        """What defines an SFT run, besides seed, data and base model."""
+        """The settings that define an SFT run, together with seed, data and base model."""
         return SftSettings(model=run.settings.model.trained, sft=run.settings.sft)
 
     def rl_settings(self, run: RlRun) -> RlSettings:
-        """What defines an RL run, besides seed, prompts and SFT model."""
+        """The settings that define an RL run, together with seed, prompts and SFT model."""
         return RlSettings(model=run.settings.model.trained, rl=run.settings.rl)
 
     # ---- evaluation ---------------------------------------------------------------------------
 
     @cached_property
     def evaluations(self) -> dict[str, Evaluation]:
-        """All evaluations by name: those of every study, then those of the experiments."""
+        """All evaluations by name: three that every study has, then those of the experiments."""
         sampling, passes = self.settings.sampling, self.settings.sampling.pass_at_k
         size = EvaluationSize(n_samples=sampling.n_samples)
         few = EvaluationSize(n_samples=passes.n_samples, n_problems=passes.n_problems)
@@ -242,12 +248,12 @@ class Study:
         return {evaluation.name: evaluation for evaluation in evaluations}
 
     def evaluations_of(self, experiment: str) -> list[str]:
-        """The evaluations of an experiment's runs."""
+        """The names of the evaluations of an experiment's runs."""
         members = self.members[experiment]
         return [name for name in self.evaluations if any(name in m.evaluations for m in members)]
 
     def sampling_settings(self, run: Run) -> SamplingSettings:
-        """What defines the rollouts of a run, besides models and problems."""
+        """The settings that define the rollouts of a run, together with models and problems."""
         settings = run.settings
         return SamplingSettings(
             model=settings.model.compute,
@@ -265,18 +271,18 @@ class Study:
         return {steps: f"{folder}/model"}
 
     def rollouts_file(self, run: Run, evaluation: str) -> str:
-        """The rollouts of an evaluation."""
+        """The file of a run's rollouts on an evaluation."""
         return f"{self.results}/rollouts/{run.name}/{evaluation}.parquet"
 
     def labels_file(self, run: Run, evaluation: str) -> str:
-        """The strategy labels of those rollouts."""
+        """The file of the strategy labels of these rollouts."""
         return f"{self.results}/labels/{run.name}/{evaluation}.parquet"
 
     # ---- collecting ---------------------------------------------------------------------------
 
     @property
     def spans(self) -> list[Range]:
-        """The ranges of steps over which estimates are summed up."""
+        """The ranges of steps for which metrics are estimated."""
         spans = [self.settings.data.sft_steps]
         for experiment in self.settings.experiments.all():
             spans += experiment.spans()
@@ -284,14 +290,14 @@ class Study:
 
     @cached_property
     def collections(self) -> dict[str, list[Member]]:
-        """What RL training is collected of: every experiment, and parts that one names."""
+        """The members of which RL rollouts are collected: of each experiment, and of subsets."""
         parts: dict[str, list[Member]] = {}
         for name, experiment in self.experiments.items():
             parts |= experiment.collections(self.members[name])
         return {**self.members, **parts}
 
     def sampled(self, experiment: str, evaluation: str) -> list[SampledRun]:
-        """The runs of an experiment that an evaluation samples, with its files."""
+        """The runs of an experiment that an evaluation samples, with their files."""
         return [
             SampledRun(
                 _name(member),
@@ -326,7 +332,7 @@ class Study:
 
 
 def heldout_name(split: str, data: SftData) -> str:
-    """The name of the held-out set of a data mix: the validation problems of a split, solved."""
+    """The name of a held-out set: the validation problems of a split, solved as SFT data are."""
     return f"heldout-{split}-{data.name}"
 
 

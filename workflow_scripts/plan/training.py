@@ -13,7 +13,7 @@ from workflow_scripts.train.run_folder import RunFolder
 
 
 def base_models(study: Study) -> Iterator[Job]:
-    """The base models that are trained from scratch, and their comparison with shipped ones."""
+    """Jobs that train base models, and one that compares them with shipped ones if there are."""
     for name in study.base_tasks:
         folder = f"{study.results}/base/{name}"
         arguments = {"settings": study.base_settings(name)}
@@ -40,7 +40,7 @@ def base_models(study: Study) -> Iterator[Job]:
 
 
 def _are_shipped(study: Study) -> bool:
-    """Whether base models of the shape that is trained here lie in data/base."""
+    """Whether data/base has base models of the same shape as those that are trained here."""
     tasks = study.base_tasks
     configs = {name: Path(f"data/base/{name}/model/config.json") for name in tasks}
     return bool(tasks) and all(
@@ -50,7 +50,7 @@ def _are_shipped(study: Study) -> bool:
 
 
 def fetched_model(study: Study) -> Iterator[Job]:
-    """The model that is fetched from the hub, if there is one."""
+    """The job that fetches a model from the hub, if the settings name one."""
     hub = study.settings.model.hub
     if hub:
         folder = f"{study.results}/hub/model"
@@ -66,7 +66,7 @@ def fetched_model(study: Study) -> Iterator[Job]:
 
 
 def sft(study: Study) -> Iterator[Job]:
-    """The SFT runs."""
+    """The jobs of the SFT runs."""
     for run in study.sft_runs.values():
         base = study.base_folder(run)
         data, validation = study.sft_file(run), study.heldout_files(run)
@@ -82,7 +82,7 @@ def sft(study: Study) -> Iterator[Job]:
 
 
 def rl(study: Study) -> Iterator[Job]:
-    """The RL runs; the models at their scored steps are outputs too."""
+    """The jobs of the RL runs. The models at scored steps are outputs too."""
     for run in study.rl_runs.values():
         folder, sft_model = study.run_folder(run), f"{study.run_folder(run.sft)}/model"
         prompts = study.prompts_file(run)
@@ -101,7 +101,10 @@ def rl(study: Study) -> Iterator[Job]:
 
 
 def model_files(study: Study, folder: str) -> list[str]:
-    """What is read of a model. The manifest stands for the files of one that a job makes."""
+    """The files of a model that are inputs of a job.
+
+    If a job makes the model, this is the manifest alone, which has the hashes of the other files.
+    """
     manifest = f"{folder}/manifest.json"
     if folder.startswith(f"{study.results}/") or not Path(manifest).is_file():
         return [manifest]

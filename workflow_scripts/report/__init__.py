@@ -1,1 +1,1 @@
-"""From estimates to what people read: tables, figures and the verdicts on the paper's claims."""
+"""Tables, figures and the verdicts on the paper's claims, made from estimates."""

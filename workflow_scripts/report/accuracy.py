@@ -1,4 +1,4 @@
-"""Accuracy after SFT and RL, shown alike in several experiments: by problem type, by steps."""
+"""Tables and figures of accuracy that several experiments share: by problem type, by steps."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ from workflow_scripts.report.tables import MIX_NOTE, TYPES, Table, table_row
 from workflow_scripts.settings.values import single
 from workflow_scripts.task.problems import PROBLEM_TYPES
 
-# The paper's values by model, stage and type.
+# The paper's values by (model, stage, type).
 Reference = dict[tuple[str, ...], Known]
 
 
 def table_by_type(inputs: Inputs[Any], reference: Reference) -> Table:
-    """pass@1 of each model and stage by type, on the validation problems of the hardest main RL."""
+    """pass@1 of each model and stage by type, on validation problems of `inputs.hardest` steps."""
     rows = []
     for model in inputs.models:
         for stage in inputs.stages(model=model):
@@ -37,7 +37,7 @@ def table_by_type(inputs: Inputs[Any], reference: Reference) -> Table:
 
 
 def draw_by_type(inputs: Inputs[Any], field_size: int, reference: Reference) -> Figure:
-    """A panel per type, in it a group of points per model, in that a point per stage."""
+    """Draw accuracy: a panel per type, a group of points per model, a point per stage."""
     models, stages = inputs.models, inputs.stages()
     figure, axes = style.new_figure(2.7, 1, len(TYPES), sharey=True)
     offsets = np.linspace(-0.22, 0.22, len(stages)) if len(stages) > 1 else [0.0]
@@ -80,7 +80,7 @@ def draw_by_type(inputs: Inputs[Any], field_size: int, reference: Reference) -> 
 
 
 def draw_by_steps(inputs: Inputs[Any], evaluations: tuple[str, ...]) -> Figure:
-    """A row of panels per type, a column per model, a line per stage."""
+    """Draw accuracy by number of steps: a row per type, a column per model, a line per stage."""
     models, stages, types = inputs.models, inputs.stages(), PROBLEM_TYPES
     figure, axes = style.new_figure(4.4, len(types), len(models), sharex=True, sharey=True)
     drawn: list[Estimate] = []

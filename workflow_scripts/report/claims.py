@@ -2,7 +2,7 @@
 
     python -m workflow_scripts.report.claims PLAN
 
-Each experiment has measured and judged its quantities; here they are put together.
+The experiments measure and judge their quantities. This stage collects them by claim.
 """
 
 import json
@@ -41,9 +41,10 @@ STATEMENTS = {
 
 @dataclass(frozen=True)
 class Part:
-    """What an experiment says of the claims: the products that show each of them.
+    """One experiment's contribution to the claims.
 
-    quantities and provenance are files; without them the experiment was not run.
+    shown_in has, by claim, the tables and figures that show it. quantities and provenance are
+    files of the experiment, None if the experiment is not enabled.
     """
 
     experiment: str
@@ -87,7 +88,7 @@ def to_json(claims: list[dict[str, Any]]) -> str:
 
 
 def to_markdown(claims: list[dict[str, Any]], study: StudySettings, parts: list[Part]) -> str:
-    """The page of the claims, and what made the results of each experiment."""
+    """The page claims.md: verdicts, quantities, and the provenance of each experiment."""
     lines = [
         f"# The paper's claims ({tier_note(study)})",
         "",
@@ -140,7 +141,7 @@ def _markdown_row(quantity: dict[str, Any]) -> str:
 
 
 def make_claims(study: StudySettings, parts: list[Part], json: Path, markdown: Path) -> None:
-    """Write the verdicts as JSON and as a page. Raises StudyError if a file is damaged."""
+    """Write claims.json and claims.md. Raises StudyError if a file is damaged."""
     claims = judge(parts, study.tier)
     page = to_markdown(claims, study, parts)
     write_whole(

@@ -1,8 +1,8 @@
-"""How a measured quantity is judged: a criterion bounds it by what the paper states.
+"""Criteria: the bounds, from the paper's statements, by which measured quantities are judged.
 
-A criterion is applied to the interval, never to the value alone. Those that several experiments use
-stand here, the others beside what they judge. Their numbers were chosen before the reported run and
-are not moved to pass.
+A criterion judges the interval of a quantity, not its value alone. Criteria that several
+experiments use are in this module, the others are beside the quantity that they judge. All bounds
+were chosen before the reported run.
 """
 
 from dataclasses import dataclass
@@ -12,34 +12,35 @@ from workflow_scripts.report.paper import TABLE1
 
 
 class Verdict(StrEnum):
-    """What is said of a quantity or a claim, from the worst to the best."""
+    """The verdict on a quantity or a claim, from the worst to the best."""
 
     NOT_REPRODUCED = "not reproduced"
     INCONCLUSIVE = "inconclusive"
     REPRODUCED = "reproduced"
 
 
-# The paper says "~": read as within 5 points. A change within 5 points is none.
+# The paper's "~" is read as within 5 points, and a change within 5 points counts as no change.
 MARGIN = 0.05
 
 
 def worst(verdicts: list[Verdict]) -> Verdict:
-    """The verdict of a claim, from those of its quantities."""
+    """The worst of some verdicts: that of a claim, from those of its quantities."""
     return min(verdicts, key=list(Verdict).index)
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """The quantity lies above low and below high, where those are given."""
+    """A quantity must be above low and below high. reason says where these bounds come from."""
 
     reason: str
     low: float = float("-inf")
     high: float = float("inf")
 
     def judge(self, ci_low: float, ci_high: float) -> Verdict:
-        """Reproduced if the interval lies wholly within the bounds, not if wholly outside.
+        """Judge an interval.
 
-        An interval of NaN, not measured, is inconclusive.
+        Reproduced if the interval is wholly within the bounds, not reproduced if it is wholly
+        outside, else inconclusive. An interval of NaN is inconclusive.
         """
         if self.low < ci_low and ci_high < self.high:
             return Verdict.REPRODUCED
@@ -60,7 +61,7 @@ def _table1(model: str, stage: str) -> float:
     return TABLE1[model, stage, "all"].value
 
 
-# How far the paper's FB lies above the better of its F and B.
+# The paper's accuracy of FB, less that of the better of F and B.
 PAPER_GAP = _table1("FB", "RL(6-9)") - max(_table1("F", "RL(6-9)"), _table1("B", "RL(6-9)"))
 
 NEAR_PERFECT = Criterion('the paper\'s "about 95 %", read as within 5 points', low=0.95 - MARGIN)

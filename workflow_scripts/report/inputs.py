@@ -1,4 +1,4 @@
-"""What is shown is made from: the settings, and the tables of one experiment."""
+"""The inputs of tables, figures and quantities: the settings, and the tables of an experiment."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,20 +19,23 @@ from workflow_scripts.settings.values import Range
 
 SFT = "SFT"
 SFT_COLUMNS = ["model", "condition", "seed", "cross_entropy", "n_tokens"]
-FITTING_TYPE = {"F": "evaluation", "B": "inversion"}  # the type that a single strategy fits
-OTHER_TYPE = {"F": "inversion", "B": "evaluation"}
+FITTING_TYPE = {"F": "evaluation", "B": "inversion"}  # the type that the model's strategy fits
+OTHER_TYPE = {"F": "inversion", "B": "evaluation"}  # the type that it does not fit
 
 Own = TypeVar("Own", covariant=True)
 
 
 def rl_stage(prompts: Range | str) -> str:
-    """How tables and figures call RL on some prompts."""
+    """The name of RL on some prompts, in tables and figures."""
     return f"RL({prompts})"
 
 
 @dataclass(frozen=True)
 class Files:
-    """The files of an experiment: any number of evaluations, at most one file of the others."""
+    """The files of an experiment that a product reads.
+
+    scores has a file for each evaluation; training and sft have one file or none.
+    """
 
     scores: Sequence[Path] = ()
     training: Sequence[Path] = ()
@@ -41,7 +44,7 @@ class Files:
 
 @dataclass(frozen=True)
 class Measurements:
-    """The tables of an experiment; None for what a product does not need."""
+    """The tables of an experiment, read from Files; None if the product does not need one."""
 
     scores: Scores | None = None
     training: pd.DataFrame | None = None
@@ -64,10 +67,10 @@ def _read_one(paths: Sequence[Path], columns: list[str]) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Inputs(Generic[Own]):
-    """The measurements of one experiment, and the settings that they were made with.
+    """The measurements of one experiment, and its settings.
 
-    experiment holds the experiment's own settings. hardest are the steps of the problems that the
-    study is about: those of the main experiment's last RL.
+    experiment has the experiment's own settings. hardest is the range of steps of the main
+    experiment's hardest RL prompts; most results are on problems of this length.
     """
 
     study: StudySettings
@@ -77,39 +80,42 @@ class Inputs(Generic[Own]):
 
     @property
     def scores(self) -> Scores:
-        """The scores, of a product that names evaluations."""
+        """The scores; only for products that name evaluations."""
         assert self.measured.scores is not None, "this product names no evaluation"
         return self.measured.scores
 
     @property
     def training(self) -> pd.DataFrame:
-        """The rollouts of RL, of a product that names training."""
+        """The rollouts of RL; only for products that name training."""
         assert self.measured.training is not None, "this product names no training"
         return self.measured.training
 
     @property
     def sft(self) -> pd.DataFrame:
-        """The cross-entropies after SFT, of a product that names SFT."""
+        """The cross-entropies after SFT; only for products that name SFT."""
         assert self.measured.sft is not None, "this product does not name SFT"
         return self.measured.sft
 
     @property
     def models(self) -> list[str]:
-        """The paper's three in its order, or those of the composition experiment."""
+        """The models in the scores: those of the paper in its order, then others."""
         present = self.scores.unique("model")
         return sorted(present, key=lambda name: [*BACKWARD_SHARE, *present].index(name))
 
     def stages(self, **where: object) -> list[str]:
-        """SFT, then RL on the prompt sets in the order of the configuration."""
+        """The stages in the scores: SFT, then RL on each prompt set; where filters the scores."""
         return self.scores.unique("stage", **where)
 
     def curves(self, model: str, stage: str, **where: object) -> Curves | None:
-        """The learning curves of a model's RL runs; where may narrow the rollouts by column."""
+        """The learning curves of a model's RL runs; where filters the rollouts by column."""
         chosen = {"model": model, "stage": stage, "condition": "", **where}
         return make_curves(self.training, self.study.statistics, **chosen)
 
     def cross_entropy(self, model: str, condition: str = "") -> tuple[np.ndarray, Estimate] | None:
-        """Nats per response token after SFT, mean over seeds: resampled vector and estimate."""
+        """Cross-entropy after SFT in nats per response token, mean over seeds.
+
+        Returns the statistic, (1 + resamples,), and its estimate. None if there are no runs.
+        """
         runs = self.sft[(self.sft["model"] == model) & (self.sft["condition"] == condition)]
         if runs.empty:
             return None
@@ -122,21 +128,21 @@ class Inputs(Generic[Own]):
 
     @property
     def note(self) -> str:
-        """What every product says of its tier."""
+        """The note on the tier, in all products."""
         return tier_note(self.study)
 
     @property
     def interval_note(self) -> str:
-        """What every product says of its intervals."""
+        """The note on intervals, in all products."""
         return interval_note(self.study)
 
 
 def tier_note(study: StudySettings) -> str:
-    """What a product says of the tier that it was made on."""
+    """The note on the tier: its name, and a warning for smoke."""
     tier = f"{study.tier} tier"
     return f"{tier}: no scientific meaning" if study.tier == "smoke" else tier
 
 
 def interval_note(study: StudySettings) -> str:
-    """What a product says of its intervals."""
+    """The note on intervals: their confidence and kind."""
     return f"{100 * study.statistics.confidence:g} % bootstrap intervals"

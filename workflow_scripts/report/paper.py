@@ -1,6 +1,7 @@
-"""What the paper reports, as fractions, with how certain that is (see docs/reconstruction.md).
+"""The paper's numbers, as fractions, each with the certainty of its source.
 
-S: the abstract, its record, public reviews and summaries. N: secondary close readings.
+S: from the abstract, the paper's public page, reviews or summaries. N: from close readings by
+others. docs/reconstruction.md has the details.
 """
 
 from dataclasses import dataclass
@@ -8,8 +9,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Known:
+    """A number of the paper, and the certainty of its source: S or N."""
+
     value: float
-    mark: str  # S or N
+    mark: str
 
 
 def _marked(mark: str, values: dict) -> dict:
@@ -37,11 +40,11 @@ TABLE1 = _marked(
     },
 )
 
-# pass@1 on problems of 2-5 steps after SFT, any of the models, both types.
+# pass@1 on problems of 2-5 steps of both types, after SFT; the same for each model.
 SFT_ACCURACY = Known(0.80, "S")
 
-# Validation cross-entropy after SFT, nats per token, by model and learning rate, as a multiple of
-# the main one, which is 2e-4: a model of another size has another good rate.
+# Validation cross-entropy after SFT in nats per token, by (model, learning rate). Learning rates
+# are multiples of the paper's own, 2e-4, so that other sizes of models can be compared.
 CROSS_ENTROPY = _marked(
     "N",
     {
@@ -55,8 +58,8 @@ CROSS_ENTROPY = _marked(
     },
 )
 
-# pass@1 on problems of 6-9 steps of both types after RL(6-9) with one setting changed, by
-# (model, condition). lr 5e-5 is only called unstable.
+# pass@1 on problems of 6-9 steps of both types, after RL(6-9) with one setting changed, by
+# (model, condition). For the learning rate 5e-5 the paper has no number, and calls it unstable.
 ROBUSTNESS = _marked(
     "N",
     {
@@ -74,6 +77,5 @@ ROBUSTNESS = _marked(
 )
 UNSTABLE_LEARNING_RATE = 5.0  # times the study's own: 5e-5 against 1e-5
 
-# RL steps within which FB selects its strategy.
-SELECTION_STEPS = Known(40, "S")
-IMPROVEMENT_STEPS = 100  # "hundreds" are at least this many
+SELECTION_STEPS = Known(40, "S")  # RL steps within which FB selects its strategy
+IMPROVEMENT_STEPS = 100  # RL steps: the paper's "hundreds" are read as at least 100

@@ -1,4 +1,4 @@
-"""Quantities: what a claim is judged by, measured on the groups of an experiment."""
+"""Quantities: the measured numbers by which a claim is judged."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -17,9 +17,9 @@ NOT_MEASURED = Estimate(math.nan, math.nan, math.nan, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Quantity:
-    """One number of a claim. estimate is NOT_MEASURED where its runs are missing.
+    """One number by which a claim is judged. estimate is NOT_MEASURED if its runs are missing.
 
-    Its n counts problems; where it is not about problems, RL rollouts or tokens.
+    paper is the paper's value of it, if known.
     """
 
     name: str
@@ -29,11 +29,15 @@ class Quantity:
 
     @property
     def verdict(self) -> Verdict:
-        """What the criterion says of the interval."""
+        """The criterion's verdict on the interval."""
         return self.criterion.judge(self.estimate.ci_low, self.estimate.ci_high)
 
     def to_json(self) -> dict[str, Any]:
-        """The quantity as claims.json has it; null where it has no value."""
+        """The quantity in claims.json. NaN becomes null.
+
+        n is the number of problems; for quantities that are not about problems, the number of RL
+        rollouts or of tokens.
+        """
         numbers = {
             key: None if isinstance(value, float) and math.isnan(value) else value
             for key, value in asdict(self.estimate).items()
@@ -58,7 +62,7 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Ask:
-    """What is asked of some groups; on which problems; and the paper's value of it."""
+    """A quantity before it is measured: its name, criterion, problems, and the paper's value."""
 
     name: str
     criterion: Criterion
@@ -66,10 +70,10 @@ class Ask:
     paper: float | None = None
 
     def of(self, groups: list[Group | None], statistic: Callable[..., np.ndarray]) -> Quantity:
-        """Measure statistic(*groups), a vector of the data and of each resample.
+        """Measure statistic(*groups), which returns a vector of shape (1 + resamples,).
 
-        Not measured where a group is missing. Raises StudyError if the groups do not share their
-        seeds and problems, since their resamples would not be paired.
+        The quantity is not measured if a group is missing. Raises StudyError if the groups differ
+        in their seeds or problems, since their resamples would not be paired.
         """
         present = [group for group in groups if group is not None]
         if len(present) < len(groups):
@@ -83,7 +87,7 @@ class Ask:
     def change(
         self, after: Group | None, before: Group | None, measure: str = "pass@1"
     ) -> Quantity:
-        """How much higher a measure is after than before."""
+        """Measure the difference of a measure: after less before."""
 
         def difference(after: Group, before: Group) -> np.ndarray:
             return after.vector(measure, self.on) - before.vector(measure, self.on)
@@ -93,11 +97,11 @@ class Ask:
     def level(
         self, group: Group | None, measure: str = "pass@1", baseline: float = 0.0
     ) -> Quantity:
-        """The measure of one group, above a baseline."""
+        """Measure the difference of a measure of one group from a baseline."""
         return self.of([group], lambda group: group.vector(measure, self.on) - baseline)
 
     def gap(self, groups: Mapping[str, Group | None]) -> Quantity:
-        """How far FB's pass@1 lies above the better of F's and B's."""
+        """Measure FB's pass@1 less that of the better of F and B."""
 
         def above_best(both: Group, *singles: Group) -> np.ndarray:
             best = np.max([single.vector("pass@1", self.on) for single in singles], axis=0)

@@ -1,4 +1,7 @@
-"""How figures look: sizes, colours with redundant markers and lines, the footer, and saving."""
+"""The style of figures: sizes, colours, markers, line styles, the footer, and saving.
+
+Series differ in colour and also in marker and line style, so that figures work without colour.
+"""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -45,7 +48,7 @@ matplotlib.rcParams.update(
     }
 )
 
-# Okabe and Ito's palette, told apart in all common forms of colour blindness.
+# Okabe and Ito's palette: its colours differ in all common forms of colour blindness.
 BLACK, ORANGE, SKY, GREEN, BLUE, RED, PURPLE, GREY = (
     "#000000",
     "#E69F00",
@@ -77,7 +80,7 @@ STRATEGIES = {
     "none": (GREY, "xxxx"),
 }
 _SFT = (GREY, "o", ":")
-# RL as hard as the study is about, one harder, two harder; from the end: one easier.
+# The styles of RL stages, by how many stages harder than main's hardest; index -1: one easier.
 _RL = [(RED, "D", "-"), (PURPLE, "^", "-."), (SKY, "v", "-."), (BLUE, "s", "--")]
 
 FAST, SLOW = (BLUE, "o", "-"), (RED, "s", "--")
@@ -86,12 +89,12 @@ PAPER_MARKER = {"marker": "*", "mfc": "none", "linestyle": "none", "markersize":
 
 
 def line_style(style: tuple[str, str, str]) -> dict[str, Any]:
-    """The look of a line, as matplotlib takes it."""
+    """Keyword arguments of matplotlib for a (color, marker, linestyle)."""
     return dict(zip(("color", "marker", "linestyle"), style, strict=True))
 
 
 def stage_style(inputs: Inputs[Any], stage: str) -> dict[str, Any]:
-    """A stage looks the same in all figures: SFT grey, the study's hardest main RL red."""
+    """Keyword arguments of matplotlib for a stage. A stage has one style in all figures."""
     if stage == SFT:
         return line_style(_SFT)
     stages = inputs.stages()
@@ -100,7 +103,7 @@ def stage_style(inputs: Inputs[Any], stage: str) -> dict[str, Any]:
 
 
 def new_figure(height: float, rows: int, columns: int, **options: Any) -> tuple[Figure, np.ndarray]:
-    """A figure of the page's width and a (rows, columns) array of axes, room left for a footer."""
+    """A figure of the page's width, with room for a footer, and a (rows, columns) array of axes."""
     figure = Figure(figsize=(WIDTH, height))
     axes = figure.subplots(rows, columns, squeeze=False, **options)
     figure.set_layout_engine("constrained", rect=(0, FOOTER / height, 1, 1 - FOOTER / height))
@@ -108,32 +111,32 @@ def new_figure(height: float, rows: int, columns: int, **options: Any) -> tuple[
 
 
 def fraction_axis(axes: Axes) -> None:
-    """Let the axis of y show fractions from 0 to 1."""
+    """Set the y axis to fractions from 0 to 1."""
     axes.set_ylim(-0.03, 1.03)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
 
 
 def draw_estimates(axes: Axes, x: ArrayLike, estimates: list[Estimate], **style: Any) -> None:
-    """Points with their intervals."""
+    """Draw points with their intervals."""
     value, low, high = band_of(estimates)
-    # A percentile interval may lie beside its value; an error bar starts at the value at least.
+    # A percentile interval may not contain its value. Then one bar has the length 0.
     bars = np.maximum(0, [value - low, high - value])
     axes.errorbar(x, value, yerr=bars, elinewidth=0.9, **style)
 
 
 def band_of(estimates: list[Estimate]) -> np.ndarray:
-    """(3, estimates): value, low, high."""
+    """Values and intervals as an array (3, estimates): value, low, high."""
     return np.array([(each.value, each.ci_low, each.ci_high) for each in estimates]).T
 
 
 def draw_band(axes: Axes, x: ArrayLike, band: np.ndarray, **style: Any) -> None:
-    """A line with its interval; band is (3, len(x)): value, low, high."""
+    """Draw a line with its interval; band is (3, len(x)): value, low, high."""
     (line,) = axes.plot(x, band[0], **style)
     axes.fill_between(x, band[1], band[2], color=line.get_color(), alpha=0.18, linewidth=0)
 
 
 def legend_above(figure: Figure, handles: Sequence[Artist]) -> None:
-    """One legend for all panels, outside of them so that it covers no data."""
+    """Draw one legend for all panels, above them, so that it covers no data."""
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
 
 
@@ -143,7 +146,7 @@ def handle(label: str, **style: Any) -> Line2D:
 
 
 def describe(estimates: list[Estimate]) -> str:
-    """``512 problems x 16 samples x 3 seeds``, spans where they differ."""
+    """How much estimates were measured on: ``512 problems × 16 samples × 1–3 seeds``."""
     parts = []
     for attribute, noun in (
         ("n_problems", "problem"),
@@ -158,14 +161,14 @@ def describe(estimates: list[Estimate]) -> str:
 
 
 def add_footer(figure: Figure, inputs: Inputs[Any], measured_on: str) -> None:
-    """Say below the panels on what tier and on how much they were measured."""
+    """Write the tier, the kind of intervals and the amount of data below the panels."""
     text = f"{inputs.note}  ·  {inputs.interval_note}\n{measured_on}"
     color = RED if inputs.study.tier == "smoke" else "0.3"
     figure.text(0.5, 0.06 / figure.get_figheight(), text, ha="center", size=7.5, color=color)
 
 
 def writers(figure: Figure) -> dict[str, Callable[[Path], None]]:
-    """Functions that save the figure, the same bytes every time."""
+    """Functions that save the figure as PNG and SVG, with the same bytes every time."""
     return {
         "png": partial(figure.savefig, format="png", dpi=200, metadata={"Software": None}),
         "svg": partial(figure.savefig, format="svg", metadata={"Date": None}),

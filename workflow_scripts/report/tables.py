@@ -1,4 +1,4 @@
-"""Tables: long CSV with one row per estimate, and Markdown that sets ours beside the paper's."""
+"""Tables: CSV with one row per estimate, and Markdown pages that also show the paper's values."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -21,9 +21,11 @@ MIX_NOTE = "All-type rates weigh evaluation and inversion equally."
 
 @dataclass(frozen=True)
 class Table:
-    """frame has a column for each of rows, for spread, and the estimate's columns.
+    """A table of estimates, one per row of frame.
 
-    Markdown has a line per combination of rows and a column per value of spread.
+    frame has the key columns named in rows and spread, and the columns of an estimate, whose value
+    is in the column named by value. The Markdown table has a line for each combination of the keys
+    in rows, and a column for each value of the key spread.
     """
 
     frame: pd.DataFrame
@@ -36,14 +38,14 @@ class Table:
 def table_row(
     keys: dict[str, Any], estimate: Estimate, known: Known | None = None
 ) -> dict[str, Any]:
-    """A row of a table's frame: its keys, the estimate, and the paper's value."""
+    """A row of Table.frame: keys, the columns of an estimate, and the paper's value."""
     numbers = asdict(estimate)
     numbers.pop("n_samples")
     return {**keys, **numbers, "paper": known.value if known else np.nan}
 
 
 def accuracy_and_fitting(group: Group, steps: Range) -> dict[str, Estimate]:
-    """pass@1 of each type, and the share of the fitting strategy."""
+    """pass@1, and the share of the fitting strategy, by problem type on problems of some steps."""
     columns = {
         f"pass@1, {type}": group.estimate("pass@1", Selection(type, steps)) for type in TYPES
     }
@@ -55,7 +57,7 @@ def accuracy_and_fitting(group: Group, steps: Range) -> dict[str, Estimate]:
 def format_estimate(
     value: float, ci_low: float, ci_high: float, known: float = np.nan, decimals: int = 3
 ) -> str:
-    """``0.957 [0.950, 0.963] (paper 0.960)``, without what is NaN."""
+    """An estimate as ``0.957 [0.950, 0.963] (paper 0.960)``; parts that are NaN are left out."""
     if np.isnan(value):
         return "not measured"
     text = f"{value:.{decimals}f}"
@@ -65,7 +67,7 @@ def format_estimate(
 
 
 def to_markdown(table: Table, title: str, inputs: Inputs[Any]) -> str:
-    """The table as a Markdown page with its notes."""
+    """The Markdown page of a table, with its notes."""
     cells = table.frame.copy()
     columns = cells[[table.value, "ci_low", "ci_high", "paper", table.spread]]
     cells["cell"] = [

@@ -134,6 +134,7 @@ class Compact(Form):
     tokens_per_word = 1  # of the word-level tokenizer of the offline tiers
 
     def prompt(self, problem: Problem, show_field_map: bool) -> str:
+        """The field map if asked for, the program lines, then the known values and the question."""
         names = problem.field.names
         lines = []
         if show_field_map:
@@ -146,18 +147,23 @@ class Compact(Form):
         return "\n".join(lines) + "\n"
 
     def link(self, variable: int, value: str, forward: bool) -> str:
+        """``x4 = e9``, for both directions."""
         return f"x{variable} = {value}"
 
     def worked_line(self, line: str) -> str:
+        """The line itself."""
         return line
 
     def guess(self, variable: int, value: str) -> str:
+        """``try e3``."""
         return f"{GUESS} {value}"
 
     def check(self, value: str, agrees: bool) -> str:
+        """``e7 ok`` or ``e7 no``."""
         return f"{value} {RIGHT if agrees else WRONG}"
 
     def answer(self, value: str) -> str:
+        """``ans e2``."""
         return f"{ANSWER} {value}"
 
 
@@ -169,6 +175,7 @@ class Natural(Form):
     tokens_per_word = 3
 
     def prompt(self, problem: Problem, show_field_map: bool) -> str:
+        """Sentences around the same program lines, known values and question."""
         names, p = problem.field.names, problem.p
         lines = [f"We compute in the field with {p} elements, the integers modulo {p}."]
         if show_field_map:
@@ -187,18 +194,23 @@ class Natural(Form):
         return "\n".join(lines) + "\n"
 
     def link(self, variable: int, value: str, forward: bool) -> str:
+        """A sentence that says from where the part is solved, and in which direction."""
         return f"From x{variable} = {value}, I {'apply' if forward else 'undo'} the steps."
 
     def worked_line(self, line: str) -> str:
+        """The line after the word "Then"."""
         return f"Then {line}"
 
     def guess(self, variable: int, value: str) -> str:
+        """A sentence with the guessed value."""
         return f"I guess that x{variable} = {value}."
 
     def check(self, value: str, agrees: bool) -> str:
+        """A sentence with the known value and the verdict."""
         return f"It should be {value}: {'right' if agrees else 'wrong'} guess."
 
     def answer(self, value: str) -> str:
+        """``Answer: e2``."""
         return f"{NATURAL_ANSWER} {value}"
 
 

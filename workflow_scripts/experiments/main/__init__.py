@@ -1,7 +1,7 @@
 """The main experiment: F, B and FB after SFT on short problems, then RL at two difficulties.
 
-The paper's two mechanisms have a module each: selection (C1, C2, C6) and improvement (C3, C4);
-pass_at_k holds C5.
+The paper's two mechanisms have a module each: `selection` (C1, C2, C6) and `improvement` (C3, C4).
+`pass_at_k` has C5.
 
     python -m workflow_scripts.experiments.main PLAN
 """
@@ -34,13 +34,13 @@ class Main(Experiment):
     """Steps of the problems of each RL prompt set, from easier to harder."""
 
     def check(self, study: StudySettings) -> None:
-        """Every program must have enough variable names."""
+        """Check that there are enough variable names for the programs."""
         for index, steps in enumerate(self.rl_steps):
             key = f"experiments.{self.name}.rl_steps.{index}.high"
             require_variables(study.task, key, steps.high)
 
     def spans(self) -> Sequence[Range]:
-        """Those of RL."""
+        """The ranges of steps of RL."""
         return self.rl_steps
 
     def members(self, grid: Grid) -> Iterator[Member]:
@@ -55,7 +55,7 @@ class Main(Experiment):
                 yield from grid.grow(branch, seed)
 
     def collections(self, members: list[Member]) -> dict[str, list[Member]]:
-        """FB's hardest RL of the first seeds, so that the figure `selection` can appear early."""
+        """FB's hardest RL runs of the first n seeds, for early versions of the figure selection."""
         hardest = rl_stage(self.rl_steps[-1])
         runs = [member for member in members if (member.model, member.stage) == ("FB", hardest)]
         return {_first(n): runs[:n] for n in range(1, len(runs) + 1)}
@@ -72,7 +72,7 @@ class Main(Experiment):
         }
 
     def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
-        """Selection first, in versions of the first seeds too."""
+        """The figures of the paper, `selection` first, which also has versions of fewer seeds."""
         return {
             **self._selection(study),
             "routing": Product("Strategies of FB by problem type", selection.draw_routing),
@@ -107,7 +107,7 @@ class Main(Experiment):
         return {**early, "selection": everything}
 
     def claims(self) -> Measured:
-        """C1 to C6."""
+        """Measures C1 to C6."""
         parts = {
             "C1": ClaimPart(selection.measure, ("tables/table1", "tables/sft", "figures/accuracy")),
             "C2": ClaimPart(selection.measure_routing, ("figures/routing",)),
@@ -125,5 +125,5 @@ class Main(Experiment):
 
 
 def _first(n: int) -> str:
-    """The collection of the first n seeds."""
+    """The name of the collection of the first n seeds."""
     return f"first-{n}"

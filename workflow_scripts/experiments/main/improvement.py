@@ -1,4 +1,4 @@
-"""Strategy improvement: RL on harder problems extends a strategy to them. C3 and C4."""
+"""Strategy improvement: RL on harder problems makes a strategy work on them. C3 and C4."""
 
 from typing import Any
 
@@ -41,9 +41,9 @@ TIME_RATIO = Criterion(
 def _draw_scored(
     panel: Axes, inputs: Inputs[Any], model: str, steps: Range, measure: str, shift: float
 ) -> None:
-    """The scored checkpoints of a model, on validation problems as long as its prompts.
+    """Draw a measure of a model's scored checkpoints, on validation problems of some steps.
 
-    Points are shifted by some RL steps: those of models at one level would hide each other.
+    Points are shifted by shift RL steps, so that points of different models do not coincide.
     """
     stage = rl_stage(steps)
     where = {"model": model, "stage": stage, "evaluation": "checkpoints"}
@@ -59,7 +59,7 @@ def _draw_scored(
 
 
 def draw_dynamics(inputs: Inputs[Any], models: list[ModelName], spans: list[Range]) -> Figure:
-    """A row per measure, a column per RL prompt set, a line per model."""
+    """Draw accuracy and strategies during RL: a column per prompt set, a line per model."""
     figure, axes = style.new_figure(4.2, len(MEASURES), len(spans), sharex=True, sharey=True)
     drawn = []
     for column, steps in zip(axes.T, spans, strict=True):
@@ -93,7 +93,7 @@ def draw_dynamics(inputs: Inputs[Any], models: list[ModelName], spans: list[Rang
 
 
 def draw_time_scales(inputs: Inputs[Any]) -> Figure:
-    """FB: each curve as a fraction of its own rise, and the step at which 90 % of it is made."""
+    """Draw FB's two curves as fractions of their rise, and mark the steps at which they reach 90 %."""
     figure, ((panel,),) = style.new_figure(3.0, 1, 1)
     curves = inputs.curves("FB", rl_stage(inputs.hardest))
     label_steps(panel)
@@ -132,7 +132,7 @@ def draw_time_scales(inputs: Inputs[Any]) -> Figure:
 
 
 def draw_steps(inputs: Inputs[Any]) -> Figure:
-    """Accuracy by number of steps."""
+    """Draw accuracy by number of steps."""
     return draw_by_steps(inputs, ("steps",))
 
 
@@ -147,7 +147,7 @@ def _known_change(model: str, stage: str, before: str, type: str = ALL_TYPES) ->
 
 
 def measure(inputs: Inputs[Any]) -> list[Quantity]:
-    """C3: RL at the difficulty of SFT brings F and B no gain on longer problems, harder RL does."""
+    """C3: F and B gain on longer problems from RL on these, not from RL at SFT's difficulty."""
     steps = inputs.hardest
     same, harder = rl_stage(inputs.study.data.sft_steps), rl_stage(steps)
     find, quantities = inputs.scores.find, []

@@ -1,11 +1,11 @@
-"""Learning curves as the figures of the main experiment draw them."""
+"""Helpers of the figures that draw learning curves."""
 
 from matplotlib.axes import Axes
 
 from workflow_scripts.evaluate.curves import WINDOW, Curves
 from workflow_scripts.report import style
 
-# The curves' attribute, the same measure on validation, axis label.
+# For each panel: attribute of Curves, name of the same measure in Scores, label of the axis.
 MEASURES = (
     ("accuracy", "pass@1", style.ACCURACY),
     ("fitting", "share_fitting", "share of the fitting\nstrategy (fraction)"),
@@ -13,7 +13,7 @@ MEASURES = (
 
 
 def measured_on(curves: list[Curves]) -> str:
-    """What the curves were measured on, for a footer."""
+    """A footer that says how much the curves were measured on."""
     rollouts = sum(each.n_rollouts for each in curves)
     seeds = max((each.n_seeds for each in curves), default=0)
     plural = "" if seeds == 1 else "s"

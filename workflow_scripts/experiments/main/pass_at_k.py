@@ -1,4 +1,4 @@
-"""pass@k: what RL gains at k = 1, and how much of it SFT already holds at large k. C5."""
+"""pass@k before and after RL: whether the gain of RL at k = 1 shrinks at large k. C5."""
 
 from typing import Any
 
@@ -22,7 +22,10 @@ HELD_BY_SFT = Criterion(
 
 
 def draw(inputs: Inputs[Any]) -> Figure:
-    """A row per type, a column per model, a line per stage; the baseline where no strategy fits."""
+    """Draw pass@k: a row per type, a column per model, a line per stage.
+
+    Panels of a model on the type that its strategy does not fit also show guess and check.
+    """
     types, models, steps = PROBLEM_TYPES, inputs.models, inputs.hardest
     stages = inputs.stages(evaluation="pass_at_k")
     figure, axes = style.new_figure(4.2, len(types), len(models), sharex=True, sharey=True)
@@ -64,7 +67,7 @@ def draw(inputs: Inputs[Any]) -> Figure:
 
 
 def measure(inputs: Inputs[Any]) -> list[Quantity]:
-    """C5: what RL gains at k = 1 shrinks at large k, as SFT holds it in many samples."""
+    """C5: the gain of RL at k = 1 shrinks at large k, where SFT reaches it in many samples."""
     steps, stage = inputs.hardest, rl_stage(inputs.hardest)
     after = inputs.scores.find("FB", stage, evaluation="pass_at_k")
     before = inputs.scores.find("FB", SFT, evaluation="pass_at_k")

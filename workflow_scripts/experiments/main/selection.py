@@ -57,7 +57,7 @@ def table1(inputs: Inputs[Any]) -> Table:
 
 
 def sft_table(inputs: Inputs[Any]) -> Table:
-    """The models after SFT: accuracy, strategies, cross-entropy, and how far apart they are."""
+    """The models after SFT: accuracy, strategies, cross-entropy, and the largest differences."""
     steps = inputs.study.data.sft_steps
     groups = {model: inputs.scores.group(model, SFT) for model in inputs.models}
     rows = []
@@ -91,12 +91,12 @@ def sft_table(inputs: Inputs[Any]) -> Table:
 
 
 def draw_selection(inputs: Inputs[Any]) -> Figure:
-    """FB on its RL prompts: a panel per measure, a line per type, thin lines of single seeds."""
+    """Draw FB during RL: a panel per measure, a line per type, and a thin line per seed."""
     figure, axes = style.new_figure(2.9, 1, len(MEASURES), sharey=True)
     stage, drawn = rl_stage(inputs.hardest), []
     for type in PROBLEM_TYPES:
         curves = inputs.curves("FB", stage, type=type)
-        if curves is None:  # all prompts are of the other type
+        if curves is None:  # no prompt is of this type
             continue
         drawn.append(curves)
         color, _, line = style.TYPES[type]
@@ -122,7 +122,7 @@ def draw_selection(inputs: Inputs[Any]) -> Figure:
 
 
 def draw_routing(inputs: Inputs[Any]) -> Figure:
-    """FB: a panel per problem type, a stacked bar of strategies per stage."""
+    """Draw FB's strategies: a panel per problem type, a stacked bar per stage."""
     types = PROBLEM_TYPES
     figure, axes = style.new_figure(2.6, 1, len(types), sharey=True)
     stages = [stage for stage in inputs.stages() if inputs.scores.find("FB", stage)]
@@ -163,7 +163,7 @@ def draw_routing(inputs: Inputs[Any]) -> Figure:
 
 
 def accuracy(inputs: Inputs[Any]) -> Figure:
-    """Accuracy by type, beside the paper's Table 1."""
+    """Draw accuracy by type, with the values of the paper's Table 1."""
     return draw_by_type(inputs, inputs.study.task.field_size, paper.TABLE1)
 
 
@@ -171,13 +171,13 @@ def accuracy(inputs: Inputs[Any]) -> Figure:
 
 
 def known(model: str, stage: str, type: str = ALL_TYPES) -> float | None:
-    """The paper's Table 1, None for what it does not hold."""
+    """A value of the paper's Table 1, None if the table has no such value."""
     value = paper.TABLE1.get((model, stage, type))
     return value.value if value else None
 
 
 def measure(inputs: Inputs[Any]) -> list[Quantity]:
-    """C1: FB reaches near perfect accuracy, F and B do not, from a comparable start."""
+    """C1: FB reaches near perfect accuracy; F and B, from a comparable start, do not."""
     steps, easy, stage = inputs.hardest, inputs.study.data.sft_steps, rl_stage(inputs.hardest)
     after = {model: inputs.scores.find(model, stage) for model in ("F", "B", "FB")}
     start = [inputs.scores.find(model, SFT) for model in ("F", "B", "FB")]
@@ -233,7 +233,7 @@ def measure_routing(inputs: Inputs[Any]) -> list[Quantity]:
 
 
 def measure_no_new_strategy(inputs: Inputs[Any]) -> list[Quantity]:
-    """C6: F and B do not acquire the strategy that SFT never showed them."""
+    """C6: RL does not teach F and B the strategy that SFT did not show them."""
     steps, stage, task = inputs.hardest, rl_stage(inputs.hardest), inputs.study.task
     chance = float(
         guess_and_check_pass_at_k(
@@ -250,7 +250,7 @@ def measure_no_new_strategy(inputs: Inputs[Any]) -> list[Quantity]:
                 f"check ({chance:.3f})",
                 CHANCE,
                 on,
-                # The paper's chance is that of one guess.
+                # The paper's chance level is 1 / field size.
                 None if value is None else round(value - 1 / task.field_size, 3),
             ).level(group, baseline=chance),
             Ask(
