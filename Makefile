@@ -1,4 +1,4 @@
-# The two commands: `make study` and `make test`. Each installs what it needs first.
+# The most important commands are `make study` and `make test`. Each installs the packages first.
 SHELL := /bin/bash
 PYTHON ?= python3
 TIER ?= laptop
@@ -12,7 +12,7 @@ export STUDY_COMMAND = make $@ TIER=$(TIER) TARGETS='$(TARGETS)'
 COMMANDS := help install study resume verify why reference publish restore cost gpu-check benchmark test torture clean
 .PHONY: $(COMMANDS)
 
-# A mistyped word must not run something else: make ignores variables that it does not know.
+# Refuse mistyped words: without this, make ignores unknown variables and runs the defaults.
 UNKNOWN := $(filter-out $(COMMANDS) .venv/.installed,$(MAKECMDGOALS))
 ifneq ($(UNKNOWN),)
     $(error no command $(UNKNOWN); a target of the study is named so: make study TARGETS='$(UNKNOWN)')
@@ -41,14 +41,14 @@ install: .venv/.installed ## Create .venv and install the pinned packages.
 study: install ## Run every figure, table and claim of a tier (TIER=laptop, smoke, gpu, paper; TARGETS=main).
 	@$(SNAKEMAKE) $(TARGETS) --configfile $(CONFIG)
 
-resume: install ## On SLURM, after a snakemake that was killed: wait for its jobs (CANCEL=yes: cancel), go on.
+resume: install ## After snakemake was killed, on SLURM: wait for its jobs (CANCEL=yes cancels them), then continue.
 	@.venv/bin/python -m workflow_scripts.operate.cluster --tier $(TIER) $(if $(CANCEL),--cancel)
 	@$(SNAKEMAKE) $(TARGETS) --configfile $(CONFIG) --workflow-profile profiles/slurm
 
-verify: install ## Read every file of TARGETS: is each what its job made, from what is there now?
+verify: install ## Read every file of TARGETS, and say which ones are missing, damaged or out of date.
 	@$(VERIFY)
 
-why: install ## Say in one line per job why it would run (TIER=laptop TARGETS=main).
+why: install ## Say which jobs would run, and why, one line each (TIER=laptop TARGETS=main).
 	@$(VERIFY) --why
 
 reference: install ## Copy the tables, figures and claims of TARGETS to results/reference, if all are good.
@@ -61,14 +61,14 @@ publish: install ## Push a finished tier to a DVC remote (TIER=laptop REMOTE=/a/
 restore: install ## Pull a published tier into a fresh clone and verify it (TIER=laptop).
 	@.venv/bin/python -m workflow_scripts.operate.sharing restore --tier $(TIER)
 
-cost: install ## Tell what a tier would cost, by stage and target, before anything runs (TIER=paper).
+cost: install ## Forecast the cost of a tier by stage and target, before anything runs (TIER=paper).
 	@$(SNAKEMAKE) cost --configfile $(CONFIG) --quiet host progress rules
 
-gpu-check: install ## Measure what a step takes on this GPU, for make cost (20 minutes at most).
+gpu-check: install ## Measure the time of steps on this GPU, for make cost (at most 20 minutes).
 	.venv/bin/python -m workflow_scripts.cost.gpu_check --output results/gpu-check
 	@echo "For make cost: mkdir -p results/reference/gpu && cp results/gpu-check/rates.* results/reference/gpu"
 
-benchmark: install ## Time to Table 1 from nothing, by stage, and RL steps against TRL's (about an hour).
+benchmark: install ## Measure the time from nothing to Table 1, and of RL steps beside TRL's (about an hour).
 	rm -rf data/benchmark results/benchmark
 	SECONDS=0 \
 		&& $(SNAKEMAKE) table1 --configfile config/laptop.yaml --config tier=benchmark \
@@ -76,11 +76,11 @@ benchmark: install ## Time to Table 1 from nothing, by stage, and RL steps again
 		&& .venv/bin/python -m workflow_scripts.cost.measured --tier benchmark
 	$(SNAKEMAKE) rl_benchmark --configfile config/laptop.yaml --config tier=benchmark
 
-test: install ## Run the tests, the whole smoke tier among them.
+test: install ## Run the tests, including the whole smoke tier.
 	.venv/bin/python -m pytest
 
-torture: install ## Kill a small study a hundred times, damage its checkpoints, and compare (half an hour).
+torture: install ## Kill a small study 100 times, damage its checkpoints, and compare results (half an hour).
 	.venv/bin/python -m pytest -s tests/workflow/test_kills.py --kills 100
 
-clean: ## Remove everything that the workflow made for a tier.
+clean: ## Remove all data and results of a tier (TIER=laptop).
 	rm -rf data/$(TIER) results/$(TIER)

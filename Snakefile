@@ -1,4 +1,4 @@
-# The study on one page: configuration, stages, and the targets that people type.
+# The study: its configuration, its rules, and what happens before and after its jobs.
 #
 #   snakemake                                     the laptop tier, everything
 #   snakemake fig_routing                         one figure and what it needs
@@ -19,7 +19,7 @@ include: "rules/report.smk"
 include: "rules/cluster.smk"
 
 
-# Seconds each. Base models, SFT, RL and rollouts are what a cluster is for.
+# Rules whose jobs take seconds. They run where snakemake runs, even if other jobs go to a cluster.
 localrules:
     all,
     validation_sets,

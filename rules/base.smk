@@ -1,4 +1,4 @@
-# Base models: shipped, trained from scratch, or fetched. Runs read the folder that model.base names.
+# Base models that are trained from scratch or fetched. SFT reads the model in the folder model.base.
 
 
 rule base_model:
@@ -57,6 +57,6 @@ rule hub_model:
     localrule: True
     threads: 1
     message:
-        "Fetch the pre-trained model"
+        "Fetch the pre-trained model from the hub"
     shell:
         run_job("hub")

@@ -1,6 +1,6 @@
-# Before a study is sent to a cluster: a short job in the partition that it would use.
+# A check before a study is sent to a cluster: a short job in the partition that the study would use.
 
-# Those that no job trains.
+# The folders of base models that no job of this study trains.
 GIVEN_MODELS = sorted(
     folder
     for folder in {study.base_folder(run) for run in study.sft_runs.values()}
@@ -13,7 +13,7 @@ PROBE = f"{shlex.quote(sys.executable)} -m workflow_scripts.operate.probe"
 
 
 def anew(*files):
-    """An input function that has a job run whatever is there: an old report says nothing."""
+    """An input function that has the job run even if the files exist: they may be old."""
 
     def no_file(wildcards):
         if workflow.is_main_process:
@@ -35,7 +35,7 @@ rule cluster_token:
     localrule: True
     threads: 1
     message:
-        "Write a file that every node must see"
+        "Write a file that all nodes must see"
     shell:
         "date > {output:q} 2> {log:q}"
 
@@ -60,7 +60,7 @@ rule cluster_probe:
         device=study.settings.model.device,
         models=GIVEN_MODELS,
     message:
-        "Look around from within a job"
+        "Check the node of a job"
     shell:
         PROBE + " check --token {input.token:q} --gpus {resources.gpu}"
         " --device {params.device:q} --models {params.models:q} --output {output:q} 2> {log:q}"
@@ -71,6 +71,6 @@ rule cluster_check:
         rules.cluster_probe.output,
     localrule: True
     message:
-        "What the cluster lacks"
+        "Show the report of the cluster check"
     shell:
         PROBE + " show {input:q}"

@@ -1,4 +1,5 @@
-# An experiment's runs into one file of each kind; then estimates. No torch, seconds each.
+# Collect the outputs of an experiment's runs into one file of each kind, then estimate the metrics.
+# These jobs need no torch and take seconds.
 
 
 rule scores:
@@ -16,7 +17,7 @@ rule scores:
         mem_mb=4000,
         runtime=15,
     message:
-        "Count the rollouts {wildcards.evaluation} of the experiment {wildcards.experiment}"
+        "Count the rollouts on {wildcards.evaluation} of the experiment {wildcards.experiment}"
     shell:
         run_job("scores/{experiment}/{evaluation}")
 
@@ -76,7 +77,7 @@ rule provenance:
         mem_mb=1000,
         runtime=15,
     message:
-        "Collect what made the runs of the experiment {wildcards.experiment}"
+        "Collect the provenance of the runs of the experiment {wildcards.experiment}"
     shell:
         run_job("provenance/{experiment}")
 

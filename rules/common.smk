@@ -1,4 +1,4 @@
-# What the rules share: the study and its plan, and how a job is run. No rules stand here.
+# What all rules use: the study, its plan, and the command that runs a job. This file has no rules.
 import os
 import shlex
 import sys
@@ -15,7 +15,7 @@ from workflow_scripts.operate.session import Session
 from workflow_scripts.plan.plan import Plan, find_jobs
 from workflow_scripts.plan.study import Study
 
-# The order in which they win: what the command line names stands over the defaults.
+# Later files win, so the defaults come first. Snakemake lists them last.
 CONFIG_FILES = [
     Path(os.path.relpath(file)) for file in (workflow.configfiles[-1], *workflow.configfiles[:-1])
 ]
@@ -27,13 +27,13 @@ try:
     if missing := study.missing_base_model():
         raise refuse(*missing, config, CONFIG_FILES)
     plan = Plan(study)
-    JOBS = plan.jobs  # made here, so that a fault in it is one line
+    JOBS = plan.jobs  # computed here, so that its errors are shown as one line too
 except StudyError as error:
     sys.exit(f"error: {error}")
 DATA, RESULTS = f"data/{study.tier}", f"results/{study.tier}"
 session = Session(plan)
 
-# Above those of runs: what is ready to be shown is shown, and data come first of all.
+# All are above the priorities of runs: results are shown as soon as they can be made.
 COLLECT_PRIORITY, SHOW_PRIORITY, DATA_PRIORITY = 1500, 2000, 3000
 
 
@@ -47,20 +47,21 @@ wildcard_constraints:
 
 
 def inputs(name):
-    """An input function: the inputs of the plan's job of a name, which may hold wildcards.
+    """An input function for a rule: the inputs of the plan's job. Its name may have wildcards.
 
-    Receipts decide whether the job runs, and not the time stamps of its inputs, which are therefore
-    ancient to Snakemake; those that are made again are not, since it runs nothing after a job whose
-    outputs are ancient. A job that is not good is forced, as the option --forcerun would.
+    Receipts decide whether a job runs. A job that is not good is forced, as by --forcerun. Inputs
+    are marked `ancient`, so that Snakemake ignores their time stamps. Inputs that are made again in
+    this run are not marked, since Snakemake would not run the job after them.
     """
 
     def of_job(wildcards):
         job = JOBS.get(name.format_map(dict(wildcards.items())))
-        if job is None:  # no run of this configuration is called so
+        if job is None:  # this configuration has no such job
             return {}
         if workflow.is_main_process and job.outputs and not session.verdicts[job.name].good:
             workflow.dag.forcefiles.update(job.outputs.values())
-        # Of a run's scored checkpoints, which the configuration chooses, the rules know nothing.
+        # Scored checkpoints are left out: the rule grpo cannot declare them as outputs, because
+        # their number depends on the configuration.
         kinds = job.inputs.keys() - {"checkpoints"}
         return {kind: [as_input(file) for file in job.inputs[kind]] for kind in kinds}
 
@@ -68,21 +69,23 @@ def inputs(name):
 
 
 def as_input(file):
+    """A file as an input of a rule; see `inputs`."""
     is_made_again = workflow.is_main_process and not session.is_good(file)
     return file if is_made_again else ancient(file)
 
 
 def run_job(name, log=" 2> {log:q}"):
-    """The command that runs the plan's job of a name, which may hold wildcards."""
+    """The command that runs the plan's job of this name. The name may have wildcards."""
     place = name.replace("{", "{wildcards.")
     program = f"{shlex.quote(sys.executable)} -m workflow_scripts.operate.job"
     return f"{program} '{RESULTS}/plan/{place}.json'{log}"
 
 
 def need(stage, resource):
-    """What a job of a heavy stage asks a scheduler for; more at each attempt.
+    """The memory or time that a job of a heavy stage asks SLURM for.
 
-    Training goes on from its checkpoint, and needs no longer time the second time.
+    Each attempt asks for more memory. Rollouts also ask for more time; training does not, because
+    it resumes from its checkpoint.
     """
     configured = getattr(study.settings.jobs, stage).model_dump()
     cost = Path("results/reference", study.tier, "cost.csv")
@@ -92,22 +95,27 @@ def need(stage, resource):
 
 
 def priority_of_run(wildcards, **_):
+    """The priority of the training of a run."""
     return study.priorities[wildcards.run]
 
 
 def priority_of_sampling(wildcards, **_):
+    """The priority of the rollouts of a run and of their labels."""
     return study.sampling_priority(wildcards.run, wildcards.evaluation)
 
 
 def planned(jobs):
-    """The plan's names of Snakemake's jobs; what only shows something is called as its rule is."""
+    """The plan's names of some of Snakemake's jobs.
+
+    A job is found by its outputs, or if it has none, by the name of its rule.
+    """
     jobs = list(jobs)
     tools = [job.rule.name for job in jobs if not job.output and job.rule.name in JOBS]
     return [*session.names(str(file) for job in jobs for file in job.output), *tools]
 
 
 def refuse_unknown_targets():
-    """Call it when all rules are known."""
+    """End with one line if a target of the command line is unknown. Call it after all rules."""
     known = {rule.name for rule in workflow.rules if not rule.has_wildcards()}
     try:
         for target in set(read_command_line().targets) - known:
@@ -117,7 +125,7 @@ def refuse_unknown_targets():
 
 
 def begin():
-    """Before the first job: what `onstart` calls."""
+    """Prepare the results for the jobs of this run. `onstart` calls it before the first job."""
     try:
         session.begin(planned(workflow.dag.needrun_jobs()), workflow.local_exec, workflow.touch)
     except StudyError as error:
@@ -125,7 +133,7 @@ def begin():
 
 
 def end():
-    """After the last job: what `onsuccess` and `onerror` call."""
+    """Report how the run ended. `onsuccess` and `onerror` call it after the last job."""
     tell_endings()
     jobs = list(workflow.dag.jobs)
     logs = {name: str(log) for job in jobs for log in job.log for name in planned([job])}

@@ -1,4 +1,4 @@
-# Data sets: validation first, which every training set then keeps out.
+# Data sets. Validation sets are drawn first, and training sets exclude their problems.
 
 
 rule validation_sets:
@@ -17,7 +17,7 @@ rule validation_sets:
         mem_mb=500,
         runtime=5,
     message:
-        "Draw the validation problems {wildcards.kind} of {wildcards.field}"
+        "Draw the validation problems ({wildcards.kind}) of {wildcards.field}"
     shell:
         run_job("data/{field}/validation-{kind}")
 
@@ -37,7 +37,7 @@ rule sft_set:
         mem_mb=500,
         runtime=5,
     message:
-        "Draw the SFT examples {wildcards.mix} of {wildcards.field}, seed {wildcards.seed}"
+        "Draw the SFT examples ({wildcards.mix}) of {wildcards.field}, seed {wildcards.seed}"
     shell:
         run_job("data/{field}/sft-{mix}-s{seed}")
 
@@ -57,7 +57,7 @@ rule heldout_set:
         mem_mb=500,
         runtime=5,
     message:
-        "Solve the problems {wildcards.split} of {wildcards.field} as the SFT examples {wildcards.mix} do"
+        "Solve the {wildcards.split} problems of {wildcards.field} like the SFT examples {wildcards.mix}"
     shell:
         run_job("data/{field}/heldout-{split}-{mix}")
 
@@ -77,6 +77,6 @@ rule rl_prompts:
         mem_mb=500,
         runtime=5,
     message:
-        "Draw the RL prompts {wildcards.prompts} of {wildcards.field}"
+        "Draw the RL prompts ({wildcards.prompts}) of {wildcards.field}"
     shell:
         run_job("data/{field}/rl-{prompts}")

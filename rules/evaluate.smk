@@ -1,4 +1,4 @@
-# Rollouts, the last stage that touches a model, and their strategy labels.
+# Rollouts of models on validation problems, and their strategy labels.
 
 
 rule rollouts:
@@ -18,7 +18,7 @@ rule rollouts:
         runtime=need("rollouts", "runtime"),
         gpu=study.settings.jobs.gpus,
     message:
-        "Sample {wildcards.run} on the problems {wildcards.evaluation}"
+        "Sample {wildcards.run} for the evaluation {wildcards.evaluation}"
     shell:
         run_job("rollouts/{run}/{evaluation}")
 
@@ -38,6 +38,6 @@ rule labels:
         mem_mb=2000,
         runtime=15,
     message:
-        "Label the strategies of {wildcards.run} on the problems {wildcards.evaluation}"
+        "Label the rollouts of {wildcards.run} of the evaluation {wildcards.evaluation}"
     shell:
         run_job("labels/{run}/{evaluation}")

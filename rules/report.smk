@@ -1,4 +1,4 @@
-# Tables, figures and claims, which need no torch and take seconds; and the targets that people type.
+# Tables, figures and claims, whose jobs need no torch and take seconds, and the named targets.
 
 
 rule figure:
@@ -17,7 +17,7 @@ rule figure:
         mem_mb=1000,
         runtime=10,
     message:
-        "Figure {output.png}"
+        "Draw the figure {output.png}"
     shell:
         run_job("figures/{name}") + " && echo ready: {output.png:q}"
 
@@ -38,7 +38,7 @@ rule table:
         mem_mb=1000,
         runtime=10,
     message:
-        "Table {output.markdown}"
+        "Write the table {output.markdown}"
     shell:
         run_job("tables/{name}") + " && echo ready: {output.markdown:q}"
 
@@ -58,7 +58,7 @@ rule quantities:
         mem_mb=1000,
         runtime=10,
     message:
-        "Measure what the experiment {wildcards.experiment} says of the claims"
+        "Measure the quantities of the experiment {wildcards.experiment} for the claims"
     shell:
         run_job("quantities/{experiment}")
 
@@ -79,7 +79,7 @@ rule claims:
         mem_mb=1000,
         runtime=10,
     message:
-        "Claims {output.markdown}"
+        "Judge the claims: {output.markdown}"
     shell:
         run_job("claims") + " && echo ready: {output.markdown:q}"
 
@@ -88,12 +88,12 @@ rule cost:
     localrule: True
     threads: 1
     message:
-        f"What the tier {study.tier} costs"
+        f"Forecast the cost of the tier {study.tier}"
     shell:
         run_job("cost", log="")
 
 
-# Every target by name; `claims` and `rl_benchmark` are rules already, `all` stands in the Snakefile.
+# A rule for each target. `claims` and `rl_benchmark` have rules of their own, `all` is in the Snakefile.
 for name in [target for target in plan.targets if target not in ("all", "claims", "rl_benchmark")]:
 
     rule:

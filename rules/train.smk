@@ -1,4 +1,4 @@
-# SFT and RL. Weights stand beside the manifest with their hashes, which is what Snakemake knows of them.
+# SFT and RL. The output of a model is its manifest, which has the hashes of its other files.
 
 
 rule sft:
@@ -72,6 +72,6 @@ rule clean_scratch:
     localrule: True
     threads: 1
     message:
-        f"Remove the checkpoints in {RESULTS} that no run of this configuration would continue"
+        f"Remove the checkpoints in {RESULTS} from which no run of this configuration would resume"
     shell:
         run_job("clean_scratch", log="")

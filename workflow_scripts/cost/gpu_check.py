@@ -183,7 +183,7 @@ class Check:
         return {"mean": round(sum(lengths) / len(lengths), 1), "longest": max(lengths)}
 
     def _within_memory(self, stage: str, measure: Callable[[], Rates]) -> Rates:
-        """Free the GPU, then measure a stage. Raises StudyError if the GPU's memory is too small."""
+        """Free GPU memory, then measure a stage. Raises StudyError if the stage does not fit."""
         gc.collect()
         if self.model.device == "cuda":
             torch.cuda.empty_cache()

@@ -20,7 +20,7 @@ _NOT_SET = object()
 
 
 class ConfigurationError(StudyError):
-    """An invalid configuration. The message has the file, the key, the value and what is allowed."""
+    """An invalid configuration. The message has the file, key, value and what is allowed."""
 
 
 def _section_at(keys: list[str]) -> Any:

@@ -93,7 +93,7 @@ def draw_dynamics(inputs: Inputs[Any], models: list[ModelName], spans: list[Rang
 
 
 def draw_time_scales(inputs: Inputs[Any]) -> Figure:
-    """Draw FB's two curves as fractions of their rise, and mark the steps at which they reach 90 %."""
+    """Draw FB's two curves as fractions of their rise, and mark where they reach 90 % of it."""
     figure, ((panel,),) = style.new_figure(3.0, 1, 1)
     curves = inputs.curves("FB", rl_stage(inputs.hardest))
     label_steps(panel)
