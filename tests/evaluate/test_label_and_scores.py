@@ -141,7 +141,7 @@ def test_a_reward_that_its_text_does_not_earn_is_refused(
     altered.to_parquet(tmp_path / "rollouts.parquet")
     write_dataset(tmp_path / "problems.jsonl", {}, records)
     files = (tmp_path / "rollouts.parquet", tmp_path / "problems.jsonl")
-    with pytest.raises(StudyError, match="is not what its text earns"):
+    with pytest.raises(StudyError, match="is not that of its text"):
         make_labels(*files, tmp_path / "labels.parquet")
     assert not (tmp_path / "labels.parquet").exists()
 

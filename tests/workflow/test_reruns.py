@@ -224,7 +224,7 @@ def test_why_says_in_one_line_per_job_what_changed(done):
     assert why(done) == {}
     told = why(done, "rl={learning_rate: 1.0e-4}")
     assert told["rl/FB-s0-rl6-15"] == "stale: changed: rl.learning_rate: 0.00015 -> 0.0001"
-    rests = "stale: rests on rl/FB-s0-rl6-15, which is stale"
+    rests = "stale: reads from rl/FB-s0-rl6-15, which is stale"
     assert told["rollouts/FB-s0-rl6-15/longer"] == rests
     with edited(done, f"{WS}/evaluate/label.py", "def make", "_X = 1\n\n\ndef make"):
         assert why(done)["labels/FB-s0/longer"] == "stale: changed: its code"

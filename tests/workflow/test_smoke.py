@@ -141,7 +141,7 @@ def test_damage_is_neither_kept_nor_published_nor_verified(smoke, tmp_path, monk
 def test_a_finished_tier_is_verified_and_planned_in_two_seconds(smoke):
     verified = smoke.python("operate.verify", "--configfile", "config/smoke.yaml")
     assert verified.returncode == 0
-    assert "products in results/smoke are good: every file was read" in verified.stdout
+    assert "jobs in results/smoke are good: every file was read" in verified.stdout
     plan = read_plan_of_tier("smoke")
     results = smoke.folder / "results/smoke"
     started = time.monotonic()

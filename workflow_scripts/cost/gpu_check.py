@@ -194,7 +194,7 @@ class Check:
             tier, device = self.settings.tier, device_name(self.model.device)
             raise StudyError(
                 f"{stage} of the tier {tier} does not fit {device}: take a larger GPU, or lower "
-                f"its batch size in config/{tier}.yaml (of RL the micro-batch's)"
+                f"its batch size in config/{tier}.yaml (for RL, its micro_batch_size)"
             ) from None
 
     def _save_base(self) -> None:
@@ -348,7 +348,7 @@ def require_gpu() -> None:
 
 
 def _give_up(*_: Any) -> None:
-    raise StudyError(f"the check has not ended after {MINUTES} minutes: the GPU is too slow for it")
+    raise StudyError(f"the check has not ended after {MINUTES} minutes: take a faster GPU")
 
 
 def main() -> None:

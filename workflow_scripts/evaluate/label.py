@@ -37,7 +37,7 @@ def label_rollouts(rollouts: pd.DataFrame, problems: dict[int, Problem]) -> pd.D
     wrong = rollouts.loc[rollouts["reward"].to_numpy() != rewards, KEYS]
     if len(wrong):
         first = ", ".join(f"{key} {value}" for key, value in wrong.iloc[0].items())
-        raise ValueError(f"the reward of {first} is not what its text earns")
+        raise ValueError(f"the reward of {first} is not that of its text")
     return rollouts[KEYS].assign(strategy=pd.Categorical(strategies), words=words)
 
 

@@ -30,7 +30,7 @@ SFT = "SFT"
 # Settings with these prefixes define an SFT run and its rollouts. The others concern RL alone.
 _SFT_KEYS = ("task.", "model.", "sft.", "rl.max_new_tokens")
 
-Changes = Mapping[str, Any]  # of settings, by dotted keys
+Changes = Mapping[str, Any]  # new values of settings by dotted key
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class SftRun:
 
     @property
     def sft(self) -> "SftRun":
-        """The run itself."""
+        """The run itself, so that SFT and RL runs both have the attribute sft."""
         return self
 
 

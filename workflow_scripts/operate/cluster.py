@@ -59,7 +59,9 @@ def _ask(*command: str) -> str:
     try:
         run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     except subprocess.TimeoutExpired:
-        raise StudyError(f"{command[0]} does not answer: is slurmctld at work?") from None
+        raise StudyError(
+            f"{command[0]} does not answer within 60 seconds: ask whether slurmctld is running"
+        ) from None
     if run.returncode:
         told = run.stderr.strip().splitlines() or ["failed"]
         raise StudyError(f"{' '.join(command)}: {told[0]}")
@@ -74,7 +76,7 @@ def _warn_of_short_memory() -> None:
         return
     if age and int(age[1]) < _LEAST_JOB_AGE:
         print(
-            f"slurm: MinJobAge of slurm.conf is {age[1]} seconds: snakemake may wait for ever for "
+            f"slurm: MinJobAge of slurm.conf is {age[1]} seconds: snakemake may wait forever for "
             f"a job that SLURM has forgotten; ask for {_LEAST_JOB_AGE} or more, or for accounting",
             file=sys.stderr,
         )
@@ -106,7 +108,7 @@ def read_site(path: Path = SITE_FILE) -> dict[str, str | None]:
         if key not in _SITE_KEYS:
             raise StudyError(f"{path}: {key}: not one of {', '.join(_SITE_KEYS)}")
         if value is not None and not re.fullmatch(r"[^\s'\"]+", str(value)):
-            raise StudyError(f"{path}: {key}: {value}: one word, or null")
+            raise StudyError(f"{path}: {key}: {value}: write one word, or null")
     return {key: os.environ.get(f"STUDY_{key.upper()}") or values.get(key) for key in _SITE_KEYS}
 
 
@@ -181,7 +183,10 @@ def refuse_queued(tier: str) -> None:
     try:
         jobs = queued_jobs(tier)
     except StudyError as error:
-        print(f"slurm: the queue cannot be seen: {error}", file=sys.stderr)
+        print(
+            f"slurm: cannot look for jobs of an earlier snakemake in the queue: {error}",
+            file=sys.stderr,
+        )
         return
     if jobs:
         raise StudyError(

@@ -49,11 +49,14 @@ def make(job: Job, results: Path) -> None:
     identity, inputs = job.identity, _hashes(job.input_files)
     receipt = run_cache.put_back(results, job.name, cache_key(identity, inputs))
     if receipt:
-        print(f"{job.name} was made before from the same: put back", file=sys.stderr)
+        print(
+            f"{job.name}: put back from the run cache, which has it from the same inputs",
+            file=sys.stderr,
+        )
     else:
         job.run()
         if absent := [file for file in job.outputs.values() if not Path(file).is_file()]:
-            raise StudyError(f"{job.name} ended and did not write {absent[0]}")
+            raise StudyError(f"{job.name} ended without writing {absent[0]}: a fault of its stage")
         forget_code()
         if _hashes(job.input_files) != inputs or job.identity != identity:
             raise StudyError(
@@ -112,7 +115,9 @@ def main() -> None:
     job = read_plan(plan)
     results = Path(str(plan).removesuffix(f"/plan/{job.name}.json"))
     if results == plan:
-        raise StudyError(f"{plan} is not at its place, which is plan/{job.name}.json of a tier")
+        raise StudyError(
+            f"{plan} is not at its place: move it to results/<tier>/plan/{job.name}.json"
+        )
     run_job(job, results)
 
 

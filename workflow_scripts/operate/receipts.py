@@ -190,7 +190,7 @@ def judge(
         verdict = _judge_outputs(jobs[name], receipt, reader, show)
         other = next((other for other in above[name] if not verdicts[other].good), None)
         if verdict.good and other:
-            reason = f"rests on {other}, which is {verdicts[other].state}"
+            reason = f"reads from {other}, which is {verdicts[other].state}"
             verdict = Verdict(State.STALE, reason)
         if verdict.good and receipt:
             verdict = _judge_inputs(jobs[name], receipt, reader)
@@ -215,7 +215,7 @@ def _judge_outputs(
     """Compare a job's files with its receipt, and the receipt with the plan."""
     absent = tuple(file for file in job.outputs.values() if reader.hash(file) is None)
     if receipt is None:
-        reason = "not made yet" if absent else "nothing says what made it"
+        reason = "not made yet" if absent else "its files have no receipt"
         return Verdict(State.MISSING, reason, absent)
     if changes := list(_changes(receipt.identity, job.identity, show)):
         return Verdict(State.STALE, f"changed: {'; '.join(changes)}")
@@ -233,7 +233,7 @@ def _judge_inputs(job: Job, receipt: Receipt, reader: Reader) -> Verdict:
     """Compare the inputs that a job read with the inputs as they are now."""
     inputs = job.input_files
     if list(receipt.inputs) != inputs:
-        return Verdict(State.STALE, "changed: which files it reads")
+        return Verdict(State.STALE, "changed: the list of its inputs")
     changed = [file for file in inputs if reader.hash(file) != receipt.inputs[file]]
     if changed:
         return Verdict(State.STALE, f"changed: {_some(changed)}")

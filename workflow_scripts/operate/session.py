@@ -75,7 +75,9 @@ class Session:
         could not run here.
         """
         if is_touch:
-            raise StudyError("--touch makes nothing up to date: receipts say what is")
+            raise StudyError(
+                "--touch makes nothing up to date, since receipts decide that: leave it out"
+            )
         if any(self.plan.jobs[name].outputs for name in needed):
             self._lock = lock_folder(self.results)
             self._refuse_to_start(needed, is_local)
@@ -101,7 +103,7 @@ class Session:
         if is_local and wants_gpu and not visible_gpus():
             raise StudyError(
                 f"the tier {tier} computes on a GPU (model.device: cuda) and none is visible here: "
-                "run it where one is, or through SLURM with --workflow-profile profiles/slurm"
+                "run it on a machine with a GPU, or on SLURM with --workflow-profile profiles/slurm"
             )
 
     def end(self, jobs: list[str], logs: Mapping[str, str]) -> None:
@@ -119,7 +121,7 @@ class Session:
         verdicts = judgement.verdicts
         bad = [name for name in jobs if not verdicts[name].good]
         if not bad:
-            print(f"Done: {len(jobs)} products in {self.results}, each as its receipt says.")
+            print(f"Done: {len(jobs)} jobs in {self.results}, all outputs as their receipts say.")
             return
         above = receipts.upstream(self.plan.jobs)
         failed = [name for name in bad if all(verdicts[other].good for other in above[name])]

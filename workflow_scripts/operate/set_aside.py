@@ -23,9 +23,9 @@ from workflow_scripts.plan.plan import Plan
 class Clearance:
     """One job whose place is to be cleared.
 
-    files are those that may lie in its place, whether they exist or not. reason is what the user
-    is told; it is empty where the job runs again only because another one does. is_forced says
-    that the job was good and the user has it run again, so the run cache must not put it back.
+    files are its possible files; some may not exist. reason is shown to the user; it is empty if
+    the job runs again only because another one does. is_forced says that the job was good and the
+    user forces it to run again, so the run cache must not put its result back.
     """
 
     job: str
@@ -36,7 +36,7 @@ class Clearance:
 
 
 def set_aside(plan: Plan, needed: list[str], judgement: Judgement, reader: Reader) -> None:
-    """Clear the places of the needed jobs, of jobs that rest on them, and of unplanned jobs.
+    """Clear the places of the needed jobs, of jobs that read from them, and of unplanned jobs.
 
     Says on stderr what was cleared, and why. Raises StudyError before that if a folder of one of
     these jobs is a symbolic link.
@@ -55,7 +55,7 @@ def set_aside(plan: Plan, needed: list[str], judgement: Judgement, reader: Reade
 def find_planned(
     plan: Plan, needed: list[str], judgement: Judgement, reader: Reader
 ) -> Iterator[Clearance]:
-    """Clearances of the needed jobs and of all jobs that rest on them."""
+    """Clearances of the needed jobs and of all jobs that read from them, even indirectly."""
     for name in receipts.downstream(needed, plan.jobs):
         verdict, receipt = judgement.verdicts[name], judgement.receipts[name]
         files = receipts.written_files(plan.jobs[name], reader)

@@ -118,12 +118,15 @@ def _read_manifest(tier: str) -> dict[str, str]:
     if not path.is_file():
         raise StudyError(
             f"this clone holds no {path}: the tier {tier} was not published in it. Its publisher "
-            f"runs make publish TIER={tier} REMOTE=..., and commits what that names"
+            f"runs make publish TIER={tier} REMOTE=..., and commits the files that it names"
         )
     expected = read_json(path)
     for name in expected:
         if not is_in_tier(name, tier) or not _is_shared(PurePosixPath(name)):
-            raise StudyError(f"{path} names {name}, which is no file of this tier: refused")
+            raise StudyError(
+                f"{path} names {name}, which is no file of this tier: ask the publisher of the tier "
+                "for a correct one"
+            )
     return expected
 
 
@@ -149,7 +152,8 @@ def _listed(folder: Path, cache: Path) -> Iterator[tuple[str, Path]]:
     if _md5(listing) != out["md5"].removesuffix(".dir"):
         listing.unlink()
         raise StudyError(
-            f"the remote's list of the files in {folder} differs from its hash: refused"
+            f"the remote's list of the files in {folder} differs from its hash: ask the publisher "
+            "to publish again"
         )
     for entry in json.loads(listing.read_text(encoding="utf-8")):
         place = cache / entry["md5"][:2] / entry["md5"][2:]

@@ -20,7 +20,7 @@ from workflow_scripts.plan.configuration import read_configuration, read_tier
 from workflow_scripts.plan.plan import Plan, find_jobs
 from workflow_scripts.plan.study import Study
 
-_LISTED = 5  # products that are not good, in one error
+_LISTED = 5  # jobs that an error names
 
 
 def read_plan_of_tier(tier: str) -> Plan:
@@ -57,6 +57,7 @@ def refuse_unless_good(plan: Plan, targets: list[str], judgement: Judgement) -> 
 
 
 def _describe(name: str, verdict: Verdict) -> str:
+    """The line of a job that is not good."""
     return f"{name}  <-  {verdict.state}: {verdict.reason}"
 
 
@@ -79,9 +80,11 @@ def main() -> None:
     if arguments.why:
         print(f"{len(bad)} jobs would run" if bad else "nothing to be done")
     elif bad:
-        raise StudyError(f"{len(bad)} of {len(names)} products are not good")
+        raise StudyError(
+            f"{len(bad)} of {len(names)} jobs are not good: make study makes them again"
+        )
     else:
-        print(f"{len(names)} products in {plan.results} are good: every file was read")
+        print(f"{len(names)} jobs in {plan.results} are good: every file was read")
 
 
 if __name__ == "__main__":

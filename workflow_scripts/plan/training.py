@@ -13,7 +13,7 @@ from workflow_scripts.train.run_folder import RunFolder
 
 
 def base_models(study: Study) -> Iterator[Job]:
-    """Jobs that train base models, and one that compares them with shipped ones if there are."""
+    """Jobs that train base models, and one that compares them with shipped ones, if any."""
     for name in study.base_tasks:
         folder = f"{study.results}/base/{name}"
         arguments = {"settings": study.base_settings(name)}
