@@ -124,7 +124,7 @@ def _read_manifest(tier: str) -> dict[str, str]:
     for name in expected:
         if not is_in_tier(name, tier) or not _is_shared(PurePosixPath(name)):
             raise StudyError(
-                f"{path} names {name}, which is no file of this tier: ask the publisher of the tier "
+                f"{path} names {name}, which is no file of this tier: ask the tier's publisher "
                 "for a correct one"
             )
     return expected
