@@ -9,6 +9,7 @@ import yaml
 
 from tests.conftest import merge
 from workflow_scripts.plan.configuration import ConfigurationError, validate
+from workflow_scripts.plan.configuration_page import render
 from workflow_scripts.plan.settings import Settings
 from workflow_scripts.settings.overrides import override
 
@@ -373,3 +374,13 @@ def test_override_changes_the_named_settings_alone():
 def test_override_is_validated(key, value, complaint):
     with pytest.raises(ValueError, match=complaint):
         override(load(DEFAULT), {key: value})
+
+
+def test_the_page_of_all_settings_is_that_of_their_descriptions():
+    page = (CONFIG.parent / "docs/configuration.md").read_text()
+    assert page == render(yaml.safe_load(DEFAULT.read_text())), "make configuration-page"
+
+
+def test_every_setting_is_described():
+    empty = [line for line in render({}).splitlines() if line.endswith("|  |")]
+    assert empty == []

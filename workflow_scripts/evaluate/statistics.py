@@ -117,7 +117,7 @@ def interval(vector: np.ndarray, confidence: float) -> tuple[float, float, float
 
 
 def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """numerator / denominator, NaN where the denominator is 0."""
+    """Numerator / denominator, NaN where the denominator is 0."""
     undefined = np.full(np.broadcast(numerator, denominator).shape, np.nan)
     return np.divide(numerator, denominator, out=undefined, where=denominator != 0)
 

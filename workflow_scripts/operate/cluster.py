@@ -82,7 +82,7 @@ def _warn_of_short_memory() -> None:
 
 @cache
 def status_command() -> str:
-    """sacct where there is accounting, else squeue; says on stderr what was found."""
+    """Sacct where there is accounting, else squeue; says on stderr what was found."""
     try:
         _ask("sacct", "--noheader", "--parsable2", "--starttime=now")
     except StudyError as error:
