@@ -99,7 +99,7 @@ BAD_INPUT = {
     "no seeds": ("seeds", [], "at least 1 item"),
     "negative rate": ("sft.learning_rate", -0.1, "greater than 0"),
     "infinite rate": ("sft.learning_rate", float("inf"), "finite number"),
-    "rate that is no number": ("rl.kl_coefficient", float("nan"), "greater than or equal to 0"),
+    "rate that is no number": ("rl.kl_coefficient", float("nan"), "finite number"),
     "share above 1": ("data.rl_evaluation_share", 1.5, "less than or equal to 1"),
     "unknown name": ("rl.lr_schedule", "cosin", "'constant', 'linear' or 'cosine'"),
     "group of one": ("rl.group_size", 1, "greater than or equal to 2"),

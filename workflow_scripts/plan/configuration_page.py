@@ -23,9 +23,10 @@ _HEAD = f"""\
 
 <!-- Made by `make configuration-page` from the descriptions in the code. Do not edit. -->
 
-All settings, with the values of the laptop tier from [{DEFAULT}](../{DEFAULT}). A tier is a small
-override of that file (`config/<tier>.yaml`); `--config section='{{key: value}}'` changes single values.
-Invalid values stop the run at once, in one line that names file, key, value and what is allowed.
+All settings, with the values of the laptop tier from [{DEFAULT}](../{DEFAULT}).
+A tier is a small override of that file (`config/<tier>.yaml`). `--config section='{{key: value}}'`
+changes single values. Invalid values stop the run at once, in one line that names file, key, value
+and what is allowed.
 """
 _NONE = "not set"
 
@@ -115,7 +116,7 @@ def _bounds(value: Schema) -> str:
         "maximum": "at most {}",
         "exclusiveMaximum": "below {}",
     }
-    found = [text.format(f"{value[key]:g}") for key, text in texts.items() if key in value]
+    found = [text.format(f"{value[key]:.12g}") for key, text in texts.items() if key in value]
     return f", {', '.join(found)}" if found else ""
 
 
