@@ -13,6 +13,8 @@ from workflow_scripts.files import StudyError
 from workflow_scripts.operate import job, receipts, run_cache, sharing
 from workflow_scripts.operate.session import Session
 
+pytestmark = pytest.mark.slow
+
 SFT, RL = "sft/FB-s0", "rl/FB-s0-rl6-9"
 MODEL = Path("results/smoke/sft/FB-s0/model")
 CLAIMS = Path("results/smoke/claims.md")

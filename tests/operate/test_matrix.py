@@ -13,6 +13,8 @@ from tests.operate import stand_in
 from workflow_scripts.operate import receipts
 from workflow_scripts.operate.receipts import State
 
+pytestmark = pytest.mark.slow
+
 # A job of each stage, from data to claims.
 JOBS = {
     "validation": "data/gf11/validation-steps",

@@ -61,9 +61,8 @@ class TinyStudy:
         return self.folder / "prompts.jsonl"
 
 
-@pytest.fixture
-def tiny(tmp_path) -> TinyStudy:
-    study = TinyStudy(tmp_path)
+def make_tiny_study(folder: Path) -> TinyStudy:
+    study = TinyStudy(folder)
     tokenizer = make_tokenizer(11, 18)
     torch.manual_seed(0)
     save_model(create_base_model(BASE, tokenizer), tokenizer, study.base)
@@ -72,3 +71,14 @@ def tiny(tmp_path) -> TinyStudy:
     mix = {"steps": [2, 3], "evaluation_share": 0.5}
     write_dataset(study.prompts, {}, draw_prompts(TASK, mix, 8, taken=set()))
     return study
+
+
+@pytest.fixture
+def tiny(tmp_path) -> TinyStudy:
+    return make_tiny_study(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared_tiny(tmp_path_factory) -> TinyStudy:
+    """For tests that train the same runs. They must leave it as it is."""
+    return make_tiny_study(tmp_path_factory.mktemp("tiny"))

@@ -12,6 +12,8 @@ from workflow_scripts.model.tokenizer import make_tokenizer
 from workflow_scripts.train.base import run_base
 from workflow_scripts.train.compare_base import compare_base
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {
     "task": TASK,
     "model": model_settings("full"),

@@ -14,6 +14,8 @@ from workflow_scripts.task.datasets import draw_prompts, write_dataset
 from workflow_scripts.task.strategies import FITTING_STRATEGY, guess_and_check_success
 from workflow_scripts.train.grpo import run_grpo
 
+pytestmark = pytest.mark.slow
+
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 STEPS, LAST = 40, 10
 SETTINGS = load_tier("laptop")

@@ -19,6 +19,8 @@ from workflow_scripts.train.rollout_log import RolloutLog
 from workflow_scripts.train.run import WeightGuard
 from workflow_scripts.train.sft import run_sft
 
+pytestmark = pytest.mark.slow
+
 
 def weights(folder: Path) -> dict:
     (file,) = folder.glob("*.safetensors")

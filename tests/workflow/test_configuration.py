@@ -9,6 +9,8 @@ import pytest
 from tests.conftest import TASK, load_tier, run_stage
 from workflow_scripts.report import products
 
+pytestmark = pytest.mark.slow
+
 
 def planned(result) -> dict[str, int]:
     """The jobs of a dry run by rule."""

@@ -13,6 +13,8 @@ from workflow_scripts.operate.verify import jobs_of
 from workflow_scripts.plan.plan import Plan
 from workflow_scripts.study import Study
 
+pytestmark = pytest.mark.slow
+
 # Regular expressions of outputs, from their tier's folder on.
 NOTHING = r"(?!)"
 REPORT = r"metrics/|tables/|figures/|claims\."

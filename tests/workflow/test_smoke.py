@@ -17,6 +17,8 @@ from workflow_scripts.operate.verify import read_plan_of_tier
 from workflow_scripts.report import products
 from workflow_scripts.report.cost import cost_by_stage, cost_table
 
+pytestmark = pytest.mark.slow
+
 
 def hashes(project: Project, pattern: str) -> dict[str, str]:
     results = project.folder / "results" / "smoke"
