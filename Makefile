@@ -78,10 +78,10 @@ benchmark: install ## Time to Table 1 from nothing, by stage, and RL steps again
 		&& .venv/bin/python -m workflow_scripts.report.cost --tier benchmark
 	$(SNAKEMAKE) rl_benchmark --configfile config/laptop.yaml --config tier=benchmark
 
-test: install ## Run the tests, the whole smoke tier among them (18 minutes on two cores).
+test: install ## Run the tests, the whole smoke tier among them.
 	.venv/bin/python -m pytest $(SIDE_BY_SIDE)
 
-test-fast: install ## Run the tests that train nothing and start no study (2 minutes).
+test-fast: install ## Run the tests that train nothing and start no study.
 	.venv/bin/python -m pytest $(SIDE_BY_SIDE) -m 'not slow'
 
 torture: install ## Kill a small study a hundred times, damage its checkpoints, and compare (half an hour).
