@@ -6,10 +6,12 @@ TARGETS ?= all
 CONFIG = config/$(TIER).yaml
 SNAKEMAKE = .venv/bin/snakemake
 VERIFY = .venv/bin/python -m workflow_scripts.operate.verify $(TARGETS) --configfile $(CONFIG)
+# Two processes, each of which takes whole files of tests, in the order of tests/conftest.py.
+SIDE_BY_SIDE = -n 2 --dist loadfile --no-loadscope-reorder
 export STUDY_COMMAND = make $@ TIER=$(TIER) TARGETS='$(TARGETS)'
 
 .DEFAULT_GOAL := help
-COMMANDS := help install study resume verify why record publish restore cost gpu-check benchmark test torture clean
+COMMANDS := help install study resume verify why record publish restore cost gpu-check benchmark test test-fast torture clean
 .PHONY: $(COMMANDS)
 
 # A mistyped word must not run something else: make ignores variables that it does not know.
@@ -77,7 +79,10 @@ benchmark: install ## Time to Table 1 from nothing, by stage, and RL steps again
 	$(SNAKEMAKE) rl_benchmark --configfile config/laptop.yaml --config tier=benchmark
 
 test: install ## Run the tests, the whole smoke tier among them.
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest $(SIDE_BY_SIDE)
+
+test-fast: install ## Run the tests that train nothing and start no study.
+	.venv/bin/python -m pytest $(SIDE_BY_SIDE) -m 'not slow'
 
 torture: install ## Kill a small study a hundred times, damage its checkpoints, and compare (half an hour).
 	.venv/bin/python -m pytest -s tests/workflow/test_kills.py --kills 100

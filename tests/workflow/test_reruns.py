@@ -13,6 +13,8 @@ from workflow_scripts.plan.configuration import read_configuration
 from workflow_scripts.plan.plan import Plan
 from workflow_scripts.plan.study import Study
 
+pytestmark = pytest.mark.slow
+
 # Regular expressions of outputs, from their tier's folder on.
 NOTHING = r"(?!)"
 SHOWN = r"tables/|figures/|quantities/|claims\."
