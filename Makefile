@@ -11,11 +11,12 @@ SIDE_BY_SIDE = -n 2 --dist loadfile --no-loadscope-reorder
 export STUDY_COMMAND = make $@ TIER=$(TIER) TARGETS='$(TARGETS)'
 
 .DEFAULT_GOAL := help
-COMMANDS := help install study resume verify why record publish restore cost gpu-check benchmark test test-fast torture clean
+COMMANDS := help install study resume verify why record publish restore cost gpu-check benchmark \
+	check lint format types configuration-page test test-fast torture clean
 .PHONY: $(COMMANDS)
 
 # A mistyped word must not run something else: make ignores variables that it does not know.
-UNKNOWN := $(filter-out $(COMMANDS) .venv/.installed,$(MAKECMDGOALS))
+UNKNOWN := $(filter-out $(COMMANDS) .venv/%,$(MAKECMDGOALS))
 ifneq ($(UNKNOWN),)
     $(error no command $(UNKNOWN); a target of the study is named so: make study TARGETS='$(UNKNOWN)')
 endif
@@ -38,6 +39,11 @@ install: .venv/.installed ## Create .venv and install the pinned packages.
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=/path/to/python")'
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --requirement requirements.txt
+	@touch $@
+
+# What tests and checks need besides: users of the study install none of it.
+.venv/.tools: .venv/.installed requirements-dev.txt
+	.venv/bin/pip install --quiet --requirement requirements-dev.txt
 	@touch $@
 
 study: install ## Run every figure, table and claim of a tier (TIER=laptop, smoke, gpu, paper; TARGETS=main).
@@ -78,13 +84,32 @@ benchmark: install ## Time to Table 1 from nothing, by stage, and RL steps again
 		&& .venv/bin/python -m workflow_scripts.cost.measured --tier benchmark
 	$(SNAKEMAKE) rl_benchmark --configfile config/laptop.yaml --config tier=benchmark
 
-test: install ## Run the tests, the whole smoke tier among them.
+check: lint types test-fast ## What a change should pass before it is committed (4 minutes).
+
+lint: .venv/.tools ## Find faults of style, and a page of settings that is out of date.
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/snakefmt --check Snakefile rules
+	.venv/bin/python -m workflow_scripts.plan.configuration_page --check
+
+format: .venv/.tools ## Mend what a program can mend of the style.
+	.venv/bin/ruff check --fix-only .
+	.venv/bin/ruff format .
+	.venv/bin/snakefmt Snakefile rules
+
+types: .venv/.tools ## Check the types.
+	.venv/bin/mypy
+
+configuration-page: install ## Write docs/configuration.md from the descriptions of the settings.
+	.venv/bin/python -m workflow_scripts.plan.configuration_page
+
+test: .venv/.tools ## Run all tests, the whole smoke tier among them (18 minutes on two cores).
 	.venv/bin/python -m pytest $(SIDE_BY_SIDE)
 
-test-fast: install ## Run the tests that train nothing and start no study.
+test-fast: .venv/.tools ## Run the tests that train nothing and start no study.
 	.venv/bin/python -m pytest $(SIDE_BY_SIDE) -m 'not slow'
 
-torture: install ## Kill a small study a hundred times, damage its checkpoints, and compare (half an hour).
+torture: .venv/.tools ## Kill a small study a hundred times, damage its checkpoints, and compare (half an hour).
 	.venv/bin/python -m pytest -s tests/workflow/test_kills.py --kills 100
 
 clean: ## Remove everything that the workflow made for a tier.

@@ -183,7 +183,7 @@ EDITS = {
     "how receipts are kept": (f"{WS}/operate/job.py", "def make", "_X = 1\n\n\ndef make", NOTHING),
     "the pin of matplotlib": ("requirements.txt", "matplotlib==3", "matplotlib==4", SHOWN),
     "the pin of trl": ("requirements.txt", "trl==1", "trl==2", rf"base/|{FROM_SFT}"),
-    "the pin of pytest": ("requirements.txt", "pytest==9", "pytest==10", NOTHING),
+    "the pin of pytest": ("requirements-dev.txt", "pytest==9", "pytest==10", NOTHING),
 }
 
 
