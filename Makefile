@@ -1,4 +1,4 @@
-# The two commands: `make study` and `make test`. Each installs what it needs first.
+# All commands; `make help` lists them. Each installs what it needs first.
 SHELL := /bin/bash
 PYTHON ?= python3
 TIER ?= laptop

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from workflow_scripts.common.jobs import Job, plan_text
+from workflow_scripts.experiments.registry import EXPERIMENTS
 from workflow_scripts.plan.configuration import read_tier
 from workflow_scripts.plan.settings import Settings
 
@@ -27,7 +28,7 @@ TASK = {
     "asks": "last",
 }
 # The experiments beside the main one.
-OTHERS = ("amplification", "composition", "diversity", "robustness", "field13", "longer")
+OTHERS = [kind.name for kind in EXPERIMENTS if kind.name != "main"]
 
 
 def pytest_addoption(parser):

@@ -1,6 +1,7 @@
-"""The stage programs of the study and the libraries they stand on.
+"""The study: its stages, the libraries under them, and what keeps its results true.
 
-Imports go one way: task <- model <- train, and task <- evaluate <- report.
+Imports go one way: common <- task <- settings <- model <- train, evaluate <- report <- experiments
+<- plan <- cost <- operate. CONTRIBUTING.md has the map.
 """
 
 import os
