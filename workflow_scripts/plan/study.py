@@ -213,7 +213,11 @@ class Study:
 
     def run_folder(self, run: Run) -> str:
         """The folder of a run."""
-        return f"{self.results}/{run.folder}/{run.name}"
+        return f"{self.results}/{self.run_name(run)}"
+
+    def run_name(self, run: Run) -> str:
+        """The name of the job that trains a run."""
+        return f"{run.folder}/{run.name}"
 
     def sft_settings(self, run: SftRun) -> SftSettings:
         """What defines an SFT run, besides seed, data and base model."""
