@@ -1,4 +1,4 @@
-# The most important commands are `make study` and `make test`. Each installs the packages first.
+# All commands; `make help` lists them. Each installs what it needs first.
 SHELL := /bin/bash
 PYTHON ?= python3
 TIER ?= laptop
@@ -6,14 +6,17 @@ TARGETS ?= all
 CONFIG = config/$(TIER).yaml
 SNAKEMAKE = .venv/bin/snakemake
 VERIFY = .venv/bin/python -m workflow_scripts.operate.verify $(TARGETS) --configfile $(CONFIG)
+# Two processes, each of which takes whole files of tests, in the order of tests/conftest.py.
+SIDE_BY_SIDE = -n 2 --dist loadfile --no-loadscope-reorder
 export STUDY_COMMAND = make $@ TIER=$(TIER) TARGETS='$(TARGETS)'
 
 .DEFAULT_GOAL := help
-COMMANDS := help install study resume verify why reference publish restore cost gpu-check benchmark test torture clean
+COMMANDS := help install study resume verify why reference publish restore cost gpu-check benchmark \
+	check lint format types configuration-page test test-fast torture clean
 .PHONY: $(COMMANDS)
 
 # Refuse mistyped words: without this, make ignores unknown variables and runs the defaults.
-UNKNOWN := $(filter-out $(COMMANDS) .venv/.installed,$(MAKECMDGOALS))
+UNKNOWN := $(filter-out $(COMMANDS) .venv/%,$(MAKECMDGOALS))
 ifneq ($(UNKNOWN),)
     $(error no command $(UNKNOWN); a target of the study is named so: make study TARGETS='$(UNKNOWN)')
 endif
@@ -36,6 +39,11 @@ install: .venv/.installed ## Create .venv and install the pinned packages.
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=/path/to/python")'
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --requirement requirements.txt
+	@touch $@
+
+# What tests and checks need besides: users of the study install none of it.
+.venv/.tools: .venv/.installed requirements-dev.txt
+	.venv/bin/pip install --quiet --requirement requirements-dev.txt
 	@touch $@
 
 study: install ## Run every figure, table and claim of a tier (TIER=laptop, smoke, gpu, paper; TARGETS=main).
@@ -76,10 +84,32 @@ benchmark: install ## Measure the time from nothing to Table 1, and of RL steps 
 		&& .venv/bin/python -m workflow_scripts.cost.measured --tier benchmark
 	$(SNAKEMAKE) rl_benchmark --configfile config/laptop.yaml --config tier=benchmark
 
-test: install ## Run the tests, including the whole smoke tier.
-	.venv/bin/python -m pytest
+check: lint types test-fast ## Run the checks that a change must pass before it is committed (4 minutes).
 
-torture: install ## Kill a small study 100 times, damage its checkpoints, and compare results (half an hour).
+lint: .venv/.tools ## Check the style of the code, and that docs/configuration.md is up to date.
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/snakefmt --check Snakefile rules
+	.venv/bin/python -m workflow_scripts.plan.configuration_page --check
+
+format: .venv/.tools ## Correct the style of the code, as far as programs can.
+	.venv/bin/ruff check --fix-only .
+	.venv/bin/ruff format .
+	.venv/bin/snakefmt Snakefile rules
+
+types: .venv/.tools ## Check the types.
+	.venv/bin/mypy
+
+configuration-page: install ## Write docs/configuration.md from the descriptions of the settings.
+	.venv/bin/python -m workflow_scripts.plan.configuration_page
+
+test: .venv/.tools ## Run all tests, including the whole smoke tier (18 minutes on two cores).
+	.venv/bin/python -m pytest $(SIDE_BY_SIDE)
+
+test-fast: .venv/.tools ## Run the tests that train nothing and start no study.
+	.venv/bin/python -m pytest $(SIDE_BY_SIDE) -m 'not slow'
+
+torture: .venv/.tools ## Kill a small study 100 times, damage its checkpoints, and compare results (half an hour).
 	.venv/bin/python -m pytest -s tests/workflow/test_kills.py --kills 100
 
 clean: ## Remove all data and results of a tier (TIER=laptop).

@@ -1,15 +1,18 @@
 """Fixtures that run the workflow as a user would: from a fresh copy of the tracked files."""
 
+import fcntl
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from workflow_scripts.common.jobs import Job, plan_text
+from workflow_scripts.experiments.registry import EXPERIMENTS
 from workflow_scripts.plan.configuration import read_tier
 from workflow_scripts.plan.settings import Settings
 
@@ -25,11 +28,16 @@ TASK = {
     "asks": "last",
 }
 # The experiments beside the main one.
-OTHERS = ("amplification", "composition", "diversity", "robustness", "field13", "longer")
+OTHERS = [kind.name for kind in EXPERIMENTS if kind.name != "main"]
 
 
 def pytest_addoption(parser):
-    parser.addoption("--kills", type=int, default=20, help="of the study in test_kills.py")
+    parser.addoption("--kills", type=int, default=3, help="of the study in test_kills.py")
+
+
+def pytest_collection_modifyitems(items):
+    """The slow files first, so that none of them is begun when all else is done."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def merge(config: dict, changes: dict) -> dict:
@@ -121,10 +129,34 @@ def project(tmp_path) -> Project:
     return Project(copy_project(tmp_path / "project"))
 
 
+def made_once(
+    name: str, make: Callable[[Path], None], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A folder, made once. Where pytest-xdist runs tests side by side, each process has a copy.
+
+    The process that needs it first makes it, and the others wait.
+    """
+    folder = tmp_path_factory.mktemp(name) / "project"
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        make(folder)
+        return folder
+    shared = tmp_path_factory.getbasetemp().parent / name
+    with Path(f"{shared}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not shared.exists():
+            make(folder)
+            folder.rename(shared)
+    subprocess.run(["cp", "-a", shared, folder], check=True)  # with its hard links
+    return folder
+
+
 @pytest.fixture(scope="session")
 def smoke(tmp_path_factory) -> Project:
     """A copy in which the whole smoke tier has run once. Tests must leave it as it is."""
-    made = Project(copy_project(tmp_path_factory.mktemp("smoke") / "project"))
-    result = made.snakemake("all", "--cores", "2", timeout=1500)
-    assert result.returncode == 0, result.stderr[-4000:]
-    return made
+
+    def run(folder: Path) -> None:
+        made = Project(copy_project(folder))
+        result = made.snakemake("all", "--cores", "2", timeout=1500)
+        assert result.returncode == 0, result.stderr[-4000:]
+
+    return Project(made_once("smoke", run, tmp_path_factory))

@@ -1,7 +1,8 @@
 """The code of the study, one package for each concern.
 
 A package may import those before it in this list: common, task, settings, model, train, evaluate,
-report, experiments, plan, cost, operate. tests/test_house.py checks that.
+report, experiments, plan, cost, operate. tests/test_house.py checks that; CONTRIBUTING.md has a
+map.
 """
 
 import os

@@ -2,8 +2,12 @@
 
 import re
 
+import pytest
+
 from tests.train.conftest import rl_settings
 from workflow_scripts.cost.benchmark import compare
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_page_has_seconds_and_ratios_of_rollouts_and_steps(tiny):

@@ -39,6 +39,7 @@ TINY = {
 VOCABULARY = 400  # holds that of the stand-in for a tokenizer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("tier", "has_base"), [("paper", False), ("gpu", True)])
 def test_every_stage_is_measured_and_cost_takes_what_comes_out(
     tier, has_base, tmp_path, monkeypatch

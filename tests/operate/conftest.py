@@ -10,7 +10,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
-from tests.conftest import Project, copy_project, only_main
+from tests.conftest import Project, copy_project, made_once, only_main
 from tests.operate import stand_in
 from workflow_scripts.common import jobs, provenance
 from workflow_scripts.operate import receipts
@@ -118,14 +118,17 @@ def in_process(monkeypatch):
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory) -> Path:
     """The folder of a finished study of stand-ins, made by Snakemake."""
-    toy = Toy(copy_project(tmp_path_factory.mktemp("toy") / "project"))
-    stand_in.install(toy.folder)
-    for unused in ("results/reference", "tests/checkpoints", "docs", "data/base/gf11-asks=any"):
-        shutil.rmtree(toy.folder / unused)
-    result = toy.study()
-    assert result.returncode == 0, result.stderr[-3000:]
-    toy.done()
-    return toy.folder
+
+    def run(folder: Path) -> None:
+        toy = Toy(copy_project(folder))
+        stand_in.install(folder)
+        for unused in ("results/reference", "tests/checkpoints", "docs", "data/base/gf11-asks=any"):
+            shutil.rmtree(folder / unused)
+        result = toy.study()
+        assert result.returncode == 0, result.stderr[-3000:]
+        (folder / stand_in.DONE).unlink()
+
+    return made_once("toy", run, tmp_path_factory)
 
 
 @pytest.fixture

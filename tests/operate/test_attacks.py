@@ -16,6 +16,8 @@ from workflow_scripts.operate.session import Session
 from workflow_scripts.operate.verify import judge_jobs
 from workflow_scripts.plan.configuration import read_tier
 
+pytestmark = pytest.mark.slow
+
 SFT, RL = "sft/FB-s0", "rl/FB-s0-rl6-9"
 MODEL = Path("results/smoke/sft/FB-s0/model")
 CLAIMS = Path("results/smoke/claims.md")

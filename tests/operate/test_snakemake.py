@@ -16,6 +16,8 @@ from tests.operate import stand_in
 from tests.operate.conftest import CONFIG, TARGETS, Toy
 from workflow_scripts.operate.receipts import Receipt, write_receipt
 
+pytestmark = pytest.mark.slow
+
 RL, FIGURE = "rl/FB-s0-rl6-9", "results/smoke/figures/routing.png"
 CHANGE = "rl={learning_rate: 0.5}"
 

@@ -9,6 +9,7 @@ import yaml
 
 from tests.conftest import merge
 from workflow_scripts.plan.configuration import ConfigurationError, validate
+from workflow_scripts.plan.configuration_page import render
 from workflow_scripts.plan.settings import Settings
 from workflow_scripts.settings.overrides import override
 
@@ -98,7 +99,7 @@ BAD_INPUT = {
     "no seeds": ("seeds", [], "at least 1 item"),
     "negative rate": ("sft.learning_rate", -0.1, "greater than 0"),
     "infinite rate": ("sft.learning_rate", float("inf"), "finite number"),
-    "rate that is no number": ("rl.kl_coefficient", float("nan"), "greater than or equal to 0"),
+    "rate that is no number": ("rl.kl_coefficient", float("nan"), "finite number"),
     "share above 1": ("data.rl_evaluation_share", 1.5, "less than or equal to 1"),
     "unknown name": ("rl.lr_schedule", "cosin", "'constant', 'linear' or 'cosine'"),
     "group of one": ("rl.group_size", 1, "greater than or equal to 2"),
@@ -373,3 +374,13 @@ def test_override_changes_the_named_settings_alone():
 def test_override_is_validated(key, value, complaint):
     with pytest.raises(ValueError, match=complaint):
         override(load(DEFAULT), {key: value})
+
+
+def test_the_page_of_all_settings_is_that_of_their_descriptions():
+    page = (CONFIG.parent / "docs/configuration.md").read_text()
+    assert page == render(yaml.safe_load(DEFAULT.read_text())), "make configuration-page"
+
+
+def test_every_setting_is_described():
+    empty = [line for line in render({}).splitlines() if line.endswith("|  |")]
+    assert empty == []

@@ -81,9 +81,8 @@ class TinyStudy:
         return self.folder / "prompts.jsonl"
 
 
-@pytest.fixture
-def tiny(tmp_path) -> TinyStudy:
-    study = TinyStudy(tmp_path)
+def make_tiny_study(folder: Path) -> TinyStudy:
+    study = TinyStudy(folder)
     tokenizer = make_tokenizer(11, 18)
     torch.manual_seed(0)
     save_model(create_base_model(BASE, tokenizer), tokenizer, study.base)
@@ -92,3 +91,14 @@ def tiny(tmp_path) -> TinyStudy:
     prompts = draw_prompts(TASK, PromptSingles((2, 3), 0.5), 8, taken=set())
     write_dataset(study.prompts, {}, prompts)
     return study
+
+
+@pytest.fixture
+def tiny(tmp_path) -> TinyStudy:
+    return make_tiny_study(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shared_tiny(tmp_path_factory) -> TinyStudy:
+    """For tests that train the same runs. They must leave it as it is."""
+    return make_tiny_study(tmp_path_factory.mktemp("tiny"))

@@ -15,6 +15,8 @@ from workflow_scripts.train.base import run_base
 from workflow_scripts.train.compare_base import compare_base
 from workflow_scripts.train.run_folder import RunFolder
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = BaseSettings(task=TASK.for_base, model=CPU, base=BASE)
 
 

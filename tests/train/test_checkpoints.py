@@ -18,6 +18,8 @@ from workflow_scripts.train.record import RunRecord
 from workflow_scripts.train.run_folder import SCRATCH, RunFolder
 from workflow_scripts.train.sft import run_sft
 
+pytestmark = pytest.mark.slow
+
 STEPS = 6
 
 
@@ -36,19 +38,23 @@ class At(TrainerCallback):
             self.act()
 
 
+def interrupt_at(patch: pytest.MonkeyPatch, step: int, act) -> None:
+    plain = Trainer.train
+
+    def train(self, *args, **kwargs):
+        self.add_callback(At(step, act))
+        return plain(self, *args, **kwargs)
+
+    patch.setattr(Trainer, "train", train)
+
+
 @pytest.fixture
-def interrupt(monkeypatch):
+def interrupt(runs, monkeypatch):
     """interrupt(step, act) does something in every trainer once a step is done."""
 
     def install(step, act):
-        plain = Trainer.train
-
-        def train(self, *args, **kwargs):
-            self.add_callback(At(step, act))
-            return plain(self, *args, **kwargs)
-
-        monkeypatch.setattr(Trainer, "train", train)
-        return lambda: monkeypatch.setattr(Trainer, "train", plain)
+        interrupt_at(monkeypatch, step, act)
+        return monkeypatch.undo
 
     return install
 
@@ -57,26 +63,49 @@ def kill():
     raise Killed
 
 
-@pytest.fixture
-def some_rewards(monkeypatch):
-    monkeypatch.setattr(grpo, "outcome_reward", lambda problem, text, complete: len(text) % 2)
+@pytest.fixture(autouse=True, scope="module")
+def some_rewards():
+    """A tiny model with random weights answers nothing: reward something that it does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(grpo, "outcome_reward", lambda problem, text, complete: len(text) % 2)
+        yield
 
 
-def train_sft(tiny, adaptation, name, seconds=0.0) -> Path:
-    settings = sft_settings(adaptation, lr_schedule="linear", warmup_steps=3, epochs=10)
-    run = RunFolder(tiny.folder / name / "run", seconds)
-    run_sft(settings, 0, tiny.base, tiny.sft_set, [tiny.sft_set], run)
-    return run.folder
+class Runs:
+    """Trainings of the same settings: those that nothing interrupts are made once."""
+
+    def __init__(self, tiny):
+        self.tiny = tiny
+        self._whole: dict[tuple, Path] = {}
+
+    def sft(self, adaptation: str, output: Path, seconds: float = 0.0) -> Path:
+        tiny = self.tiny
+        settings = sft_settings(adaptation, lr_schedule="linear", warmup_steps=3, epochs=10)
+        run = RunFolder(output, seconds)
+        run_sft(settings, 0, tiny.base, tiny.sft_set, [tiny.sft_set], run)
+        return output
+
+    def rl(self, adaptation: str, output: Path, seconds: float = 0.0, **changes) -> Path:
+        settings = rl_settings(adaptation, steps=STEPS, scored_steps=[1, 4], **changes)
+        policy = self.whole("sft", adaptation) / "model"
+        grpo.run_grpo(settings, 0, policy, self.tiny.prompts, RunFolder(output, seconds))
+        return output
+
+    def whole(self, stage: str, adaptation: str = "full") -> Path:
+        """The run that was left alone."""
+        key = (stage, adaptation)
+        if key not in self._whole:
+            output = self.tiny.folder / "-".join(key)
+            self._whole[key] = getattr(self, stage)(adaptation, output)
+        return self._whole[key]
 
 
-def train_rl(tiny, adaptation, name, seconds=0.0) -> Path:
-    policy = tiny.folder / f"policy-{adaptation}" / "run"
-    if not policy.is_dir():
-        train_sft(tiny, adaptation, policy.parent.name)
-    settings = rl_settings(adaptation, steps=STEPS, scored_steps=[1, 4])
-    run = RunFolder(tiny.folder / name / "run", seconds)
-    grpo.run_grpo(settings, 0, policy / "model", tiny.prompts, run)
-    return run.folder
+@pytest.fixture(scope="module")
+def runs(shared_tiny) -> Runs:
+    made = Runs(shared_tiny)
+    for adaptation in ("full", "lora"):  # before a test interrupts every trainer
+        made.whole("rl", adaptation)
+    return made
 
 
 def outputs(run: Path) -> dict[str, str | bytes]:
@@ -94,36 +123,33 @@ def outputs(run: Path) -> dict[str, str | bytes]:
 
 
 @pytest.mark.parametrize("adaptation", ["full", "lora"])
-@pytest.mark.parametrize(("train", "step"), [(train_sft, 23), (train_rl, 2), (train_rl, 5)])
-def test_a_killed_run_goes_on_to_the_same_bits(
-    tiny, interrupt, some_rewards, train, step, adaptation
-):
-    whole = train(tiny, adaptation, "whole")
+@pytest.mark.parametrize(("stage", "step"), [("sft", 23), ("rl", 2), ("rl", 5)])
+def test_a_killed_run_goes_on_to_the_same_bits(runs, tmp_path, interrupt, stage, step, adaptation):
+    whole, train = runs.whole(stage, adaptation), getattr(runs, stage)
     undo = interrupt(step, kill)
     with pytest.raises(Killed):
-        train(tiny, adaptation, "killed")
+        train(adaptation, tmp_path / "run")
     undo()
-    resumed = train(tiny, adaptation, "killed")
+    resumed = train(adaptation, tmp_path / "run")
     assert outputs(resumed) == outputs(whole)
-    last = step // 10 * 10 if train is train_sft else step  # SFT logs, and saves, every 10 steps
+    last = step // 10 * 10 if stage == "sft" else step  # SFT logs, and saves, every 10 steps
     assert read_json(resumed / "run.json")["resumed_at"] == [last]
     assert read_json(whole / "run.json")["resumed_at"] == []
 
 
 def test_a_run_killed_as_it_writes_its_results_trains_its_last_steps_again(
-    tiny, some_rewards, monkeypatch
+    runs, tmp_path, monkeypatch
 ):
-    whole = train_rl(tiny, "full", "whole")
     with monkeypatch.context() as patch:
         patch.setattr(RunRecord, "write", lambda *_, **__: kill())
         with pytest.raises(Killed):
-            train_rl(tiny, "full", "killed")
-    resumed = train_rl(tiny, "full", "killed")
-    assert outputs(resumed) == outputs(whole)
+            runs.rl("full", tmp_path / "run")
+    resumed = runs.rl("full", tmp_path / "run")
+    assert outputs(resumed) == outputs(runs.whole("rl"))
     assert read_json(resumed / "run.json")["resumed_at"] == [STEPS - 1]
 
 
-def test_a_second_signal_ends_a_run_at_once(tiny, interrupt, some_rewards):
+def test_a_second_signal_ends_a_run_at_once(runs, tmp_path, interrupt):
     def twice():
         signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGINT)
@@ -133,23 +159,39 @@ def test_a_second_signal_ends_a_run_at_once(tiny, interrupt, some_rewards):
     undo = interrupt(2, twice)
     try:
         with pytest.raises(KeyboardInterrupt):
-            train_rl(tiny, "full", "stopped")
+            runs.rl("full", tmp_path / "run")
     finally:
         signal.signal(signal.SIGINT, before)
     undo()
 
 
 @pytest.mark.parametrize("number", checkpoints._SIGNALS)
-def test_a_signal_saves_the_step_and_stops(tiny, interrupt, some_rewards, number, capsys):
-    whole = train_rl(tiny, "full", "whole")
+def test_a_signal_saves_the_step_and_stops(runs, tmp_path, interrupt, number, capsys):
     before = signal.getsignal(number)
     undo = interrupt(2, lambda: signal.raise_signal(number))
     with pytest.raises(StudyError, match=f"{number.name} at step 3 of 6, which is saved"):
-        train_rl(tiny, "full", "stopped", seconds=1e6)
+        runs.rl("full", tmp_path / "run", seconds=1e6)
     undo()
     assert signal.getsignal(number) == before
-    assert outputs(train_rl(tiny, "full", "stopped")) == outputs(whole)
+    assert outputs(runs.rl("full", tmp_path / "run")) == outputs(runs.whole("rl"))
     assert "going on from step 3" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def killed_at_5(runs, tmp_path_factory) -> Path:
+    """Folder of an RL run that was killed after its fifth step."""
+    output = tmp_path_factory.mktemp("killed") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        interrupt_at(patch, 5, kill)
+        with pytest.raises(Killed):
+            runs.rl("full", output)
+    return output
+
+
+@pytest.fixture
+def killed(killed_at_5, tmp_path) -> Path:
+    """A copy of it, to be gone on with."""
+    return shutil.copytree(killed_at_5, tmp_path / "run")
 
 
 def cut_short(folder):
@@ -185,47 +227,31 @@ def garble_manifest(folder):
     ],
 )
 def test_a_damaged_checkpoint_is_named_and_the_one_before_it_used(
-    tiny, interrupt, some_rewards, capsys, damage, told
+    runs, killed, capsys, damage, told
 ):
-    whole = train_rl(tiny, "full", "whole")
-    undo = interrupt(5, kill)
-    with pytest.raises(Killed):
-        train_rl(tiny, "full", "killed")
-    undo()
-    newest = max((tiny.folder / "killed/run" / SCRATCH).glob("*/step-*"))
+    newest = max((killed / SCRATCH).glob("*/step-*"))
     assert newest.name == "step-0000005"
     damage(newest)
-    resumed = train_rl(tiny, "full", "killed")
+    resumed = runs.rl("full", killed)
     error = capsys.readouterr().err
     assert f"{newest} is damaged and passed over: {told}" in error
     assert "going on from step 4" in error
-    assert outputs(resumed) == outputs(whole)
+    assert outputs(resumed) == outputs(runs.whole("rl"))
 
 
-def test_a_lost_scored_model_is_made_again(tiny, interrupt, some_rewards):
-    whole = train_rl(tiny, "full", "whole")
-    undo = interrupt(5, kill)
-    with pytest.raises(Killed):
-        train_rl(tiny, "full", "killed")
-    undo()
-    (scored,) = (tiny.folder / "killed/run/scratch").glob("*/scored/step-4")
+def test_a_lost_scored_model_is_made_again(runs, killed):
+    (scored,) = (killed / SCRATCH).glob("*/scored/step-4")
     shutil.rmtree(scored)
-    assert outputs(train_rl(tiny, "full", "killed")) == outputs(whole)
+    assert outputs(runs.rl("full", killed)) == outputs(runs.whole("rl"))
 
 
-def test_other_settings_do_not_continue_a_checkpoint_nor_spoil_it(tiny, interrupt, some_rewards):
-    whole = train_rl(tiny, "full", "whole")
-    policy, output = tiny.folder / "policy-full/run/model", tiny.folder / "killed/run"
-    changes = {"clip_epsilon": 0.3, "learning_rate": 0.1}
-    settings = rl_settings("full", steps=STEPS, scored_steps=[1, 4], **changes)
+def test_other_settings_do_not_continue_a_checkpoint_nor_spoil_it(runs, killed, interrupt):
     undo = interrupt(5, kill)
     with pytest.raises(Killed):
-        train_rl(tiny, "full", "killed")
-    with pytest.raises(Killed):
-        grpo.run_grpo(settings, 0, policy, tiny.prompts, RunFolder(output, 0))
+        runs.rl("full", killed, clip_epsilon=0.3, learning_rate=0.1)
     undo()
-    assert outputs(train_rl(tiny, "full", "killed")) == outputs(whole)
-    assert read_json(output / "run.json")["resumed_at"] == [5]
+    assert outputs(runs.rl("full", killed)) == outputs(runs.whole("rl"))
+    assert read_json(killed / "run.json")["resumed_at"] == [5]
 
 
 @pytest.fixture
@@ -245,18 +271,16 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(folder)], check=False)
 
 
-def test_a_full_disk_is_reported_and_leaves_the_last_checkpoint_whole(
-    tiny, some_rewards, small_disk
-):
-    whole = train_rl(tiny, "full", "whole")
+def test_a_full_disk_is_reported_and_leaves_the_last_checkpoint_whole(runs, small_disk):
+    whole = runs.whole("rl")
     checkpoint = sum(f.stat().st_size for f in (whole / "model").iterdir()) * 3
-    name = small_disk(2 * checkpoint).relative_to(tiny.folder)
+    output = small_disk(2 * checkpoint) / "run"
     with pytest.raises(StudyError, match=r"no space left on the disk of .*: \d.* MB are needed"):
-        train_rl(tiny, "full", name)
-    kept = list((tiny.folder / name / "run" / SCRATCH).glob("*/step-*"))
+        runs.rl("full", output)
+    kept = list((output / SCRATCH).glob("*/step-*"))
     assert kept
     assert not any(map(checkpoints.find_damage, kept))
     small_disk(20 * checkpoint, "remount")
-    resumed = train_rl(tiny, "full", name)
+    resumed = runs.rl("full", output)
     assert read_json(resumed / "run.json")["resumed_at"]
     assert outputs(resumed) == outputs(whole)

@@ -16,6 +16,8 @@ from workflow_scripts.task.solutions import FITTING_STRATEGY, guess_and_check_su
 from workflow_scripts.train.grpo import run_grpo
 from workflow_scripts.train.run_folder import RunFolder
 
+pytestmark = pytest.mark.slow
+
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
 STEPS, LAST = 40, 10
 SETTINGS = load_tier("laptop")

@@ -119,6 +119,7 @@ def test_log_probabilities_and_entropies_are_those_of_trl(tiny, batch):
         assert torch.allclose(mine[real], plain[real], atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kl_coefficient", [0.0, 0.05])
 def test_training_moves_the_weights_as_trl_does(tiny, kl_coefficient, monkeypatch):
     monkeypatch.setattr(grpo, "outcome_reward", lambda problem, text, complete: len(text) % 2)

@@ -4,6 +4,7 @@ import csv
 import json
 import socket
 import threading
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from safetensors.torch import load_file
 from tests.model.conftest import CPU
 from tests.train.conftest import RL, rl_settings, sft_settings
 from workflow_scripts.common.errors import StudyError
-from workflow_scripts.common.files import read_json
+from workflow_scripts.common.files import read_json, sha256
 from workflow_scripts.model.store import load_model, load_tokenizer, save_model
 from workflow_scripts.task.datasets import read_dataset, write_dataset
 from workflow_scripts.train import grpo
@@ -21,6 +22,8 @@ from workflow_scripts.train.rollout_log import RolloutLog
 from workflow_scripts.train.run import WeightGuard
 from workflow_scripts.train.run_folder import RunFolder
 from workflow_scripts.train.sft import run_sft
+
+pytestmark = pytest.mark.slow
 
 
 def weights(folder: Path) -> dict:
@@ -39,39 +42,58 @@ def moved(before: Path, after: Path) -> bool:
     return any((old[name] != new[name]).any() for name in old)
 
 
-def sft(tiny, adaptation: str, name: str = "sft", dtype: str = "float32", **changes) -> Path:
-    run = RunFolder(tiny.folder / name, checkpoint_seconds=60)
+def sft(tiny, adaptation: str, output: Path, dtype: str = "float32", **changes) -> Path:
+    run = RunFolder(output, checkpoint_seconds=60)
     settings = sft_settings(adaptation, dtype, **changes)
     run_sft(settings, 0, tiny.base, tiny.sft_set, [tiny.sft_set], run)
-    return run.folder
+    return output
 
 
 def rl(
-    tiny, policy: Path, adaptation: str, name: str = "rl", dtype: str = "float32", **changes
+    tiny, policy: Path, adaptation: str, output: Path, dtype: str = "float32", **changes
 ) -> Path:
-    run = RunFolder(tiny.folder / name, checkpoint_seconds=60)
+    run = RunFolder(output, checkpoint_seconds=60)
     settings = rl_settings(adaptation, dtype, **changes)
     grpo.run_grpo(settings, 0, policy / "model", tiny.prompts, run)
-    return run.folder
+    return output
 
 
 @pytest.fixture
 def some_rewards(monkeypatch):
     """A tiny model with random weights answers nothing: reward something that it does."""
-    monkeypatch.setattr(grpo, "outcome_reward", lambda problem, text, complete: len(text) % 2)
+    monkeypatch.setattr(grpo, "outcome_reward", reward_every_second)
+
+
+def reward_every_second(problem, text: str, complete: bool) -> float:
+    return len(text) % 2
+
+
+@pytest.fixture(scope="module")
+def trained(shared_tiny):
+    """trained(adaptation, dtype): the folders of an SFT and an RL run, made once."""
+
+    @cache
+    def train(adaptation: str, dtype: str = "float32") -> tuple[Path, Path]:
+        name = f"{adaptation}-{dtype}"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(grpo, "outcome_reward", reward_every_second)
+            policy = sft(shared_tiny, adaptation, shared_tiny.folder / f"sft-{name}", dtype)
+            output = shared_tiny.folder / f"rl-{name}"
+            return policy, rl(shared_tiny, policy, adaptation, output, dtype)
+
+    return train
 
 
 @pytest.mark.parametrize("adaptation", ["full", "lora"])
-def test_sft_and_rl_move_the_trainable_weights_alone(tiny, adaptation, some_rewards):
-    base = (tiny.base / "model.safetensors").read_bytes()
-    policy = sft(tiny, adaptation)
-    trained = rl(tiny, policy, adaptation)
-    assert (tiny.base / "model.safetensors").read_bytes() == base
-    assert moved(policy / "model", trained / "model")
-    names = weights(trained / "model").keys()
+def test_sft_and_rl_move_the_trainable_weights_alone(shared_tiny, trained, adaptation):
+    policy, after_rl = trained(adaptation)
+    manifest = read_json(shared_tiny.base / "manifest.json")
+    assert sha256(shared_tiny.base / "model.safetensors") == manifest["files"]["model.safetensors"]
+    assert moved(policy / "model", after_rl / "model")
+    names = weights(after_rl / "model").keys()
     assert all(("lora_" in name) == (adaptation == "lora") for name in names)
     if adaptation == "full":
-        assert moved(tiny.base, policy / "model")
+        assert moved(shared_tiny.base, policy / "model")
     else:
         assert any((w != 0).any() for n, w in weights(policy / "model").items() if "lora_B" in n)
 
@@ -79,10 +101,9 @@ def test_sft_and_rl_move_the_trainable_weights_alone(tiny, adaptation, some_rewa
 @pytest.mark.parametrize(
     ("adaptation", "dtype"), [("full", "float32"), ("lora", "float32"), ("lora", "bfloat16")]
 )
-def test_the_reference_is_the_sft_policy(tiny, adaptation, dtype, some_rewards):
+def test_the_reference_is_the_sft_policy(trained, adaptation, dtype):
     """So the KL term is 0 at the first step and grows once the policy has moved."""
-    policy = sft(tiny, adaptation, dtype=dtype)
-    output = rl(tiny, policy, adaptation, dtype=dtype)
+    _, output = trained(adaptation, dtype)
     if adaptation == "lora":  # whatever the precision of what is frozen
         assert {w.dtype for w in weights(output / "model").values()} == {torch.float32}
     log = rows(output / "log.csv")
@@ -92,23 +113,10 @@ def test_the_reference_is_the_sft_policy(tiny, adaptation, dtype, some_rewards):
 
 
 @pytest.mark.parametrize("adaptation", ["full", "lora"])
-def test_the_same_run_gives_the_same_bits(tiny, adaptation, some_rewards):
-    runs = []
-    for name in ("one", "two"):
-        policy = sft(tiny, adaptation, f"sft-{name}")
-        # The adapter's configuration names its base, which is the same.
-        runs.append((policy, rl(tiny, policy, adaptation, f"rl-{name}")))
-    (sft_one, rl_one), (sft_two, rl_two) = runs
-    assert not moved(sft_one / "model", sft_two / "model")
-    assert not moved(rl_one / "model", rl_two / "model")
-    assert (rl_one / "rollouts.csv").read_bytes() == (rl_two / "rollouts.csv").read_bytes()
-
-
-@pytest.mark.parametrize("adaptation", ["full", "lora"])
 def test_in_bfloat16_the_weights_that_are_trained_stay_float32(tiny, adaptation, some_rewards):
     """The mixed precision of GPU tiers, with a reference; a CPU takes it too."""
-    policy = sft(tiny, adaptation, dtype="bfloat16", learning_rate=1e-6)
-    trained = rl(tiny, policy, adaptation, dtype="bfloat16")
+    policy = sft(tiny, adaptation, tiny.folder / "sft", "bfloat16", learning_rate=1e-6)
+    trained = rl(tiny, policy, adaptation, tiny.folder / "rl", "bfloat16")
     for folder in (policy, trained):
         assert {w.dtype for w in weights(folder / "model").values()} == {torch.float32}
     assert moved(policy / "model", trained / "model")
@@ -116,25 +124,25 @@ def test_in_bfloat16_the_weights_that_are_trained_stay_float32(tiny, adaptation,
 
 @pytest.mark.parametrize("adaptation", ["full", "lora"])
 def test_padding_is_never_learnt_even_where_its_token_is_that_of_the_end(
-    tiny, adaptation, some_rewards
+    tiny, trained, adaptation, some_rewards
 ):
-    def train(name: str) -> list[dict]:
-        policy = sft(tiny, adaptation, f"sft-{name}")
-        return [weights(run / "model") for run in (policy, rl(tiny, policy, adaptation, name))]
-
-    one = train("one")
+    """And the same settings give the same bits: the base model and the data are drawn anew."""
     tokenizer = load_tokenizer(tiny.base)
     assert tokenizer.pad_token_id != tokenizer.eos_token_id
     tokenizer.pad_token = tokenizer.eos_token
     save_model(load_model(tiny.base, CPU), tokenizer, tiny.base)
-    for before, after in zip(one, train("other"), strict=True):
-        assert all((before[name] == after[name]).all() for name in before)
+    policy = sft(tiny, adaptation, tiny.folder / "sft")
+    after_rl = rl(tiny, policy, adaptation, tiny.folder / "rl")
+    for run, same in zip((policy, after_rl), trained(adaptation), strict=True):
+        assert not moved(run / "model", same / "model")
+    assert (after_rl / "rollouts.csv").read_bytes() == (same / "rollouts.csv").read_bytes()
 
 
-def test_rl_has_no_dropout_although_sft_had(tiny, tmp_path):
+def test_rl_has_no_dropout_although_sft_had(shared_tiny, trained, tmp_path):
     """Rollouts then come from the policy that is updated, and the reference is that of SFT."""
-    policy = sft(tiny, "lora")
-    settings, inputs = rl_settings("lora"), grpo.RlInputs(policy / "model", tiny.prompts)
+    policy, _ = trained("lora")
+    settings = rl_settings("lora")
+    inputs = grpo.RlInputs(policy / "model", shared_tiny.prompts)
     trainer = grpo.make_trainer(settings, 0, inputs, RolloutLog(), tmp_path / "out")
     probabilities = [
         module.p for module in trainer.model.modules() if isinstance(module, torch.nn.Dropout)
@@ -144,8 +152,8 @@ def test_rl_has_no_dropout_although_sft_had(tiny, tmp_path):
     assert settings.model.lora.dropout > 0
 
 
-def test_every_step_logs_all_of_its_rollouts(tiny, some_rewards):
-    output = rl(tiny, sft(tiny, "full"), "full")
+def test_every_step_logs_all_of_its_rollouts(trained):
+    _, output = trained("full")
     counted: dict[int, int] = {}
     for row in rows(output / "rollouts.csv"):
         counted[int(row["step"])] = counted.get(int(row["step"]), 0) + int(row["n"])
@@ -162,18 +170,18 @@ def test_training_starts_no_thread_and_asks_no_host(tiny, some_rewards, monkeypa
     started = []
     start = threading.Thread.start
     monkeypatch.setattr(threading.Thread, "start", lambda t: (started.append(t.name), start(t)))
-    rl(tiny, sft(tiny, "full"), "full")
+    rl(tiny, sft(tiny, "full", tiny.folder / "sft"), "full", tiny.folder / "rl")
     assert [name for name in started if "loading" not in name and "ThreadPool" not in name] == []
 
 
-def test_the_record_says_what_made_the_run(tiny, some_rewards):
-    policy = sft(tiny, "full")
-    record = read_json(rl(tiny, policy, "full") / "run.json")
+def test_the_record_says_what_made_the_run(shared_tiny, trained):
+    policy, output = trained("full")
+    record = read_json(output / "run.json")
     assert record["settings"]["rl"]["kl_coefficient"] == 0.05
     assert record["seed"] == 0
     assert record["packages"]["trl"]
     assert len(record["code_hash"]) == 16
-    assert set(record["inputs"]) == {str(policy / "model/manifest.json"), str(tiny.prompts)}
+    assert set(record["inputs"]) == {str(policy / "model/manifest.json"), str(shared_tiny.prompts)}
     for made in (record, read_json(policy / "run.json")):
         assert made["device"] not in ("", "cpu"), "the processor's name"
         assert made["tokens_per_second"] > 0
@@ -182,15 +190,18 @@ def test_the_record_says_what_made_the_run(tiny, some_rewards):
     assert 0 < validation["sft"]["cross_entropy"] < 10
 
 
-def test_scored_checkpoints_are_kept_and_differ_from_the_end(tiny, some_rewards):
-    output = rl(tiny, sft(tiny, "full"), "full")
+def test_scored_checkpoints_are_kept_and_differ_from_the_end(trained):
+    _, output = trained("full")
     assert moved(output / "checkpoints/step-1", output / "model")
 
 
-def test_rewards_without_a_difference_change_nothing_and_are_no_error(tiny, monkeypatch):
+def test_rewards_without_a_difference_change_nothing_and_are_no_error(
+    shared_tiny, trained, tmp_path, monkeypatch
+):
+    policy, _ = trained("full")
     monkeypatch.setattr(grpo, "outcome_reward", lambda problem, text, complete: 0.0)
-    policy = sft(tiny, "full")
-    assert not moved(policy / "model", rl(tiny, policy, "full", kl_coefficient=0.0) / "model")
+    output = rl(shared_tiny, policy, "full", tmp_path / "rl", kl_coefficient=0.0)
+    assert not moved(policy / "model", output / "model")
 
 
 def test_an_answer_cut_off_at_the_limit_earns_nothing(tiny):
@@ -215,7 +226,7 @@ def test_a_word_that_the_model_does_not_know_is_refused_before_training(tiny):
     examples[3]["response"] += " tschüss"
     write_dataset(tiny.sft_set, {}, examples)
     with pytest.raises(StudyError, match="tschüss"):
-        sft(tiny, "full")
+        sft(tiny, "full", tiny.folder / "sft")
     assert not (tiny.folder / "sft/run.json").exists()
 
 

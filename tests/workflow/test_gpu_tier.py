@@ -2,6 +2,10 @@
 
 import json
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 SMALL = [
     "seeds=[0]",
     "model={device: cpu, threads: 1}",

@@ -14,6 +14,8 @@ from tests.standin import make_standin
 from workflow_scripts.common.files import read_json, sha256
 from workflow_scripts.task.datasets import read_dataset
 
+pytestmark = pytest.mark.slow
+
 SCALED = {
     "seeds": [0],
     "model": {"device": "cpu", "dtype": "float32", "threads": 1},

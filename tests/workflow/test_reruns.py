@@ -13,6 +13,8 @@ from workflow_scripts.plan.configuration import read_configuration
 from workflow_scripts.plan.plan import Plan
 from workflow_scripts.plan.study import Study
 
+pytestmark = pytest.mark.slow
+
 # Regular expressions of outputs, from their tier's folder on.
 NOTHING = r"(?!)"
 SHOWN = r"tables/|figures/|quantities/|claims\."
@@ -181,7 +183,7 @@ EDITS = {
     "how receipts are kept": (f"{WS}/operate/job.py", "def make", "_X = 1\n\n\ndef make", NOTHING),
     "the pin of matplotlib": ("requirements.txt", "matplotlib==3", "matplotlib==4", SHOWN),
     "the pin of trl": ("requirements.txt", "trl==1", "trl==2", rf"base/|{FROM_SFT}"),
-    "the pin of pytest": ("requirements.txt", "pytest==9", "pytest==10", NOTHING),
+    "the pin of pytest": ("requirements-dev.txt", "pytest==9", "pytest==10", NOTHING),
 }
 
 

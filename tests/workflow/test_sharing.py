@@ -18,6 +18,8 @@ from tests.conftest import Project
 from workflow_scripts.common.files import read_json
 from workflow_scripts.operate.sharing import manifest_path
 
+pytestmark = pytest.mark.slow
+
 
 def git(folder: Path, *arguments: str) -> None:
     identity = ["-c", "user.name=Test", "-c", "user.email=test@example.org"]

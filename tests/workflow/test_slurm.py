@@ -17,7 +17,10 @@ import pytest
 from tests.conftest import Project, copy_project, only_main
 from tests.workflow.mini_cluster import MiniCluster, why_not
 
-pytestmark = pytest.mark.skipif(why_not() is not None, reason=f"no SLURM here: {why_not()}")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(why_not() is not None, reason=f"no SLURM here: {why_not()}"),
+]
 NO_ACCOUNTING = why_not(accounting=True)
 
 # One machine shows a file at once; everything else is the profile's.

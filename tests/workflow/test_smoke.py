@@ -20,6 +20,8 @@ from workflow_scripts.operate.verify import read_plan_of_tier
 from workflow_scripts.plan.shown import figures, tables
 from workflow_scripts.plan.study import Study
 
+pytestmark = pytest.mark.slow
+
 
 def hashes(project: Project, pattern: str) -> dict[str, str]:
     results = project.folder / "results" / "smoke"

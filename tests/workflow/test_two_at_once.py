@@ -6,6 +6,9 @@ import sys
 import time
 
 import psutil
+import pytest
+
+pytestmark = pytest.mark.slow
 
 CONFIG = ["--configfile", "config/smoke.yaml", "--config", "base={steps: 200, warmup_steps: 5}"]
 ARGUMENTS = ["results/smoke/base/gf13/run.json", "--cores", "1", *CONFIG]

@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -137,6 +137,9 @@ def save_model(
     """Save weights (of LoRA: the adapter), tokenizer and manifest; return the files' hashes."""
     shutil.rmtree(folder, ignore_errors=True)
     if isinstance(model, PeftModel):
+        adapter = cast(LoraConfig, model.peft_config["default"])
+        # peft makes a set of them, which is written in an order that changes from run to run.
+        adapter.target_modules = sorted(adapter.target_modules or ())
         model.save_pretrained(
             str(folder), selected_adapters=["default"], save_embedding_layers=False
         )

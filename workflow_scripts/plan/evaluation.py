@@ -1,6 +1,7 @@
 """The jobs that sample models, label and count the rollouts, and estimate the metrics."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 from workflow_scripts.common.jobs import Job, as_json
 from workflow_scripts.experiments.runs import SftRun
@@ -61,7 +62,7 @@ def _label(study: Study, run: Run, evaluation: str) -> Job:
 
 def _record_beside(rollouts: str) -> str:
     """The record of some rollouts, which evaluate.sample writes beside them."""
-    return rollouts.removesuffix(".parquet") + ".json"
+    return str(Path(rollouts).with_suffix(".json"))
 
 
 def collections(study: Study) -> Iterator[Job]:

@@ -34,6 +34,7 @@ else:
     Experiments = create_model(
         "Experiments",
         __base__=ExperimentSections,
+        __doc__="The experiments. Each has a section of its own.",
         **{kind.name: (kind, Field()) for kind in EXPERIMENTS},
     )
 

@@ -1,6 +1,7 @@
 """The jobs that make tables, figures and claims, and the names of their targets."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +43,25 @@ def target_name(prefix: str, name: str) -> str:
     return "".join(letter if letter.isalnum() else "_" for letter in name)
 
 
+@dataclass(frozen=True)
+class _Form:
+    """The form of a product: its folder, the stage that makes it, and its files by suffix."""
+
+    folder: str
+    stage: str
+    suffixes: dict[str, str]
+
+
+_FIGURE = _Form("figures", "make_figure", {"png": "png", "svg": "svg"})
+_TABLE = _Form("tables", "make_table", {"csv": "csv", "markdown": "md"})
+
+
 def shown(study: Study) -> Iterator[Job]:
     """Jobs for figures, tables, the experiments' quantities, and the claims."""
     for name, (experiment, figure) in figures(study).items():
-        suffixes = {"png": "png", "svg": "svg"}
-        yield _product_job(study, experiment, f"figures/{name}", figure, suffixes)
+        yield _product_job(study, experiment, _FIGURE, name, figure)
     for name, (experiment, table) in tables(study).items():
-        suffixes = {"csv": "csv", "markdown": "md"}
-        yield _product_job(study, experiment, f"tables/{name}", table, suffixes)
+        yield _product_job(study, experiment, _TABLE, name, table)
     for experiment in study.experiments.values():
         if measured := experiment.claims():
             yield _quantities_job(study, experiment, measured)
@@ -57,21 +69,16 @@ def shown(study: Study) -> Iterator[Job]:
 
 
 def _product_job(
-    study: Study,
-    experiment: Experiment,
-    path: str,
-    product: Product[Any],
-    suffixes: dict[str, str],
+    study: Study, experiment: Experiment, form: _Form, name: str, product: Product[Any]
 ) -> Job:
-    """The job of a table or figure. path is below the results, without suffix: figures/steps."""
-    kind, name = path.split("/")
-    outputs = {each: f"{study.results}/{path}.{suffix}" for each, suffix in suffixes.items()}
+    """The job of a table or figure."""
+    path = f"{form.folder}/{name}"
+    outputs = {kind: f"{study.results}/{path}.{suffix}" for kind, suffix in form.suffixes.items()}
     files = _files_of(study, experiment, product)
     arguments = {"source": _source(study, experiment, files), "name": name, **outputs}
-    method = {"figures": "make_figure", "tables": "make_table"}[kind]
     return Job(
         path,
-        f"{_program(experiment)}.{method}",
+        f"{_program(experiment)}.{form.stage}",
         as_json(arguments),
         _by_kind(files),
         outputs,

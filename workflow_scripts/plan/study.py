@@ -219,7 +219,11 @@ class Study:
 
     def run_folder(self, run: Run) -> str:
         """The folder of a run."""
-        return f"{self.results}/{run.folder}/{run.name}"
+        return f"{self.results}/{self.run_name(run)}"
+
+    def run_name(self, run: Run) -> str:
+        """The name of the job that trains a run."""
+        return f"{run.folder}/{run.name}"
 
     def sft_settings(self, run: SftRun) -> SftSettings:
         """The settings that define an SFT run, together with seed, data and base model."""

@@ -15,9 +15,8 @@ from workflow_scripts.train.run_folder import RunFolder
 def base_models(study: Study) -> Iterator[Job]:
     """Jobs that train base models, and one that compares them with shipped ones, if any."""
     for name in study.base_tasks:
-        folder = f"{study.results}/base/{name}"
         arguments = {"settings": study.base_settings(name)}
-        yield _training(study, "train.base:run_base", folder, arguments, {})
+        yield _training(study, f"base/{name}", "train.base:run_base", arguments, {})
     shipped = [f"data/base/{name}/model/manifest.json" for name in study.base_tasks]
     if not _are_shipped(study):
         return
@@ -78,7 +77,7 @@ def sft(study: Study) -> Iterator[Job]:
             "validation": validation,
         }
         inputs = {"base": model_files(study, base), "data": [data], "validation": validation}
-        yield _training(study, "train.sft:run_sft", study.run_folder(run), arguments, inputs)
+        yield _training(study, study.run_name(run), "train.sft:run_sft", arguments, inputs)
 
 
 def rl(study: Study) -> Iterator[Job]:
@@ -93,7 +92,7 @@ def rl(study: Study) -> Iterator[Job]:
             "prompts": prompts,
         }
         inputs = {"sft": model_files(study, sft_model), "prompts": [prompts]}
-        job = _training(study, "train.grpo:train_grpo", folder, arguments, inputs)
+        job = _training(study, study.run_name(run), "train.grpo:train_grpo", arguments, inputs)
         outputs = {**job.outputs, "rollouts": f"{folder}/rollouts.csv"}
         for step, checkpoint in study.sampled_models(run, "checkpoints").items():
             outputs[f"step_{step}"] = f"{checkpoint}/manifest.json"
@@ -120,22 +119,22 @@ def model_files(study: Study, folder: str) -> list[str]:
 
 def _training(
     study: Study,
+    name: str,
     program: str,
-    folder: str,
     arguments: Mapping[str, object],
     inputs: dict[str, list[str]],
 ) -> Job:
-    """A job that trains a model in a folder, with checkpoints."""
-    place = RunFolder(Path(folder), study.settings.checkpoint_seconds)
+    """A job that trains a model in the folder of its name, with checkpoints."""
+    place = RunFolder(Path(study.results, name), study.settings.checkpoint_seconds)
     return Job(
-        folder.removeprefix(f"{study.results}/"),
+        name,
         program,
         as_json({**arguments, "run": place}),
         inputs,
         {
             "manifest": f"{place.model}/manifest.json",
-            "log": f"{folder}/log.csv",
-            "record": f"{folder}/run.json",
+            "log": str(place.log),
+            "record": str(place.record),
         },
         trees=(str(place.model),),
         ignored=("run.checkpoint_seconds",),

@@ -124,8 +124,13 @@ def to_markdown(claims: list[dict[str, Any]], study: StudySettings, parts: list[
 def _made_by(experiment: str, provenance: Path) -> str:
     stages = read_json(provenance)
     commits = dict.fromkeys(commit for stage in stages.values() for commit in stage["commits"])
-    code = (f"{name.split('.')[-1]} {stage['code_hash']}" for name, stage in stages.items())
+    code = (f"{stage_name(module)} {stage['code_hash']}" for module, stage in stages.items())
     return f"| {experiment} | {', '.join(commits)} | {', '.join(code)} |"
+
+
+def stage_name(module: str) -> str:
+    """How people call a stage: train.sft is sft."""
+    return module.rpartition(".")[2]
 
 
 def _markdown_row(quantity: dict[str, Any]) -> str:

@@ -8,13 +8,13 @@ from workflow_scripts.settings.values import (
     Count,
     CountOrZero,
     NonNegative,
+    NotABool,
     Positive,
-    Real,
     Section,
     require,
 )
 
-Beta = Annotated[Real, Field(ge=0, lt=1)]
+Beta = Annotated[float, Field(ge=0, lt=1), NotABool]
 
 
 class Optimization(Section):

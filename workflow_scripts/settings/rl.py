@@ -10,9 +10,8 @@ from workflow_scripts.settings.values import (
     Count,
     CountOrZero,
     NonNegative,
+    NotABool,
     Positive,
-    Real,
-    Whole,
     require,
 )
 
@@ -25,13 +24,13 @@ class Rl(Optimization):
 
     steps: Count
     """RL steps."""
-    group_size: Annotated[Whole, Field(ge=2)]
+    group_size: Annotated[int, Field(ge=2), NotABool]
     """Completions per prompt. Advantages are relative to the group's mean reward."""
     kl_coefficient: NonNegative
     """Weight of the KL term against the SFT model (beta in TRL); 0 leaves it out."""
     temperature: Positive
     """Sampling temperature of the rollouts."""
-    top_p: Annotated[Real, Field(gt=0, le=1)]
+    top_p: Annotated[float, Field(gt=0, le=1), NotABool]
     """Nucleus sampling: the probability mass that is kept; 1 keeps all."""
     top_k: CountOrZero
     """How many of the likeliest tokens are kept in sampling; 0 keeps all."""

@@ -13,14 +13,14 @@ def _not_a_bool(value: Any) -> Any:
     return value
 
 
-Whole = Annotated[int, BeforeValidator(_not_a_bool)]
-Real = Annotated[float, BeforeValidator(_not_a_bool)]
-Count = Annotated[Whole, Field(ge=1)]
-CountOrZero = Annotated[Whole, Field(ge=0)]
-Seed = Annotated[Whole, Field(ge=0, le=2**32 - 1)]  # as torch and numpy take them
-NonNegative = Annotated[Real, Field(ge=0, allow_inf_nan=False)]
-Positive = Annotated[Real, Field(gt=0, allow_inf_nan=False)]
-Share = Annotated[Real, Field(ge=0, le=1)]
+# pydantic takes yes for 1. It stands last, so that the bounds before it are part of the schema.
+NotABool = BeforeValidator(_not_a_bool)
+Count = Annotated[int, Field(ge=1), NotABool]
+CountOrZero = Annotated[int, Field(ge=0), NotABool]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1), NotABool]  # as torch and numpy take them
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), NotABool]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), NotABool]
+Share = Annotated[float, Field(ge=0, le=1), NotABool]
 
 
 def _in_hundredths_of_a_percent(value: float) -> float:
