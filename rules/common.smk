@@ -7,8 +7,8 @@ from pathlib import Path
 sys.path.insert(0, workflow.basedir)
 
 from workflow_scripts.operate.cluster import tell_endings
-from workflow_scripts.plan.configuration import refuse, refuse_unnamed, validate
-from workflow_scripts.common.errors import StudyError
+from workflow_scripts.plan.configuration import refusal, refuse_unnamed, validate
+from workflow_scripts.common.errors import SettingError, StudyError
 from workflow_scripts.cost.needs import measured_needs
 from workflow_scripts.operate.command_line import read_command_line, refuse_options
 from workflow_scripts.operate.session import Session
@@ -24,10 +24,11 @@ try:
         refuse_options()
     refuse_unnamed(config, CONFIG_FILES)
     study = Study(validate(config, CONFIG_FILES))
-    if missing := study.missing_base_model():
-        raise refuse(*missing, config, CONFIG_FILES)
+    study.require_base_models()
     plan = Plan(study)
     JOBS = plan.jobs  # computed here, so that its errors are shown as one line too
+except SettingError as error:
+    sys.exit(f"error: {refusal(error, config, CONFIG_FILES)}")
 except StudyError as error:
     sys.exit(f"error: {error}")
 DATA, RESULTS = f"data/{study.tier}", f"results/{study.tier}"

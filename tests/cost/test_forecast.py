@@ -9,7 +9,7 @@ from tests.conftest import OTHERS, ROOT, load_tier
 from workflow_scripts.cost.forecast import forecast, target_table
 from workflow_scripts.cost.rates import find_rates, reference_rates, seconds_of
 from workflow_scripts.cost.work import Work, count_targets, count_work
-from workflow_scripts.plan.shown import figures, tables
+from workflow_scripts.plan.products import figures, tables
 from workflow_scripts.plan.study import Study
 from workflow_scripts.settings.overrides import override
 

@@ -5,7 +5,7 @@ from matplotlib.image import imread
 
 from tests.conftest import run_stage
 from tests.report.synthetic import FULL, SMOKE, source
-from workflow_scripts.plan.shown import figures
+from workflow_scripts.plan.products import figures
 from workflow_scripts.plan.study import Study
 from workflow_scripts.report import style
 

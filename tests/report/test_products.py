@@ -13,7 +13,7 @@ from tests.report.synthetic import (
     make_settings,
 )
 from workflow_scripts.evaluate.metrics import Scores
-from workflow_scripts.plan.shown import figures, tables, target_name
+from workflow_scripts.plan.products import figures, tables, target_name
 from workflow_scripts.plan.study import Study
 from workflow_scripts.report.claims import STATEMENTS
 from workflow_scripts.report.inputs import Measurements

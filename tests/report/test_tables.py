@@ -4,7 +4,7 @@ import pytest
 
 from tests.conftest import run_stage
 from tests.report.synthetic import FULL, SMOKE, source
-from workflow_scripts.plan.shown import tables
+from workflow_scripts.plan.products import tables
 from workflow_scripts.plan.study import Study
 from workflow_scripts.report.tables import Table, to_markdown
 

@@ -11,7 +11,7 @@ from tests.conftest import TASK, Project, copy_project, load_tier, run_stage
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.plan.configuration import read_configuration
 from workflow_scripts.plan.plan import Plan
-from workflow_scripts.plan.shown import figures, tables
+from workflow_scripts.plan.products import figures, tables
 from workflow_scripts.plan.study import Study
 
 pytestmark = pytest.mark.slow

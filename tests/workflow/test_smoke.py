@@ -17,7 +17,7 @@ from workflow_scripts.operate import receipts, sharing
 from workflow_scripts.operate.contents import Contents
 from workflow_scripts.operate.reference import keep_reference
 from workflow_scripts.operate.verify import read_plan_of_tier
-from workflow_scripts.plan.shown import figures, tables
+from workflow_scripts.plan.products import figures, tables
 from workflow_scripts.plan.study import Study
 
 pytestmark = pytest.mark.slow

@@ -15,7 +15,7 @@ import pandas as pd
 
 from workflow_scripts.common.jobs import run_stage
 from workflow_scripts.cost.rates import Rates, find_rates, rate_of, seconds_of
-from workflow_scripts.cost.work import Work, count_targets, count_work, with_what_they_wait_for
+from workflow_scripts.cost.work import Work, count_targets, count_work, with_predecessors
 from workflow_scripts.plan.settings import Settings
 from workflow_scripts.plan.study import Study
 
@@ -42,7 +42,7 @@ def _wall(some: dict[str, Work], seconds: dict[str, float | None], n: int) -> st
     known = {name: each for name in some if (each := seconds[name]) is not None}
     if len(known) < len(some):
         return _NOT_MEASURED
-    chains = [sum(known[job] for job in with_what_they_wait_for([name], some)) for name in some]
+    chains = [sum(known[job] for job in with_predecessors([name], some)) for name in some]
     return f"{max(sum(known.values()) / n, *chains) / 3600:.2f}"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from workflow_scripts.experiments.runs import SftRun
-from workflow_scripts.plan.shown import figures, tables, target_name
+from workflow_scripts.plan.products import figures, tables, target_name
 from workflow_scripts.plan.study import Run, Study
 
 _FLOAT32 = 4  # bytes
@@ -100,7 +100,7 @@ def _count_rollouts(study: Study, run: Run, name: str) -> Work:
     )
 
 
-def with_what_they_wait_for(names: Iterable[str], jobs: dict[str, Work]) -> set[str]:
+def with_predecessors(names: Iterable[str], jobs: dict[str, Work]) -> set[str]:
     """Some jobs, and all jobs that they wait for."""
     needed: set[str] = set()
     for first in names:
@@ -125,8 +125,8 @@ def count_targets(study: Study, jobs: dict[str, Work]) -> dict[str, set[str]]:
                 needed += [run.name.run for run in study.rl_trained(product.training)]
             if product.sft:
                 needed += [run.name.run for run in study.sft_validated(experiment.name)]
-            targets[target_name(prefix, name)] = with_what_they_wait_for(needed, jobs)
+            targets[target_name(prefix, name)] = with_predecessors(needed, jobs)
     for experiment_name, members in study.members.items():
         sampled = [sampling_name(m.run.name, name) for m in members for name in m.evaluations]
-        targets[experiment_name] = with_what_they_wait_for(sampled, jobs)
+        targets[experiment_name] = with_predecessors(sampled, jobs)
     return {**targets, "all": set(jobs)}

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from workflow_scripts.common.errors import StudyError, Temporary
-from workflow_scripts.common.files import is_full_disk, read_json, run_program, sha256, write_json
+from workflow_scripts.common.files import is_full_disk, run_program, sha256
 from workflow_scripts.common.jobs import Job, read_plan
 from workflow_scripts.common.provenance import (
     forget_code,
@@ -23,7 +23,12 @@ from workflow_scripts.common.provenance import (
 )
 from workflow_scripts.operate import run_cache
 from workflow_scripts.operate.contents import Contents
-from workflow_scripts.operate.places import failure_path
+from workflow_scripts.operate.failures import (
+    Failure,
+    forget_failure,
+    read_failure,
+    write_failure,
+)
 from workflow_scripts.operate.receipts import (
     Receipt,
     cache_key,
@@ -85,26 +90,25 @@ def _make_on_disk(job: Job, results: Path) -> None:
 
 
 def run_job(job: Job, results: Path) -> None:
-    """Run a job of the workflow. If it fails, write its error to `failure_path` as well.
+    """Run a job of the workflow, and keep its error if it fails, for the end of the run.
 
-    The end of the run reads it there. If it says that another try would fail too, a retry by
-    Snakemake, which cannot tell, ends at once.
+    Snakemake may retry a failed job. If the kept error is final, the retry ends at once.
     """
     if not job.outputs:  # a tool, which makes no result
         job.run()
         return
-    failure = failure_path(results, job.name)
-    if failure.is_file() and (known := read_json(failure))["final"]:
-        raise StudyError(known["error"])
+    known = read_failure(results, job.name)
+    if known and known.is_final:
+        raise StudyError(known.error)
     try:
         _make_on_disk(job, results)
     except Exception as error:
         text = str(error) if isinstance(error, StudyError) else f"{type(error).__name__}: {error}"
-        final = isinstance(error, StudyError) and not isinstance(error, Temporary)
+        is_final = isinstance(error, StudyError) and not isinstance(error, Temporary)
         with suppress(OSError):  # on a full disk the error is in the log alone
-            write_json(failure, {"error": text, "final": final})
+            write_failure(results, job.name, Failure(text, is_final))
         raise
-    failure.unlink(missing_ok=True)
+    forget_failure(results, job.name)
 
 
 def main() -> None:

@@ -2,8 +2,7 @@
 
 from pathlib import Path, PurePosixPath
 
-SET_ASIDE = "set-aside"  # files that were in the place of a job that ran again
-FAILED = "failed"  # the errors of the last run of snakemake, one file per job
+SET_ASIDE = "set-aside"  # in results/<tier>: files that were in the place of a job that ran again
 
 
 def tier_folders(tier: str) -> list[Path]:
@@ -20,8 +19,3 @@ def is_in_tier(file: str, tier: str) -> bool:
 def restoring_mark(tier: str) -> Path:
     """A file that exists while a tier is being restored, and stays if that was interrupted."""
     return Path("results", f"{tier}.restoring")
-
-
-def failure_path(results: Path, job: str) -> Path:
-    """The file with the error of a job that failed in the last run of snakemake."""
-    return results / FAILED / f"{job}.json"

@@ -9,7 +9,6 @@ import json
 import os
 import py_compile
 import shlex
-import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -18,7 +17,7 @@ from typing import IO
 
 from workflow_scripts.common import provenance
 from workflow_scripts.common.errors import StudyError
-from workflow_scripts.common.files import read_json, write_text
+from workflow_scripts.common.files import write_text
 from workflow_scripts.common.jobs import Job, plan_text
 from workflow_scripts.common.lock import lock_folder, refuse_orphans
 from workflow_scripts.common.provenance import pinned_packages
@@ -26,7 +25,8 @@ from workflow_scripts.model.gpus import visible_gpus
 from workflow_scripts.operate import receipts
 from workflow_scripts.operate.cluster import refuse_queued
 from workflow_scripts.operate.contents import Contents
-from workflow_scripts.operate.places import FAILED, failure_path, restoring_mark
+from workflow_scripts.operate.failures import forget_all_failures, read_failure
+from workflow_scripts.operate.places import restoring_mark
 from workflow_scripts.operate.receipts import Judgement, Verdict
 from workflow_scripts.operate.set_aside import set_aside
 from workflow_scripts.plan.plan import Plan
@@ -85,7 +85,7 @@ class Session:
             self._contents.look_again()  # files may have changed before the lock was taken
             set_aside(self.plan, needed, self.judgement, self._contents)
             self._contents.save()
-            shutil.rmtree(self.results / FAILED, ignore_errors=True)
+            forget_all_failures(self.results)
         for name in needed:
             _write_plan(self.results, self.plan.jobs[name])
 
@@ -128,8 +128,8 @@ class Session:
         waiting = len(bad) - len(failed)
         lines = [f"not finished: failed jobs: {len(failed)}; waiting for them: {waiting}"]
         for name in failed[:_LISTED]:
-            path = failure_path(self.results, name)
-            error = read_json(path)["error"] if path.is_file() else verdicts[name].reason
+            failure = read_failure(self.results, name)
+            error = failure.error if failure else verdicts[name].reason
             log = f"; log: {logs[name]}" if Path(logs.get(name, "")).is_file() else ""
             lines.append(f"    {name}: {error}{log}")
         if len(failed) > _LISTED:

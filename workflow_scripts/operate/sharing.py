@@ -25,13 +25,8 @@ from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import atomic_path, read_json, run_program, sha256, write_json
 from workflow_scripts.common.lock import LOCK, lock_folder, unlock_folder
 from workflow_scripts.operate.contents import CACHE, Contents
-from workflow_scripts.operate.places import (
-    FAILED,
-    SET_ASIDE,
-    is_in_tier,
-    restoring_mark,
-    tier_folders,
-)
+from workflow_scripts.operate.failures import FAILED
+from workflow_scripts.operate.places import SET_ASIDE, is_in_tier, restoring_mark, tier_folders
 from workflow_scripts.operate.receipts import Judgement
 from workflow_scripts.operate.run_cache import RUN_CACHE
 from workflow_scripts.operate.verify import judge_jobs, read_plan_of_tier, refuse_unless_good

@@ -47,10 +47,10 @@ def _fields_of(section: Any) -> dict[str, Any]:
     return {}
 
 
-def _describe(error: ValidationError | SettingError) -> tuple[str, Any, str]:
-    """The key and value of the first error, and what is allowed there."""
+def _first(error: ValidationError | SettingError) -> SettingError:
+    """The first error of a validation, with the full key."""
     if isinstance(error, SettingError):
-        return error.key, error.value, error.allowed
+        return error
     errors = error.errors()
     unknown = ("extra_forbidden", "unexpected_keyword_argument")
     first = next((each for each in errors if each["type"] in unknown), errors[0])
@@ -60,14 +60,14 @@ def _describe(error: ValidationError | SettingError) -> tuple[str, Any, str]:
         alike = get_close_matches(keys[-1], known, n=1)
         hint = f"did you mean {alike[0]}? " if alike else ""
         allowed = f"no such key; {hint}known here: {', '.join(known)}"
-        return ".".join(keys), first["input"], allowed
+        return SettingError(".".join(keys), first["input"], allowed)
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, SettingError):
-        return ".".join([*keys, cause.key]), cause.value, cause.allowed
+        return SettingError(".".join([*keys, cause.key]), cause.value, cause.allowed)
     if first["type"] == "missing":
-        return ".".join(keys), "(missing)", "a value is required"
+        return SettingError(".".join(keys), "(missing)", "a value is required")
     message = first["msg"].removeprefix("Value error, ")
-    return ".".join(keys), first["input"], message[0].lower() + message[1:]
+    return SettingError(".".join(keys), first["input"], message[0].lower() + message[1:])
 
 
 def _value_at(section: Any, key: str) -> Any:
@@ -94,23 +94,20 @@ def _file_of(key: str, config: dict, files: list[Path]) -> str:
     return "command line" if _value_at(config, key) is not _NOT_SET else str(files[-1])
 
 
-def _describe_change(
-    error: ValidationError | SettingError, changes: dict[str, Change]
-) -> tuple[str, Any, str]:
-    """As _describe, for an invalid change of a setting: names the experiment's key that sets it."""
-    key, value, allowed = _describe(error)
+def _of_change(error: SettingError, changes: dict[str, Change]) -> SettingError:
+    """The error of an invalid change of a setting, with the experiment's key that changes it."""
     for changed, change in changes.items():
-        if f"{key}.".startswith(f"{changed}."):
-            return change.key + key.removeprefix(changed), value, allowed
+        if f"{error.key}.".startswith(f"{changed}."):
+            key = change.key + error.key.removeprefix(changed)
+            return SettingError(key, error.value, error.allowed)
     last = list(changes.values())[-1]
-    return last.key, last.value, f"impossible with {key} = {value}, which must be {allowed}"
+    cause = f"impossible with {error.key} = {error.value}, which must be {error.allowed}"
+    return SettingError(last.key, last.value, cause)
 
 
-def refuse(
-    key: str, value: Any, allowed: str, config: dict, files: list[Path]
-) -> ConfigurationError:
+def refusal(error: SettingError, config: dict, files: list[Path]) -> ConfigurationError:
     """The error for an invalid value: one line with the file, key, value and what is allowed."""
-    line = f"{_file_of(key, config, files)}: {key}: {value}: {allowed}"
+    line = f"{_file_of(error.key, config, files)}: {error.key}: {error.value}: {error.allowed}"
     return ConfigurationError(" ".join(line.splitlines()))
 
 
@@ -122,12 +119,12 @@ def validate(config: dict, files: list[Path]) -> Settings:
     try:
         settings = Settings.model_validate(config)
     except (ValidationError, SettingError) as error:
-        raise refuse(*_describe(error), config, files) from None
+        raise refusal(_first(error), config, files) from None
     for changes in _variants(settings):
         try:
             override(settings, {key: change.value for key, change in changes.items()})
         except (ValidationError, SettingError) as error:
-            raise refuse(*_describe_change(error, changes), config, files) from None
+            raise refusal(_of_change(_first(error), changes), config, files) from None
     return settings
 
 

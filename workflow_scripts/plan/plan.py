@@ -15,8 +15,8 @@ from workflow_scripts.common.jobs import Job, as_json
 from workflow_scripts.common.provenance import code_hash
 from workflow_scripts.plan.data import data_sets
 from workflow_scripts.plan.evaluation import collections, rollouts
+from workflow_scripts.plan.products import figures, products, tables, target_name
 from workflow_scripts.plan.settings import Settings
-from workflow_scripts.plan.shown import figures, shown, tables, target_name
 from workflow_scripts.plan.study import Study
 from workflow_scripts.plan.training import base_models, fetched_model, model_files, rl, sft
 from workflow_scripts.train.scratch import planned_digest
@@ -63,7 +63,7 @@ class Plan:
             rl(study),
             rollouts(study),
             collections(study),
-            shown(study),
+            products(study),
             tools(study),
         )
         return {job.name: job for group in groups for job in group}

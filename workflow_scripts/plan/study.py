@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from workflow_scripts.common.errors import SettingError
 from workflow_scripts.evaluate.collect import RlTraining, RunName, SampledRun, SftValidation
 from workflow_scripts.experiments.experiment import Experiment
 from workflow_scripts.experiments.runs import (
@@ -200,8 +201,8 @@ class Study:
         vocabulary = 16 + 2 * task.n_variables + 6 * task.field_size  # see model.tokenizer
         return Shape.of_base(self.settings.base, vocabulary)
 
-    def missing_base_model(self) -> tuple[str, str, str] | None:
-        """Key, value and what is allowed, if a base model is missing and no rule makes it."""
+    def require_base_models(self) -> None:
+        """Raise SettingError if a base model is missing and no rule makes it."""
         made = [f"{self.results}/hub/model"] if self.settings.model.hub else []
         made += [f"{self.results}/base/{name}/model" for name in self.base_tasks]
         for folder in map(self.base_folder, self.sft_runs.values()):
@@ -212,8 +213,7 @@ class Study:
                 )
                 if self.settings.model.hub:
                     allowed += f", or to {self.results}/hub/model for the model of model.hub"
-                return "model.base", folder, allowed
-        return None
+                raise SettingError("model.base", folder, allowed)
 
     # ---- training -----------------------------------------------------------------------------
 

@@ -56,7 +56,7 @@ _FIGURE = _Form("figures", "make_figure", {"png": "png", "svg": "svg"})
 _TABLE = _Form("tables", "make_table", {"csv": "csv", "markdown": "md"})
 
 
-def shown(study: Study) -> Iterator[Job]:
+def products(study: Study) -> Iterator[Job]:
     """Jobs for figures, tables, the experiments' quantities, and the claims."""
     for name, (experiment, figure) in figures(study).items():
         yield _product_job(study, experiment, _FIGURE, name, figure)
