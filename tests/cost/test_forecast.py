@@ -118,14 +118,14 @@ def test_the_size_of_every_evaluation_is_shown():
 
 
 @pytest.mark.parametrize("tier", ["smoke", "laptop"])
-def test_a_recorded_tier_has_the_rates_of_its_record(tier):
+def test_a_tier_in_the_reference_has_rates(tier):
     rates = reference_rates(REFERENCE / tier, count_work(Study(load_tier(tier))))
     assert {("sft", ""), ("rl", ""), ("rollouts", "steps"), ("rollouts", "pass_at_k")} <= set(rates)
     assert all(rate.seconds > 0 for rate in rates.values())
     assert f"results/reference/{tier}/cost.csv" in forecast(load_tier(tier))
 
 
-def test_a_recorded_rate_of_training_is_a_median_by_the_step(tmp_path):
+def test_the_reference_rate_of_training_is_a_median_by_the_step(tmp_path):
     rows = ["stage,job,wall_seconds,cpu_seconds,peak_mib"]
     for job, seconds, steps in (("a", 10, 10), ("b", 60, 20), ("c", 100, 50)):
         (tmp_path / "sft" / job).mkdir(parents=True)

@@ -9,7 +9,7 @@ from tests.conftest import load_tier
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.cost import gpu_check
 from workflow_scripts.cost.forecast import forecast
-from workflow_scripts.cost.gpu_check import Check, as_page, require_gpu
+from workflow_scripts.cost.gpu_check import TierCheck, as_page, require_gpu
 from workflow_scripts.cost.rates import find_rates
 from workflow_scripts.cost.work import count_work
 from workflow_scripts.model.shape import Shape
@@ -47,7 +47,7 @@ def test_every_stage_is_measured_and_cost_takes_what_comes_out(
     monkeypatch.setattr(gpu_check, "MEASURED", {"base": 2, "sft": 2, "rl": 1})
     settings = override(load_tier(tier), TINY)
     shape = Shape(16, 1, 2, 1 if tier == "paper" else 2, 16, VOCABULARY)
-    measured = Check(settings, shape, tmp_path).measure()
+    measured = TierCheck(settings, shape, tmp_path).measure()
     stages = {"sft", "rl", "rollouts"} | ({"base"} if has_base else set())
     for stage in stages:
         assert measured[stage]["tokens_per_second"] > 0
@@ -69,7 +69,9 @@ def test_every_stage_is_measured_and_cost_takes_what_comes_out(
 
 def test_the_share_of_the_peak_is_that_of_the_chip(monkeypatch, tmp_path):
     monkeypatch.setattr(gpu_check, "device_name", lambda device: "NVIDIA A100-SXM4-80GB")
-    check = Check(override(load_tier("paper"), TINY), Shape(16, 1, 2, 1, 16, VOCABULARY), tmp_path)
+    check = TierCheck(
+        override(load_tier("paper"), TINY), Shape(16, 1, 2, 1, 16, VOCABULARY), tmp_path
+    )
     check._save_base()
     per_layer = 2 * 16 * (16 + 2 * 8) + 2 * 16 * 16 + 4 * 16 * 100 + 6 * 16 * 16
     share = check._rates(1e12, 2, 100)["share_of_peak"]

@@ -5,7 +5,7 @@ import pytest
 from tests.conftest import run_stage
 from tests.report.synthetic import SMOKE, World, make_scores, make_settings
 from workflow_scripts.common.errors import StudyError
-from workflow_scripts.evaluate.metrics import Scores, Selection, tabulate
+from workflow_scripts.evaluate.metrics import Scores, Subset, tabulate
 from workflow_scripts.plan.study import Study
 from workflow_scripts.settings.values import Range
 
@@ -38,7 +38,7 @@ def test_estimates_are_the_ratios_of_sums_of_the_rows(frame, scores):
         ("share_backward", "backward", "n"),
         ("accuracy_given_fitting", "correct_fitting", "fitting"),
     ):
-        estimate = group.estimate(measure, Selection("inversion", hard))
+        estimate = group.estimate(measure, Subset("inversion", hard))
         expected = rows[numerator].sum() / rows[denominator].sum()
         assert estimate.value == pytest.approx(expected)
         assert estimate.ci_low < estimate.value < estimate.ci_high
@@ -49,12 +49,10 @@ def test_all_types_are_balanced_whatever_the_validation_set_holds(frame):
     extra = rows_of(frame, type="evaluation", steps=6)
     doubled = pd.concat([frame, extra.assign(problem=extra["problem"] + 1000)])
     group = Scores(doubled, SETTINGS.statistics).group("F", "RL(6-9)")
-    types = [group.vector("pass@1", Selection(type))[0] for type in ("evaluation", "inversion")]
+    types = [group.vector("pass@1", Subset(type))[0] for type in ("evaluation", "inversion")]
     assert group.vector("pass@1")[0] == pytest.approx(np.mean(types))
     shares = {"evaluation": 0.9, "inversion": 0.1}
-    assert group.vector("pass@1", Selection(mix=shares))[0] == pytest.approx(
-        np.dot(types, [0.9, 0.1])
-    )
+    assert group.vector("pass@1", Subset(mix=shares))[0] == pytest.approx(np.dot(types, [0.9, 0.1]))
 
 
 def test_groups_of_the_same_runs_are_paired(frame, scores):

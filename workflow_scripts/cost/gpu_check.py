@@ -88,7 +88,7 @@ of rollouts responses.
 """
 
 
-Rates = dict[str, Any]  # the measurements of a stage or tier, by name
+Timings = dict[str, Any]  # the measurements of a stage or tier, by name
 
 
 def _now() -> float:
@@ -124,7 +124,7 @@ class Timed(TrainerCallback):
         self.tokens = state.num_input_tokens_seen - self.first_token
 
 
-class Check:
+class TierCheck:
     """The measurements of one tier.
 
     shape is that of the model; tests use a smaller one than the tier's. folder is for models.
@@ -156,7 +156,7 @@ class Check:
             tokenizer_object=tokenizer, pad_token=PAD, unk_token=UNKNOWN, eos_token=END
         )
 
-    def measure(self) -> Rates:
+    def measure(self) -> Timings:
         """Measure all stages of the tier."""
         set_seed(0)
         self._save_base()
@@ -182,7 +182,7 @@ class Check:
         lengths = [len(ids) for ids in encode(self.tokenizer, [row[key] for row in rows])]
         return {"mean": round(sum(lengths) / len(lengths), 1), "longest": max(lengths)}
 
-    def _within_memory(self, stage: str, measure: Callable[[], Rates]) -> Rates:
+    def _within_memory(self, stage: str, measure: Callable[[], Timings]) -> Timings:
         """Free GPU memory, then measure a stage. Raises StudyError if the stage does not fit."""
         gc.collect()
         if self.model.device == "cuda":
@@ -205,7 +205,7 @@ class Check:
 
     # ---- stages -------------------------------------------------------------------------------
 
-    def time_base(self) -> Rates:
+    def time_base(self) -> Timings:
         """Time the training of a base model."""
         base = self.settings.base
         n = base.batch_size * (WARM_UP + MEASURED["base"])
@@ -215,7 +215,7 @@ class Check:
         model.to(self.model.device)  # type: ignore[arg-type]  # its wrapper has no type
         return self._time_supervised("base", model, examples, optimization_of(base))
 
-    def time_sft(self) -> Rates:
+    def time_sft(self) -> Timings:
         """Time SFT, and save its model for RL and rollouts."""
         model = load_trainable(self.folder / "base", self.model)
         examples = tokenize_examples(self.examples, self.tokenizer)
@@ -229,7 +229,7 @@ class Check:
         model: LanguageModel,
         examples: list[Example],
         optimization: Optimization,
-    ) -> Rates:
+    ) -> Timings:
         lengths = [len(example["input_ids"]) for example in examples]
         order = order_batches(lengths, optimization.batch_size, Random(0))
         arguments = trainer_arguments(optimization, self.model, 0, self.folder / "out")
@@ -239,7 +239,7 @@ class Check:
         passes = 2 if stage == "sft" and self.model.lora else 3
         return self._time_steps(stage, trainer, passes, sum(lengths) / len(lengths))
 
-    def time_rl(self) -> Rates:
+    def time_rl(self) -> Timings:
         """Time RL steps, including their rollouts."""
         settings = self.study.rl_settings(self.run)
         shorter = {"steps": WARM_UP + MEASURED["rl"], "scored_steps": []}
@@ -258,7 +258,7 @@ class Check:
         prompt = self._lengths(self.prompts, "prompt")["mean"]
         return self._time_steps("rl", trainer, passes, prompt + rl.max_new_tokens)
 
-    def _time_steps(self, stage: str, trainer: Trainer, passes: int, length: float) -> Rates:
+    def _time_steps(self, stage: str, trainer: Trainer, passes: int, length: float) -> Timings:
         timed = Timed()
         trainer.add_callback(timed)
         trainer.train()
@@ -267,7 +267,7 @@ class Check:
             **self._rates(timed.tokens / timed.seconds, passes, length),
         }
 
-    def time_rollouts(self) -> Rates:
+    def time_rollouts(self) -> Timings:
         """Time the rollouts of an evaluation."""
         settings, n_samples = (
             self.study.sampling_settings(self.run),
@@ -291,7 +291,7 @@ class Check:
             **self._rates(sum(lengths) / seconds, 1, length),
         }
 
-    def _rates(self, tokens_per_second: float, passes: int, length: float) -> Rates:
+    def _rates(self, tokens_per_second: float, passes: int, length: float) -> Timings:
         peak = get_peak_flops(device_name(self.model.device), self.model.dtype)
         # TRL counts three passes: forward, and backward as two.
         flops = compute_flops_per_token(self.config, round(length)) / 3 * passes
@@ -303,7 +303,7 @@ class Check:
         }
 
 
-def as_page(rates: dict[str, Rates]) -> str:
+def as_page(rates: dict[str, Timings]) -> str:
     """The rates of each tier as a Markdown page."""
     lines = [
         "| tier, stage | seconds a step or rollout | tokens/s | peak memory, GiB | share of peak |"
@@ -360,14 +360,14 @@ def main() -> None:
     signal.signal(signal.SIGALRM, _give_up)
     signal.alarm(60 * MINUTES)
     output.mkdir(parents=True, exist_ok=True)
-    rates: dict[str, Rates] = {}
+    rates: dict[str, Timings] = {}
     for tier in TIERS:
         settings = read_tier(tier)
         prepare_torch(settings.model)
         study = Study(settings)
         with TemporaryDirectory(dir=output) as folder:
             shape = study.base_shape(study.hardest_run.sft)
-            rates[tier] = Check(settings, shape, Path(folder)).measure()
+            rates[tier] = TierCheck(settings, shape, Path(folder)).measure()
         write_json(output / "rates.json", rates)
         write_text(output / "rates.md", as_page(rates))
     print(as_page(rates))

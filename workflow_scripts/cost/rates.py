@@ -51,7 +51,7 @@ def reference_rates(folder: Path, jobs: Mapping[str, Work]) -> Rates:
     }
 
 
-def checked_rates(path: Path, tier: str) -> Rates:
+def gpu_check_rates(path: Path, tier: str) -> Rates:
     """Rates of a tier that `make gpu-check` measured, empty if it did not."""
     measured = read_json(path).get(tier) if path.is_file() else None
     if measured is None:
@@ -70,7 +70,7 @@ def find_rates(tier: str, reference: Path, jobs: Mapping[str, Work]) -> Rates:
     """The rates of a tier: from its jobs in the reference, else from `make gpu-check`."""
     if (reference / tier / "cost.csv").is_file():
         return reference_rates(reference / tier, jobs)
-    return checked_rates(reference / "gpu" / "rates.json", tier)
+    return gpu_check_rates(reference / "gpu" / "rates.json", tier)
 
 
 def rate_of(job: Work, rates: Rates) -> Rate | None:

@@ -74,7 +74,7 @@ def _sums_of(measure: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True)
-class Selection:
+class Subset:
     """The problems on which a measure is taken; None stands for all numbers of steps or parts.
 
     mix has the weight of each type; it is used when type is ALL_TYPES.
@@ -86,7 +86,7 @@ class Selection:
     mix: Mapping[str, float] = field(default_factory=lambda: BALANCED)
 
 
-EVERYTHING = Selection()
+EVERYTHING = Subset()
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,8 @@ class Group:
     n_samples: int
     confidence: float
 
-    def _weights(self, on: Selection) -> np.ndarray:
-        """The weight of each stratum, 0 outside the selection; those of a type sum to its mix."""
+    def _weights(self, on: Subset) -> np.ndarray:
+        """The weight of each stratum, 0 outside the subset; those of a type sum to its mix."""
         strata = self.strata
         chosen = np.ones(len(strata["type"]), dtype=bool)
         for column, span in (("steps", on.steps), ("parts", on.parts)):
@@ -121,8 +121,8 @@ class Group:
             weights[mine] = on.mix.get(name, 1.0) / strata["n_problems"][mine].sum()
         return weights
 
-    def vectors(self, measures: Sequence[str], on: Selection = EVERYTHING) -> np.ndarray:
-        """Some measures on a selection of problems: (1 + resamples, measures)."""
+    def vectors(self, measures: Sequence[str], on: Subset = EVERYTHING) -> np.ndarray:
+        """Some measures on a subset of the problems: (1 + resamples, measures)."""
         sums = np.einsum("rsc,s->rc", self.totals, self._weights(on))
         over, under = zip(*map(_sums_of, measures), strict=True)
         return ratio(
@@ -130,12 +130,12 @@ class Group:
             sums[:, [self.columns.index(column) for column in under]],
         )
 
-    def vector(self, measure: str, on: Selection = EVERYTHING) -> np.ndarray:
-        """One measure on a selection of problems: (1 + resamples,)."""
+    def vector(self, measure: str, on: Subset = EVERYTHING) -> np.ndarray:
+        """One measure on a subset of the problems: (1 + resamples,)."""
         return self.vectors([measure], on)[:, 0]
 
-    def summarize(self, vector: np.ndarray, on: Selection = EVERYTHING) -> Estimate:
-        """Value and interval of a statistic, (1 + resamples,), measured on a selection."""
+    def summarize(self, vector: np.ndarray, on: Subset = EVERYTHING) -> Estimate:
+        """Value and interval of a statistic, (1 + resamples,), measured on a subset."""
         chosen = self._weights(replace(on, mix=BALANCED)) > 0
         n_problems = self.strata["n_problems"][chosen]
         value, low, high = interval(vector, self.confidence)
@@ -143,11 +143,11 @@ class Group:
             low = high = np.nan  # one seed and one problem per stratum: nothing to resample
         return Estimate(value, low, high, int(n_problems.sum()), len(self.seeds), self.n_samples)
 
-    def estimates(self, measures: Sequence[str], on: Selection = EVERYTHING) -> list[Estimate]:
+    def estimates(self, measures: Sequence[str], on: Subset = EVERYTHING) -> list[Estimate]:
         """Value and interval of each measure."""
         return [self.summarize(vector, on) for vector in self.vectors(measures, on).T]
 
-    def estimate(self, measure: str, on: Selection = EVERYTHING) -> Estimate:
+    def estimate(self, measure: str, on: Subset = EVERYTHING) -> Estimate:
         """Value and interval of a measure."""
         return self.estimates([measure], on)[0]
 
@@ -311,7 +311,7 @@ def _rows(group: Group, spans: list[Range]) -> list[dict[str, object]]:
         for span in dict.fromkeys([everything, *covered, *map(single, present)]):
             label = str(span.low) if span.low == span.high else str(span)
             place = {"type": type, "steps": "", "parts": "", difficulty: label}
-            on = Selection(type, parts=span) if compositions else Selection(type, steps=span)
+            on = Subset(type, parts=span) if compositions else Subset(type, steps=span)
             rows += [
                 {**place, "measure": measure, **vars(estimate)}
                 for measure, estimate in zip(measures, group.estimates(measures, on), strict=True)

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from workflow_scripts.common.jobs import run_stage
-from workflow_scripts.evaluate.metrics import Group, Selection
+from workflow_scripts.evaluate.metrics import Group, Subset
 from workflow_scripts.experiments.experiment import ClaimPart, Experiment, Measured, Product
 from workflow_scripts.experiments.runs import Grid, Member, Prompts, SftData
 from workflow_scripts.report import style
@@ -75,8 +75,8 @@ def _table(inputs: Inputs[Amplification]) -> Table:
     steps, rows = inputs.hardest, []
     for share in _shares(inputs):
         group = _group(inputs, share)
-        balanced, on_mix = Selection(steps=steps), Selection(steps=steps, mix=_mix(share))
-        evaluation, inversion = Selection(EVALUATION, steps), Selection(INVERSION, steps)
+        balanced, on_mix = Subset(steps=steps), Subset(steps=steps, mix=_mix(share))
+        evaluation, inversion = Subset(EVALUATION, steps), Subset(INVERSION, steps)
         columns = {
             "share forward, RL's mix": group.estimate("share_forward", on_mix),
             "share forward, balanced": group.estimate("share_forward", balanced),
@@ -101,10 +101,10 @@ def _figure(inputs: Inputs[Amplification]) -> Figure:
     steps, shares = inputs.hardest, _shares(inputs)
     groups = [_group(inputs, share) for share in shares]
     on_mix = [
-        group.estimate("share_forward", Selection(steps=steps, mix=_mix(share)))
+        group.estimate("share_forward", Subset(steps=steps, mix=_mix(share)))
         for group, share in zip(groups, shares, strict=True)
     ]
-    balanced = [group.estimate("share_forward", Selection(steps=steps)) for group in groups]
+    balanced = [group.estimate("share_forward", Subset(steps=steps)) for group in groups]
     panel.plot([0.4, 1], [0.4, 1], color="0.6", linewidth=0.8, label="prompts' share")
     style.draw_estimates(
         panel, shares, on_mix, **style.line_style(style.FAST), label="mixed as in RL"
@@ -113,7 +113,7 @@ def _figure(inputs: Inputs[Amplification]) -> Figure:
     panel.set_ylabel("share of forward responses (fraction)")
     style.fraction_axis(panel)
     for type in PROBLEM_TYPES:
-        estimates = [group.estimate("pass@1", Selection(type, steps)) for group in groups]
+        estimates = [group.estimate("pass@1", Subset(type, steps)) for group in groups]
         style.draw_estimates(
             accuracy, shares, estimates, **style.line_style(style.TYPES[type]), label=type
         )
@@ -138,7 +138,7 @@ def _measure(inputs: Inputs[Amplification]) -> list[Quantity]:
         ask = Ask(
             f"RL prompts with {share:.0%} evaluation: share of forward at that mix, less {share:g}",
             NO_CHANGE,
-            Selection(steps=steps, mix=_mix(share)),
+            Subset(steps=steps, mix=_mix(share)),
         )
         quantities.append(ask.level(group, "share_forward", baseline=share))
     if len(shares) > 1:
@@ -146,7 +146,7 @@ def _measure(inputs: Inputs[Amplification]) -> list[Quantity]:
             f"share of forward on balanced problems, {shares[-1]:.0%} less {shares[0]:.0%} "
             "evaluation in RL (selection, not one strategy for all)",
             NO_CHANGE,
-            Selection(steps=steps),
+            Subset(steps=steps),
         )
         quantities.append(ask.change(groups[-1], groups[0], "share_forward"))
     return quantities

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from pydantic import Field
 
 from workflow_scripts.common.jobs import run_stage
-from workflow_scripts.evaluate.metrics import Selection
+from workflow_scripts.evaluate.metrics import Subset
 from workflow_scripts.experiments.experiment import ClaimPart, Experiment, Measured, Product
 from workflow_scripts.experiments.runs import (
     Branch,
@@ -121,7 +121,7 @@ def _table(inputs: Inputs[Composition]) -> Table:
             for n_parts in group.values("parts"):
                 keys = {"sft": model, "stage": stage, "parts": n_parts}
                 rows.append(
-                    table_row(keys, group.estimate("pass@1", Selection(parts=single(n_parts))))
+                    table_row(keys, group.estimate("pass@1", Subset(parts=single(n_parts))))
                 )
     chance = 1 / inputs.study.task.field_size
     trained = inputs.experiment.rl_parts
@@ -137,9 +137,7 @@ def _figure(inputs: Inputs[Composition]) -> Figure:
     for model, series in zip(inputs.models, cycle(style.SERIES), strict=False):
         for stage in inputs.stages(model=model):
             group = inputs.scores.group(model, stage, evaluation="parts")
-            estimates = [
-                group.estimate("pass@1", Selection(parts=single(parts))) for parts in numbers
-            ]
+            estimates = [group.estimate("pass@1", Subset(parts=single(parts))) for parts in numbers]
             look = style.line_style(series)
             if stage == SFT:
                 look |= {"linestyle": ":", "mfc": "white"}
@@ -177,7 +175,7 @@ def _measure(inputs: Inputs[Composition]) -> list[Quantity]:
     for model, held in experiment.sft_parts.items():
         after = inputs.scores.find(model, prompts.stage, evaluation=_KIND)
         before = inputs.scores.find(model, SFT, evaluation=_KIND)
-        on = Selection(parts=trained)
+        on = Subset(parts=trained)
         if held.high > 1:
             name = f"SFT with {held} parts: pass@1 on {trained} parts, after RL on them less before"
             quantities.append(Ask(name, GAIN, on).change(after, before))

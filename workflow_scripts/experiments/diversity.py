@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from workflow_scripts.common.jobs import run_stage
-from workflow_scripts.evaluate.metrics import Selection
+from workflow_scripts.evaluate.metrics import Subset
 from workflow_scripts.experiments.experiment import Experiment, Product
 from workflow_scripts.experiments.runs import Branch, Grid, Member, SftData
 from workflow_scripts.report import style
@@ -82,7 +82,7 @@ def _figure(inputs: Inputs[Diversity]) -> Figure:
             for stage in _stages(inputs):
                 estimates = [
                     inputs.scores.group(model_of_share(share), stage, percent(share)).estimate(
-                        measure, Selection(type, inputs.hardest)
+                        measure, Subset(type, inputs.hardest)
                     )
                     for share in shares
                 ]

@@ -103,7 +103,7 @@ class Experiment(Section):
         """Raise SettingError if the study's settings do not allow this experiment's."""
 
     def longest_responses(self, study: StudySettings) -> dict[str, int]:
-        """The number of words of the longest solutions in the experiment, by their description."""
+        """The number of words of the longest solutions in the experiment, by a name for them."""
         return {}
 
     def variants(self) -> Iterator[dict[str, Change]]:

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 from matplotlib.figure import Figure
 
 from workflow_scripts.common.jobs import run_stage
-from workflow_scripts.evaluate.metrics import Selection
+from workflow_scripts.evaluate.metrics import Subset
 from workflow_scripts.experiments.experiment import (
     Change,
     ClaimPart,
@@ -94,7 +94,7 @@ def _figure(inputs: Inputs[Field13]) -> Figure:
 
 def _measure(inputs: Inputs[Field13]) -> list[Quantity]:
     """C9: FB selects its strategy in this field too."""
-    on = Selection(steps=inputs.hardest)
+    on = Subset(steps=inputs.hardest)
     stage = rl_stage(inputs.experiment.rl_steps[-1])
     field = f"GF({inputs.experiment.field_size})"
     groups = {model: inputs.scores.find(model, stage) for model in ("F", "B", "FB")}

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from workflow_scripts.common.jobs import run_stage
-from workflow_scripts.evaluate.metrics import Selection
+from workflow_scripts.evaluate.metrics import Subset
 from workflow_scripts.experiments.experiment import ClaimPart, Experiment, Measured, Product
 from workflow_scripts.experiments.runs import (
     Branch,
@@ -105,7 +105,7 @@ def _table(inputs: Inputs[Longer]) -> Table:
                     group = inputs.scores.group(model, stage, evaluation=evaluation)
                     for n_steps in group.values("steps"):
                         keys = {"model": model, "type": type, "steps": n_steps, "stage": stage}
-                        estimate = group.estimate("pass@1", Selection(type, single(n_steps)))
+                        estimate = group.estimate("pass@1", Subset(type, single(n_steps)))
                         rows.append(table_row(keys, estimate))
     notes = (f"pass@1 as a fraction. {MIX_NOTE}",)
     return Table(pd.DataFrame(rows), ["model", "type", "steps"], "stage", notes)

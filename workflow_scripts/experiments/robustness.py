@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from pydantic import model_validator
 
 from workflow_scripts.common.jobs import run_stage
-from workflow_scripts.evaluate.metrics import ALL_TYPES, Selection
+from workflow_scripts.evaluate.metrics import ALL_TYPES, Subset
 from workflow_scripts.evaluate.statistics import Estimate, interval, ratio
 from workflow_scripts.experiments.experiment import (
     Change,
@@ -264,7 +264,7 @@ def _draw_accuracy(panel: Axes, inputs: Inputs[Robustness], axis: str) -> list[E
         inputs.models, np.linspace(-0.08, 0.08, len(inputs.models)), strict=True
     ):
         points = [
-            (x + offset, group.estimate("pass@1", Selection(steps=steps)))
+            (x + offset, group.estimate("pass@1", Subset(steps=steps)))
             for x, (_, condition) in enumerate(_values(inputs, axis))
             if (group := inputs.scores.find(model, stage, condition))
         ]
@@ -312,7 +312,7 @@ def _measure(inputs: Inputs[Robustness]) -> list[Quantity]:
 def _measure_value(inputs: Inputs[Robustness], axis: str, value: Any) -> list[Quantity]:
     if is_of_sft(axis):
         return [_same_loss(inputs, axis, value)]
-    condition, on = _condition(axis, value), Selection(steps=inputs.hardest)
+    condition, on = _condition(axis, value), Subset(steps=inputs.hardest)
     stage, find = rl_stage(inputs.hardest), inputs.scores.find
     name = f"{condition}: FB after {stage}, pass@1 on {inputs.hardest} steps, both types"
     both, default = find("FB", stage, condition), inputs.experiment.default(inputs.study, axis)

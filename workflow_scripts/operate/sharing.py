@@ -72,7 +72,7 @@ def _dvc(*arguments: str) -> str:
 
 
 def publish(tier: str, remote: str) -> None:
-    """Push a finished tier to a remote. The user commits the files that this changes in git.
+    """Push a finished tier to a remote, and write the files that the user then commits to git.
 
     Raises StudyError if a job is not good, or if there is a file that no job made.
     """

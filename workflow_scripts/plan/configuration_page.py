@@ -41,7 +41,7 @@ def render(default: dict[str, Any]) -> str:
 
 
 def _sections(schema: Schema, known: Schema, values: Any, path: str) -> Iterator[str]:
-    """The sections at and below a path, each a heading, a text and a table of its own keys."""
+    """Yield the sections at and below a path: heading, text and a table of keys each."""
     below, rows = [], []
     for name, value in schema["properties"].items():
         key = f"{path}.{name}" if path else name

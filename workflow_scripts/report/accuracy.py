@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from workflow_scripts.evaluate.metrics import Selection
+from workflow_scripts.evaluate.metrics import Subset
 from workflow_scripts.evaluate.statistics import Estimate
 from workflow_scripts.report import style
 from workflow_scripts.report.inputs import Inputs
@@ -27,7 +27,7 @@ def table_by_type(inputs: Inputs[Any], reference: Reference) -> Table:
             group = inputs.scores.group(model, stage)
             for type in TYPES:
                 keys = {"model": model, "stage": stage, "type": type}
-                estimate = group.estimate("pass@1", Selection(type, inputs.hardest))
+                estimate = group.estimate("pass@1", Subset(type, inputs.hardest))
                 rows.append(table_row(keys, estimate, reference.get((model, stage, type))))
     frame = pd.DataFrame(rows).rename(columns={"value": "pass1"})
     notes = [f"pass@1 as a fraction, on validation problems of {inputs.hardest} steps. {MIX_NOTE}"]
@@ -47,9 +47,7 @@ def draw_by_type(inputs: Inputs[Any], field_size: int, reference: Reference) -> 
             present = [m for m in models if inputs.scores.find(m, stage)]
             x = np.array([models.index(model) for model in present]) + offset
             estimates = [
-                inputs.scores.group(model, stage).estimate(
-                    "pass@1", Selection(type, inputs.hardest)
-                )
+                inputs.scores.group(model, stage).estimate("pass@1", Subset(type, inputs.hardest))
                 for model in present
             ]
             look = style.stage_style(inputs, stage) | {"linestyle": "none"}
@@ -90,7 +88,7 @@ def draw_by_steps(inputs: Inputs[Any], evaluations: tuple[str, ...]) -> Figure:
             for stage in stages:
                 groups = [inputs.scores.find(model, stage, evaluation=e) for e in evaluations]
                 points = [
-                    (steps, group.estimate("pass@1", Selection(type, single(steps))))
+                    (steps, group.estimate("pass@1", Subset(type, single(steps))))
                     for group in groups
                     if group is not None
                     for steps in group.values("steps")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from workflow_scripts.common.errors import StudyError
-from workflow_scripts.evaluate.metrics import EVERYTHING, Group, Selection
+from workflow_scripts.evaluate.metrics import EVERYTHING, Group, Subset
 from workflow_scripts.evaluate.statistics import Estimate
 from workflow_scripts.report.criteria import Criterion, Verdict
 
@@ -66,7 +66,7 @@ class Ask:
 
     name: str
     criterion: Criterion
-    on: Selection = EVERYTHING
+    on: Subset = EVERYTHING
     paper: float | None = None
 
     def of(self, groups: list[Group | None], statistic: Callable[..., np.ndarray]) -> Quantity:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.evaluate.metrics import ALL_TYPES, Group, Selection
+from workflow_scripts.evaluate.metrics import ALL_TYPES, Group, Subset
 from workflow_scripts.evaluate.statistics import Estimate
 from workflow_scripts.report.inputs import Inputs
 from workflow_scripts.report.paper import Known
@@ -46,11 +46,9 @@ def table_row(
 
 def accuracy_and_fitting(group: Group, steps: Range) -> dict[str, Estimate]:
     """pass@1, and the share of the fitting strategy, by problem type on problems of some steps."""
-    columns = {
-        f"pass@1, {type}": group.estimate("pass@1", Selection(type, steps)) for type in TYPES
-    }
+    columns = {f"pass@1, {type}": group.estimate("pass@1", Subset(type, steps)) for type in TYPES}
     for type in TYPES[1:]:
-        columns[f"share fitting, {type}"] = group.estimate("share_fitting", Selection(type, steps))
+        columns[f"share fitting, {type}"] = group.estimate("share_fitting", Subset(type, steps))
     return columns
 
 

@@ -14,7 +14,7 @@ from workflow_scripts.evaluate.curves import (
 from workflow_scripts.evaluate.curves import (
     measure_time_scales as time_scales_of,
 )
-from workflow_scripts.evaluate.metrics import ALL_TYPES, Selection
+from workflow_scripts.evaluate.metrics import ALL_TYPES, Subset
 from workflow_scripts.experiments.main.learning import MEASURES, label_steps, measured_on
 from workflow_scripts.experiments.main.selection import RISES, known
 from workflow_scripts.report import style
@@ -52,7 +52,7 @@ def _draw_scored(
         inputs.scores.group(model, stage, evaluation="checkpoints", checkpoint=checkpoint)
         for checkpoint in checkpoints
     ]
-    estimates = [group.estimate(measure, Selection(steps=steps)) for group in groups]
+    estimates = [group.estimate(measure, Subset(steps=steps)) for group in groups]
     color, marker, _ = style.MODELS[model]
     look = {"color": color, "marker": marker, "mfc": "white", "linestyle": "none"}
     style.draw_estimates(panel, np.array(checkpoints) + shift, estimates, **look)
@@ -160,7 +160,7 @@ def measure(inputs: Inputs[Any]) -> list[Quantity]:
             ask = Ask(
                 f"{model}, {type}, {steps} steps: pass@1 after {stage} less after {before}",
                 criterion,
-                Selection(type, steps),
+                Subset(type, steps),
                 _known_change(model, stage, before, type),
             )
             quantities.append(ask.change(find(model, stage), find(model, before)))
@@ -174,7 +174,7 @@ def measure(inputs: Inputs[Any]) -> list[Quantity]:
         ask = Ask(
             f"FB, both types, {steps} steps: {name} after {stage} less after {before}",
             criterion,
-            Selection(steps=steps),
+            Subset(steps=steps),
             _known_change("FB", stage, before) if measure == "pass@1" else None,
         )
         quantities.append(ask.change(find("FB", stage), find("FB", before), measure))

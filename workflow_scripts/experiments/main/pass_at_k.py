@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from workflow_scripts.evaluate.metrics import Group, Selection
+from workflow_scripts.evaluate.metrics import Group, Subset
 from workflow_scripts.evaluate.statistics import guess_and_check_pass_at_k
 from workflow_scripts.report import style
 from workflow_scripts.report.criteria import MARGIN, Criterion
@@ -36,7 +36,7 @@ def draw(inputs: Inputs[Any]) -> Figure:
                 group = inputs.scores.find(model, stage, evaluation="pass_at_k")
                 if group is None:
                     continue
-                estimates = group.estimates(group.pass_measures, Selection(type, steps))
+                estimates = group.estimates(group.pass_measures, Subset(type, steps))
                 ks = group.ks
                 look = style.stage_style(inputs, stage)
                 style.draw_band(panel, ks, style.band_of(estimates), **look)
@@ -71,7 +71,7 @@ def measure(inputs: Inputs[Any]) -> list[Quantity]:
     steps, stage = inputs.hardest, rl_stage(inputs.hardest)
     after = inputs.scores.find("FB", stage, evaluation="pass_at_k")
     before = inputs.scores.find("FB", SFT, evaluation="pass_at_k")
-    largest, on = after.pass_measures[-1] if after else "pass@k", Selection(steps=steps)
+    largest, on = after.pass_measures[-1] if after else "pass@k", Subset(steps=steps)
 
     def shrinkage(after: Group, before: Group) -> np.ndarray:
         first, last = (

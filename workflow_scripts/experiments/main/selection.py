@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from workflow_scripts.evaluate.curves import moving_mean
-from workflow_scripts.evaluate.metrics import ALL_TYPES, Selection
+from workflow_scripts.evaluate.metrics import ALL_TYPES, Subset
 from workflow_scripts.evaluate.statistics import guess_and_check_pass_at_k, spread
 from workflow_scripts.experiments.main.learning import MEASURES, label_steps, measured_on
 from workflow_scripts.report import paper, style
@@ -65,12 +65,12 @@ def sft_table(inputs: Inputs[Any]) -> Table:
     for model, group in groups.items():
         fitting_type = FITTING_TYPE.get(model, ALL_TYPES)
         for measure, type in zip(accuracies, (ALL_TYPES, fitting_type), strict=True):
-            accuracies[measure].append(group.vector("pass@1", Selection(type, steps)))
+            accuracies[measure].append(group.vector("pass@1", Subset(type, steps)))
             known = paper.SFT_ACCURACY if measure == "pass@1" else None
-            estimate = group.estimate("pass@1", Selection(type, steps))
+            estimate = group.estimate("pass@1", Subset(type, steps))
             rows.append(table_row({"model": model, "measure": measure}, estimate, known))
         for strategy in STRATEGIES:
-            estimate = group.estimate(f"share_{strategy}", Selection(steps=steps))
+            estimate = group.estimate(f"share_{strategy}", Subset(steps=steps))
             rows.append(table_row({"model": model, "measure": f"share {strategy}"}, estimate))
         measured = inputs.cross_entropy(model)
         if measured:
@@ -78,7 +78,7 @@ def sft_table(inputs: Inputs[Any]) -> Table:
             rows.append(table_row(keys, measured[1], paper.CROSS_ENTROPY.get((model, 1.0))))
     any_group = next(iter(groups.values()))
     for measure, vectors in accuracies.items():
-        estimate = any_group.summarize(spread(vectors), Selection(steps=steps))
+        estimate = any_group.summarize(spread(vectors), Subset(steps=steps))
         rows.append(table_row({"model": "largest difference", "measure": measure}, estimate))
     notes = (
         f"Fractions, on validation problems of {steps} steps; both types fit FB. {MIX_NOTE}",
@@ -132,7 +132,7 @@ def draw_routing(inputs: Inputs[Any]) -> Figure:
         for strategy in STRATEGIES:
             estimates = [
                 inputs.scores.group("FB", stage).estimate(
-                    f"share_{strategy}", Selection(type, inputs.hardest)
+                    f"share_{strategy}", Subset(type, inputs.hardest)
                 )
                 for stage in stages
             ]
@@ -185,7 +185,7 @@ def measure(inputs: Inputs[Any]) -> list[Quantity]:
         Ask(
             f"{model} after {stage}: pass@1 on {steps} steps, both types",
             NEAR_PERFECT if model == "FB" else SINGLE,
-            Selection(steps=steps),
+            Subset(steps=steps),
             known(model, stage),
         ).level(after[model])
         for model in ("FB", "F", "B")
@@ -193,10 +193,10 @@ def measure(inputs: Inputs[Any]) -> list[Quantity]:
     gap = Ask(
         f"FB above the better of F and B after {stage}, {steps} steps, both types",
         GAP,
-        Selection(steps=steps),
+        Subset(steps=steps),
         round(PAPER_GAP, 3) if known("FB", stage) else None,
     )
-    on_easy = Selection(steps=easy)
+    on_easy = Subset(steps=easy)
     difference = Ask(
         f"largest difference between F, B and FB after SFT: pass@1 on {easy} steps, both types",
         COMPARABLE,
@@ -217,7 +217,7 @@ def measure_routing(inputs: Inputs[Any]) -> list[Quantity]:
         Ask(
             f"FB after {stage}: share of {FITTING_STRATEGY[type]} on {type}, {steps} steps",
             FITTING,
-            Selection(type, steps),
+            Subset(type, steps),
         ).level(after, "share_fitting")
         for type in PROBLEM_TYPES
     ]
@@ -225,7 +225,7 @@ def measure_routing(inputs: Inputs[Any]) -> list[Quantity]:
         Ask(
             f"FB, rise of the share of {FITTING_STRATEGY[type]} on {type} from SFT to {stage}",
             RISES,
-            Selection(type, steps),
+            Subset(type, steps),
         ).change(after, before, "share_fitting")
         for type in PROBLEM_TYPES
     ]
@@ -243,7 +243,7 @@ def measure_no_new_strategy(inputs: Inputs[Any]) -> list[Quantity]:
     quantities = []
     for model, type in OTHER_TYPE.items():
         group, value = inputs.scores.find(model, stage), known(model, stage, type)
-        on = Selection(type, steps)
+        on = Subset(type, steps)
         quantities += [
             Ask(
                 f"{model} after {stage}: pass@1 on {type}, {steps} steps, less that of guess and "
