@@ -135,14 +135,9 @@ def written_files(job: Job, reader: Reader) -> list[str]:
     return list(dict.fromkeys([*job.outputs.values(), *trees]))
 
 
-def producers(jobs: Mapping[str, Job]) -> dict[str, str]:
-    """The job that makes each declared output."""
-    return {file: name for name, job in jobs.items() for file in job.outputs.values()}
-
-
 def upstream(jobs: Mapping[str, Job]) -> dict[str, list[str]]:
     """The jobs whose outputs each job reads."""
-    made_by = producers(jobs)
+    made_by = {file: name for name, job in jobs.items() for file in job.outputs.values()}
     return {
         name: list(dict.fromkeys(made_by[file] for file in job.input_files if file in made_by))
         for name, job in jobs.items()

@@ -44,11 +44,6 @@ class Session:
         self._contents = Contents(self.results)
 
     @cached_property
-    def made_by(self) -> dict[str, str]:
-        """The job that makes each file."""
-        return receipts.producers(self.plan.jobs)
-
-    @cached_property
     def judgement(self) -> Judgement:
         """The receipts and verdicts as this run began."""
         return receipts.judge_results(self.results, self.plan.jobs, self._contents, _shorten)
@@ -60,12 +55,13 @@ class Session:
 
     def is_good(self, file: str) -> bool:
         """Whether the job that makes a file is good; true for a file that no job makes."""
-        job = self.made_by.get(file)
+        job = self.plan.made_by.get(file)
         return job is None or self.verdicts[job].good
 
     def names(self, files: Iterable[str]) -> list[str]:
         """The jobs that make some files, each once."""
-        return list(dict.fromkeys(self.made_by[file] for file in files if file in self.made_by))
+        made_by = self.plan.made_by
+        return list(dict.fromkeys(made_by[file] for file in files if file in made_by))
 
     def begin(self, needed: list[str], is_local: bool, is_touch: bool) -> None:
         """Lock the results, set aside what the needed jobs will replace, and write their plans.

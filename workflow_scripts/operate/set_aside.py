@@ -85,11 +85,10 @@ def _own_files(receipt: Receipt, plan: Plan) -> list[str]:
 
     A receipt may be forged, or older than the plan; it must not clear anything else.
     """
-    made_by = receipts.producers(plan.jobs)
     return [
         file
         for file in receipt.outputs
-        if is_in_tier(file, plan.study.tier) and made_by.get(file, receipt.job) == receipt.job
+        if is_in_tier(file, plan.study.tier) and plan.made_by.get(file, receipt.job) == receipt.job
     ]
 
 

@@ -69,6 +69,11 @@ class Plan:
         return {job.name: job for group in groups for job in group}
 
     @cached_property
+    def made_by(self) -> dict[str, str]:
+        """The name of the job that makes each declared output."""
+        return {file: name for name, job in self.jobs.items() for file in job.outputs.values()}
+
+    @cached_property
     def targets(self) -> dict[str, list[str]]:
         """The jobs whose outputs a target consists of, by the name that users type."""
         study = self.study
@@ -138,16 +143,14 @@ def find_jobs(plan: Plan, target: str) -> list[str]:
     """
     if target in plan.targets:
         return plan.targets[target]
-    for name, job in plan.jobs.items():
-        if target in job.outputs.values():
-            return [name]
+    if target in plan.made_by:
+        return [plan.made_by[target]]
     raise _unknown_target(plan, target)
 
 
 def _unknown_target(plan: Plan, target: str) -> StudyError:
     """The error for an unknown target, which suggests targets with similar names."""
-    files = (file for job in plan.jobs.values() for file in job.outputs.values())
-    known = [*plan.targets, *(files if "/" in target else ())]
+    known = [*plan.targets, *(plan.made_by if "/" in target else ())]
     alike = get_close_matches(target, known, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(alike)}?" if alike else f"known: {', '.join(plan.targets)}"
     hint = _NOT_OFFERED.get(target, hint)
