@@ -32,11 +32,16 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """The state of a job's outputs, and why. files are those that are missing or damaged."""
+    """The state of a job's outputs, and why.
+
+    files are those that are missing or damaged. above is a job that this one reads from and that is
+    not good, if nothing else is wrong.
+    """
 
     state: State
     reason: str = ""
     files: tuple[str, ...] = ()
+    above: str | None = None
 
     @property
     def good(self) -> bool:
@@ -186,7 +191,7 @@ def judge(
         other = next((other for other in above[name] if not verdicts[other].good), None)
         if verdict.good and other:
             reason = f"reads from {other}, which is {verdicts[other].state}"
-            verdict = Verdict(State.STALE, reason)
+            verdict = Verdict(State.STALE, reason, above=other)
         if verdict.good and receipt:
             verdict = _judge_inputs(jobs[name], receipt, reader)
         verdicts[name] = verdict

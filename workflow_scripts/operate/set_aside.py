@@ -61,12 +61,12 @@ def find_planned(
         files = receipts.written_files(plan.jobs[name], reader)
         if receipt:
             files += _own_files(receipt, plan)
-        has_own_fault = verdict.state is State.DAMAGED or verdict.reason.startswith("changed: ")
+        is_told = verdict.state in (State.DAMAGED, State.STALE) and verdict.above is None
         yield Clearance(
             name,
             tuple(dict.fromkeys(files)),
             receipt,
-            reason=verdict.reason if has_own_fault else "",
+            reason=verdict.reason if is_told else "",
             is_forced=verdict.good and name in needed,
         )
 
