@@ -1,4 +1,4 @@
-"""pass@k before and after RL (claim C5): does the gain of RL at k = 1 shrink at large k?"""
+"""pass@k before and after RL (claim C5): test if the gain of RL at k = 1 shrinks at large k."""
 
 from typing import Any
 
