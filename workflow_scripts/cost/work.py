@@ -19,7 +19,7 @@ class Work:
 
     stage: str
     kind: str = ""  # for rollouts: the evaluation
-    each: str = ""  # the size of the job, in words
+    each: str = ""  # the size of the job, as text for the forecast
     steps: int = 0  # optimizer steps
     rollouts: int = 0
     tokens: int = 0  # the largest possible number of sampled tokens

@@ -1,4 +1,4 @@
-"""Tables on disk: checked when they are read, and written atomically."""
+"""Read and write tables: reading checks the file, and writing is atomic."""
 
 from collections.abc import Callable
 from contextlib import ExitStack

@@ -1,4 +1,4 @@
-"""Composition: test whether RL extends it to more parts, and needs examples of it in SFT.
+"""Composition: test whether RL extends composition to more parts, and if SFT must have examples.
 
 python -m workflow_scripts.experiments.composition PLAN
 

@@ -150,7 +150,7 @@ def find_site() -> Site:
             "machine, without --workflow-profile profiles/slurm"
         )
     config = command.config
-    tier, gpus = config["tier"], int(config["jobs"]["gpus"])  # a string if --config sets it
+    tier, gpus = config["tier"], int(config["jobs"]["gpus"])  # text if --config sets the number
     values = read_site()
     return Site(
         account=values["account"],

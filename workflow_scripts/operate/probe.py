@@ -20,7 +20,7 @@ from workflow_scripts.common.lock import lock_folder, unlock_folder
 from workflow_scripts.common.provenance import refuse_other_versions
 from workflow_scripts.model.gpus import visible_gpus
 
-_LEAST_DISK = 5e9  # bytes: checkpoints and rollouts of a handful of runs
+_LEAST_DISK = 5e9  # bytes: enough for the checkpoints and rollouts of a few runs
 
 
 class Check(NamedTuple):
