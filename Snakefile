@@ -19,7 +19,8 @@ include: "rules/report.smk"
 include: "rules/cluster.smk"
 
 
-# Rules whose jobs take seconds. They run where snakemake runs, even if other jobs go to a cluster.
+# Jobs of these rules take seconds. They run on snakemake's own machine, even if other jobs are sent
+# to a cluster.
 localrules:
     all,
     validation_sets,

@@ -1,4 +1,4 @@
-# Base models that are trained from scratch or fetched. SFT reads the model in the folder model.base.
+# Base models, trained from scratch or fetched. SFT starts from the model in the folder model.base.
 
 
 rule base_model:

@@ -1,4 +1,5 @@
-# A check before a study is sent to a cluster: a short job in the partition that the study would use.
+# A check to run before a study is sent to a cluster. A short job, in the partition that the study
+# would use, tests its node and reports the result.
 
 # The folders of base models that no job of this study trains.
 GIVEN_MODELS = sorted(
@@ -13,7 +14,10 @@ PROBE = f"{shlex.quote(sys.executable)} -m workflow_scripts.operate.probe"
 
 
 def anew(*files):
-    """An input function that has the job run even if the files exist: they may be old."""
+    """An input function that makes a job run even if its output files exist.
+
+    Existing files may be from an earlier check.
+    """
 
     def no_file(wildcards):
         if workflow.is_main_process:

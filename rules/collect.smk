@@ -1,5 +1,5 @@
 # Collect the outputs of an experiment's runs into one file of each kind, then estimate the metrics.
-# These jobs need no torch and take seconds.
+# These jobs take seconds and do not import torch.
 
 
 rule scores:

@@ -1,4 +1,5 @@
-# What all rules use: the study, its plan, and the command that runs a job. This file has no rules.
+# Definitions that all rules use: the study, its plan, and the command that runs a job. This file
+# has no rules.
 import os
 import shlex
 import sys
@@ -15,7 +16,8 @@ from workflow_scripts.operate.session import Session
 from workflow_scripts.plan.plan import Plan, find_jobs
 from workflow_scripts.plan.study import Study
 
-# Later files win, so the defaults come first. Snakemake lists them last.
+# In the project's list, later files win, so the default file comes first. Snakemake lists the
+# default file last.
 CONFIG_FILES = [
     Path(os.path.relpath(file)) for file in (workflow.configfiles[-1], *workflow.configfiles[:-1])
 ]
@@ -26,7 +28,7 @@ try:
     study = Study(validate(config, CONFIG_FILES))
     study.require_base_models()
     plan = Plan(study)
-    JOBS = plan.jobs  # computed here, so that its errors are shown as one line too
+    JOBS = plan.jobs  # computed inside try, so that an error is shown as one line
 except SettingError as error:
     sys.exit(f"error: {refusal(error, config, CONFIG_FILES)}")
 except StudyError as error:
@@ -34,7 +36,7 @@ except StudyError as error:
 DATA, RESULTS = f"data/{study.tier}", f"results/{study.tier}"
 session = Session(plan)
 
-# All are above the priorities of runs: results are shown as soon as they can be made.
+# These are higher than the priorities of runs, so that each result is made as early as possible.
 COLLECT_PRIORITY, SHOW_PRIORITY, DATA_PRIORITY = 1500, 2000, 3000
 
 
@@ -48,11 +50,12 @@ wildcard_constraints:
 
 
 def inputs(name):
-    """An input function for a rule: the inputs of the plan's job. Its name may have wildcards.
+    """An input function for a rule: the inputs of the plan's job. name may have wildcards.
 
-    Receipts decide whether a job runs. A job that is not good is forced, as by --forcerun. Inputs
-    are marked `ancient`, so that Snakemake ignores their time stamps. Inputs that are made again in
-    this run are not marked, since Snakemake would not run the job after them.
+    Receipts (what each job read and wrote, as hashes) decide whether a job runs. A job that is not
+    good by its receipt is forced to run, as by --forcerun. Inputs are marked `ancient`, so that
+    Snakemake ignores their time stamps. An input that another job makes again in this run is not
+    marked: with the mark, Snakemake would not run the jobs that read this input.
     """
 
     def of_job(wildcards):
@@ -76,17 +79,17 @@ def as_input(file):
 
 
 def run_job(name, log=" 2> {log:q}"):
-    """The command that runs the plan's job of this name. The name may have wildcards."""
+    """The shell command that runs the plan's job of this name. name may have wildcards."""
     place = name.replace("{", "{wildcards.")
     program = f"{shlex.quote(sys.executable)} -m workflow_scripts.operate.job"
     return f"{program} '{RESULTS}/plan/{place}.json'{log}"
 
 
 def need(stage, resource):
-    """The memory or time that a job of a heavy stage asks SLURM for.
+    """The memory or time that a job of a stage asks SLURM for, as a function of the attempt.
 
-    Each attempt asks for more memory. Rollouts also ask for more time; training does not, because
-    it resumes from its checkpoint.
+    Each further attempt asks for more memory. Rollouts also ask for more time. Training does not,
+    because training resumes from its checkpoint.
     """
     configured = getattr(study.settings.jobs, stage).model_dump()
     cost = Path("results/reference", study.tier, "cost.csv")
@@ -106,9 +109,9 @@ def priority_of_sampling(wildcards, **_):
 
 
 def planned(jobs):
-    """The plan's names of some of Snakemake's jobs.
+    """The names in the plan of the given jobs of Snakemake.
 
-    A job is found by its outputs, or if it has none, by the name of its rule.
+    A job is found by its outputs, or by the name of its rule if it has no outputs.
     """
     jobs = list(jobs)
     tools = [job.rule.name for job in jobs if not job.output and job.rule.name in JOBS]
@@ -116,7 +119,10 @@ def planned(jobs):
 
 
 def refuse_unknown_targets():
-    """End with one line if a target of the command line is unknown. Call it after all rules."""
+    """End with an error of one line if a target of the command line is unknown.
+
+    Call this function after all rules are defined.
+    """
     known = {rule.name for rule in workflow.rules if not rule.has_wildcards()}
     try:
         for target in set(read_command_line().targets) - known:

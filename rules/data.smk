@@ -1,4 +1,4 @@
-# Data sets. Validation sets are drawn first, and training sets exclude their problems.
+# Data sets. Validation sets are drawn first, because training sets must not have their problems.
 
 
 rule validation_sets:

@@ -1,4 +1,4 @@
-# Tables, figures and claims, whose jobs need no torch and take seconds, and the named targets.
+# Tables, figures and claims, and the named targets. The jobs take seconds and do not import torch.
 
 
 rule figure:
@@ -93,7 +93,8 @@ rule cost:
         run_job("cost", log="")
 
 
-# A rule for each target. `claims` and `rl_benchmark` have rules of their own, `all` is in the Snakefile.
+# A rule for each target. `claims` and `rl_benchmark` are not in this loop, because rules of these
+# names make their files. The rule `all` is in the Snakefile.
 for name in [target for target in plan.targets if target not in ("all", "claims", "rl_benchmark")]:
 
     rule:

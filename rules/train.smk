@@ -1,4 +1,5 @@
-# SFT and RL. The output of a model is its manifest, which has the hashes of its other files.
+# SFT and RL. The declared output of a model is its manifest, which has the hashes of the model's
+# other files.
 
 
 rule sft:

@@ -1,1 +1,1 @@
-"""What a study costs: forecasts before it runs, and measurements."""
+"""The cost of a study: forecasts before it runs, and measurements."""

@@ -2,9 +2,10 @@
 
     python -m workflow_scripts.cost.benchmark PLAN
 
-Both trainers start from the same model with the same prompts and settings, in one process: once
-from an SFT model, as at the beginning of RL, and once from the model after RL. Unmodified TRL
-samples with transformers' generate, and computes the update on all completions of a step.
+Both trainers use the same model, prompts and settings, in one process. The comparison is made
+twice: with an SFT model, as at the beginning of RL, and with the model after RL. Unmodified TRL
+samples with transformers' generate, and computes each update on all completions of a step. This
+project's trainer has its own sampling, and leaves out completions without a gradient.
 """
 
 import time
@@ -27,7 +28,7 @@ TRL = Implementation(GRPOTrainer, own_rollouts=False)
 
 
 class StepTimes(TrainerCallback):
-    """Measures the seconds of each step."""
+    """Measures the duration of each step in seconds."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -39,7 +40,7 @@ class StepTimes(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
-        """Start the clock of a step."""
+        """Record the start time of a step."""
         self.started = time.perf_counter()
 
     def on_step_end(
@@ -49,14 +50,14 @@ class StepTimes(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
-        """Add the seconds of the step."""
+        """Record the duration of the step."""
         self.seconds.append(time.perf_counter() - self.started)
 
 
 def time_trainer(
     implementation: Implementation, settings: RlSettings, inputs: RlInputs, output: Path
 ) -> tuple[float, float]:
-    """Median seconds of the rollouts of an RL step, and of the whole step."""
+    """Median seconds of the rollouts of an RL step, and of the whole step, after the warm-up."""
     rl = settings.rl.model_copy(update={"steps": WARM_UP + MEASURED})
     settings = settings.model_copy(update={"rl": rl})
     trainer = make_trainer(settings, 0, inputs, RolloutLog(), output, implementation)
@@ -77,7 +78,7 @@ def time_trainer(
 
 
 def compare(settings: RlSettings, sft: Path, rl: Path, prompts: Path, output: Path) -> str:
-    """A Markdown table of the seconds of both trainers, and their ratios."""
+    """A Markdown table of the seconds of both trainers, and their ratio (TRL / this project)."""
     prepare_torch(settings.model)
     lines = [
         f"{rl.parent.name}: {settings.rl.batch_size} completions of up to "

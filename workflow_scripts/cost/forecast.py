@@ -1,10 +1,11 @@
-"""Forecast the cost of the targets of a tier, before anything runs: work, hours, disk.
+"""Forecast the cost of a tier's targets before anything runs: work, hours, disk.
 
     snakemake cost --configfile config/paper.yaml
 
-Work is counted from the study's runs: optimizer steps, RL steps, rollouts, and the largest possible
-number of tokens (`rl.max_new_tokens` for each response). Hours are this work at measured rates; the
-page names the source of each rate. Without a rate they are "not measured".
+Work is counted from the runs of the study: optimizer steps, RL steps, rollouts, and the largest
+possible number of tokens (`rl.max_new_tokens` for each response). Hours are work multiplied by
+measured rates (seconds per unit of work); the page names the source of each rate. Without a rate,
+hours are shown as "not measured".
 """
 
 from collections import Counter
@@ -20,12 +21,12 @@ from workflow_scripts.plan.settings import Settings
 from workflow_scripts.plan.study import Study
 
 REFERENCE = Path("results/reference")
-DEVICES = (4, 16)  # numbers of devices for which the page has the wall time
+DEVICES = (4, 16)  # the page shows the wall time on these numbers of devices
 _NOT_MEASURED = "not measured"
 
 
 def _hours(seconds: Iterable[float | None]) -> str:
-    """A sum of seconds as hours, with a plus if some (None) were not measured."""
+    """The sum of seconds, as hours. A plus follows if some terms (None) were not measured."""
     seconds = list(seconds)
     known = [s for s in seconds if s is not None]
     if not known:
@@ -34,10 +35,10 @@ def _hours(seconds: Iterable[float | None]) -> str:
 
 
 def _wall(some: dict[str, Work], seconds: dict[str, float | None], n: int) -> str:
-    """A lower bound of the hours on n devices.
+    """A lower bound of the wall time in hours on n devices.
 
-    It is the larger of the work of one device, if all work is shared evenly, and the longest chain
-    of jobs that wait for each other.
+    The bound is the larger of two times: the total work divided by n, and the longest chain of jobs
+    that wait for each other. seconds has the time of each job, or None if it was not measured.
     """
     known = {name: each for name in some if (each := seconds[name]) is not None}
     if len(known) < len(some):
@@ -75,7 +76,7 @@ def stage_table(jobs: dict[str, Work], rates: Rates) -> pd.DataFrame:
 def target_table(
     targets: dict[str, set[str]], jobs: dict[str, Work], rates: Rates, unit: str
 ) -> pd.DataFrame:
-    """One row per target: its cost if nothing has been made before."""
+    """One row per target: the cost of the target if nothing has been made before."""
     seconds = {name: seconds_of(job, rates) for name, job in jobs.items()}
     rows = []
     for target, names in targets.items():
@@ -102,7 +103,7 @@ def target_table(
 
 
 def forecast(settings: Settings, reference: Path = REFERENCE) -> str:
-    """The page of a tier: a table of stages, and a table of targets."""
+    """The text of the page of a tier: a table of stages, and a table of targets."""
     study = Study(settings)
     jobs = count_work(study)
     rates = find_rates(settings.tier, reference, jobs)

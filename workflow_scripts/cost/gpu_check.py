@@ -2,11 +2,11 @@
 
     make gpu-check
 
-For each tier, a model of the tier's shape with random weights is trained by SFT and RL and sampled,
-with the code and the batch sizes of the tier's stages. A model with random weights rarely ends a
-response, so nearly every response has `rl.max_new_tokens` tokens, and times are those of the
-longest steps and rollouts. It also earns no reward. Since groups of equal rewards can cost less
-time, every second completion gets a reward here.
+For each tier, a model of the tier's shape with random weights is trained by SFT and RL and then
+sampled, with the code and the batch sizes of the tier's stages. A model with random weights rarely
+ends a response. Nearly every response therefore has `rl.max_new_tokens` tokens, so that the longest
+steps and rollouts are measured. Such a model also earns no reward, and groups of equal rewards can
+take less time. Every second completion therefore gets a reward here.
 
 Writes rates.json and rates.md. `snakemake cost` reads the rates from results/reference/gpu.
 """
@@ -64,12 +64,13 @@ from workflow_scripts.train.run import trainer_arguments
 from workflow_scripts.train.sft import load_trainable, tokenize_examples
 from workflow_scripts.train.supervised import Example, make_supervised_trainer, order_batches
 
-TIERS = ("gpu", "paper")  # the faster one first
+TIERS = ("gpu", "paper")  # the faster tier first
 MINUTES = 20
 WARM_UP = 1  # steps
 MEASURED = {"base": 10, "sft": 10, "rl": 3}  # steps
 
-# Qwen's tokenizer splits text by this pattern, and looks up each piece or parts of it.
+# Qwen's tokenizer splits text by this pattern. It then looks up each piece, or parts of the piece,
+# in its vocabulary.
 _QWEN_PIECE = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -88,11 +89,11 @@ of rollouts responses.
 """
 
 
-Timings = dict[str, Any]  # the measurements of a stage or tier, by name
+Timings = dict[str, Any]  # measurements of a stage or tier, by name
 
 
 def _now() -> float:
-    """The time, after waiting until the GPU has done all its work."""
+    """The time in seconds, after the GPU has completed all its work."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter()
@@ -127,7 +128,8 @@ class Timed(TrainerCallback):
 class TierCheck:
     """The measurements of one tier.
 
-    shape is that of the model; tests use a smaller one than the tier's. folder is for models.
+    shape is the model's shape (tests pass a smaller one than the tier's). Models are saved in
+    folder.
     """
 
     def __init__(self, settings: Settings, shape: Shape, folder: Path) -> None:
@@ -157,7 +159,7 @@ class TierCheck:
         )
 
     def measure(self) -> Timings:
-        """Measure all stages of the tier."""
+        """Measure all stages of the tier. Raises StudyError if GPU memory is too small for one."""
         set_seed(0)
         self._save_base()
         rates = {}
@@ -183,7 +185,10 @@ class TierCheck:
         return {"mean": round(sum(lengths) / len(lengths), 1), "longest": max(lengths)}
 
     def _within_memory(self, stage: str, measure: Callable[[], Timings]) -> Timings:
-        """Free GPU memory, then measure a stage. Raises StudyError if the stage does not fit."""
+        """Free GPU memory, then measure a stage.
+
+        Raises StudyError if the stage needs more memory than the GPU has.
+        """
         gc.collect()
         if self.model.device == "cuda":
             torch.cuda.empty_cache()
@@ -212,7 +217,7 @@ class TierCheck:
         task = self.settings.task.for_base
         examples = draw_examples(Random(0), n, task, base.corpus, self.tokenizer)
         model = create_base_model(base, self.tokenizer)
-        model.to(self.model.device)  # type: ignore[arg-type]  # its wrapper has no type
+        model.to(self.model.device)  # type: ignore[arg-type]  # the decorator of `to` has no types
         return self._time_supervised("base", model, examples, optimization_of(base))
 
     def time_sft(self) -> Timings:
@@ -293,7 +298,7 @@ class TierCheck:
 
     def _rates(self, tokens_per_second: float, passes: int, length: float) -> Timings:
         peak = get_peak_flops(device_name(self.model.device), self.model.dtype)
-        # TRL counts three passes: forward, and backward as two.
+        # TRL's FLOPs are those of training: one forward pass, and a backward pass that costs two.
         flops = compute_flops_per_token(self.config, round(length)) / 3 * passes
         share = round(flops * tokens_per_second / peak, 4) if peak else "unknown chip"
         return {
@@ -333,7 +338,7 @@ def as_page(rates: dict[str, Timings]) -> str:
 
 
 def require_gpu() -> None:
-    """Claim a GPU for this process. Raises StudyError if there is none, or torch cannot use it."""
+    """Claim a GPU for this process. Raises StudyError if torch finds no GPU or lacks CUDA."""
     if torch.version.cuda is None:
         raise StudyError(
             f"no check: torch {torch.__version__} is built without CUDA. On a machine with an "

@@ -2,7 +2,7 @@
 
     python -m workflow_scripts.cost.measured --tier laptop
 
-Prints a table with a row for each stage, the most expensive first.
+Prints a table with one row per stage, the most expensive stage first.
 """
 
 import argparse
@@ -15,7 +15,10 @@ from workflow_scripts.common.files import run_program
 
 
 def cost_table(benchmarks: Path) -> pd.DataFrame:
-    """One row for each job: its stage, name, wall seconds, CPU seconds and peak memory in MiB."""
+    """One row per job: its stage, name, wall seconds, CPU seconds and peak memory in MiB.
+
+    Raises StudyError if there are no benchmark files.
+    """
     rows = []
     for path in sorted(benchmarks.rglob("*.tsv")):
         measured = pd.read_csv(path, sep="\t").iloc[0]
@@ -35,7 +38,7 @@ def cost_table(benchmarks: Path) -> pd.DataFrame:
 
 
 def cost_by_stage(cost: pd.DataFrame) -> pd.DataFrame:
-    """Jobs, minutes of wall and CPU time, longest job and peak memory of each stage."""
+    """One row per stage: number of jobs, minutes of wall and CPU time, longest job, peak memory."""
     stages = cost.groupby("stage").agg(
         jobs=("job", "size"),
         wall_minutes=("wall_seconds", lambda seconds: seconds.sum() / 60),

@@ -1,19 +1,19 @@
-"""The memory and time to ask SLURM for, from the measured cost of such jobs."""
+"""The memory and time that a job asks SLURM for, from the measured cost of jobs of its stage."""
 
 import csv
 import math
 from pathlib import Path
 
-# Jobs ask for more than was measured: other nodes may be slower.
+# Jobs ask for a multiple of the measured memory and time, because other nodes may be slower.
 _MEMORY_FACTOR, _TIME_FACTOR = 2.0, 4.0
-# MB and minutes. A job on a cluster also runs two processes of snakemake.
+# Minimum MB and minutes: a job on a cluster also runs two processes of snakemake.
 _LEAST = {"mem_mb": 1000, "runtime": 10}
 
 
 def measured_needs(cost: Path, stage: str) -> dict[str, int] | None:
-    """Megabytes and minutes for a job of a stage, from a tier's cost.csv in the reference.
+    """Megabytes and minutes for a job of a stage, from cost.csv of the tier's reference results.
 
-    None if that has no job of the stage.
+    None if the file is missing or has no job of the stage.
     """
     if not cost.is_file():
         return None

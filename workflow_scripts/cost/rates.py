@@ -1,4 +1,7 @@
-"""Measured rates: how long a unit of work takes."""
+"""Measured rates: how many seconds a unit of work takes.
+
+A kind is an evaluation, for rollouts. Other stages have the kind "" only.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,24 +15,24 @@ from workflow_scripts.cost.work import Work
 
 @dataclass(frozen=True)
 class Rate:
-    """Seconds for a unit of work, and where that was measured."""
+    """Seconds for a unit of work, and the source of this measurement."""
 
     seconds: float
     unit: str  # job, step or rollout
     source: str
 
 
-Rates = dict[tuple[str, str], Rate]  # by (stage, kind); the kind "" is for all kinds of a stage
+Rates = dict[tuple[str, str], Rate]  # by (stage, kind); kind "" applies to all kinds of a stage
 
 
 def reference_rates(folder: Path, jobs: Mapping[str, Work]) -> Rates:
-    """Rates from a tier's folder in the reference: medians over its jobs.
+    """Rates from a tier's reference results: medians over the tier's jobs.
 
-    Rates of training are per step, rates of rollouts per job. jobs are those of the tier as it is
-    now; rollouts of other jobs in the reference are ignored.
+    folder is results/reference/<tier>. Rates of training are per step, rates of rollouts per job.
+    jobs are the tier's jobs under the current configuration. Rollouts of any other job are ignored.
     """
     cost = pd.read_csv(folder / "cost.csv", dtype={"job": str})
-    # Rollouts are <run>-<evaluation> in benchmarks, and <run>/<evaluation> in the plan.
+    # A rollouts job is named <run>-<evaluation> in benchmarks, and <run>/<evaluation> in the plan.
     sampled = {name.replace("/", "-"): work for name, work in jobs.items() if work.kind}
     rows, devices = [], set()
     for stage, job, wall_seconds in cost[["stage", "job", "wall_seconds"]].itertuples(index=False):
@@ -52,7 +55,7 @@ def reference_rates(folder: Path, jobs: Mapping[str, Work]) -> Rates:
 
 
 def gpu_check_rates(path: Path, tier: str) -> Rates:
-    """Rates of a tier that `make gpu-check` measured, empty if it did not."""
+    """The rates of a tier that `make gpu-check` measured; empty if it measured none."""
     measured = read_json(path).get(tier) if path.is_file() else None
     if measured is None:
         return {}
@@ -67,18 +70,18 @@ def gpu_check_rates(path: Path, tier: str) -> Rates:
 
 
 def find_rates(tier: str, reference: Path, jobs: Mapping[str, Work]) -> Rates:
-    """The rates of a tier: from its jobs in the reference, else from `make gpu-check`."""
+    """The rates of a tier: from the tier's reference results, or else from `make gpu-check`."""
     if (reference / tier / "cost.csv").is_file():
         return reference_rates(reference / tier, jobs)
     return gpu_check_rates(reference / "gpu" / "rates.json", tier)
 
 
 def rate_of(job: Work, rates: Rates) -> Rate | None:
-    """The rate of a job's kind, else that of its stage, else None."""
+    """The rate of a job's stage and kind, else the rate of its stage, else None."""
     return rates.get((job.stage, job.kind)) or rates.get((job.stage, ""))
 
 
 def seconds_of(job: Work, rates: Rates) -> float | None:
-    """The seconds that a job takes, None if there is no rate for it."""
+    """The forecast seconds of a job, or None if there is no rate for the job."""
     rate = rate_of(job, rates)
     return rate.seconds * job.units[rate.unit] if rate else None

@@ -9,8 +9,8 @@ from workflow_scripts.plan.study import Run, Study
 
 _FLOAT32 = 4  # bytes
 _ADAMW = 3  # numbers per parameter in a checkpoint: the weight and AdamW's two moments
-_ROLLOUT = 60  # bytes of a rollout in a parquet file, measured on solutions of 2-9 steps
-_CHECKPOINTS = 3  # that a run keeps: the newest, the one before it, and the one being written
+_ROLLOUT = 60  # bytes per rollout in a parquet file, measured on solutions of 2-9 steps
+_CHECKPOINTS = 3  # on disk at once: the newest, the previous, and one that is being written
 
 
 @dataclass(frozen=True)
@@ -19,17 +19,17 @@ class Work:
 
     stage: str
     kind: str = ""  # for rollouts: the evaluation
-    each: str = ""  # the size of the job, in words
+    each: str = ""  # the size of the job, as text for the forecast
     steps: int = 0  # optimizer steps
     rollouts: int = 0
     tokens: int = 0  # the largest possible number of sampled tokens
-    disk: int = 0  # bytes of its outputs
-    scratch: int = 0  # bytes of its checkpoints while it runs
-    after: str | None = None  # the name of the job that it waits for
+    disk: int = 0  # bytes of the job's outputs
+    scratch: int = 0  # bytes of the job's checkpoints while the job runs
+    after: str | None = None  # the name of the job that must end before this job can start
 
     @property
     def units(self) -> dict[str, int]:
-        """The amount of work in each unit of a Rate."""
+        """The amount of work in each unit that a Rate may have."""
         return {"job": 1, "step": self.steps, "rollout": self.rollouts}
 
 
@@ -41,7 +41,7 @@ def _trained_parameters(study: Study, run: SftRun) -> int:
 
 
 def count_work(study: Study) -> dict[str, Work]:
-    """The work of all jobs that train or sample a model, by name."""
+    """The work of all jobs that train or sample a model, by the name of the job."""
     jobs: dict[str, Work] = {}
     for run in study.sft_runs.values():
         folder, base = study.base_folder(run), run.settings.base
@@ -79,7 +79,7 @@ def count_work(study: Study) -> dict[str, Work]:
 
 
 def sampling_name(run: str, evaluation: str) -> str:
-    """The name of the job that samples a run on an evaluation."""
+    """The name of the job that samples a run in an evaluation."""
     return f"{run}/{evaluation}"
 
 
@@ -101,7 +101,7 @@ def _count_rollouts(study: Study, run: Run, name: str) -> Work:
 
 
 def with_predecessors(names: Iterable[str], jobs: dict[str, Work]) -> set[str]:
-    """Some jobs, and all jobs that they wait for."""
+    """The given jobs, and all jobs that must end before them."""
     needed: set[str] = set()
     for first in names:
         name: str | None = first

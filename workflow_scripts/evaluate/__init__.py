@@ -1,4 +1,4 @@
-"""From models to numbers: rollouts, labels, and estimates with their intervals.
+"""From models to numbers: sampled responses (rollouts), strategy labels, estimates with intervals.
 
 Only evaluate.sample imports torch.
 """

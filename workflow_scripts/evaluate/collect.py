@@ -2,12 +2,12 @@
 
     python -m workflow_scripts.evaluate.collect PLAN
 
-- scores: the rollouts of one evaluation, counted for each run, checkpoint and problem;
-- training: the rollouts of RL, by step and strategy;
-- sft: the validation cross-entropy after SFT;
-- provenance: which code and which commits made the runs.
+- scores: counts of an evaluation's rollouts, for each run, checkpoint and problem;
+- training: counts of the rollouts of RL training, for each run, step and strategy;
+- sft: the validation cross-entropy of each SFT run;
+- provenance: the code hashes and git commits that made the runs.
 
-Every row has the columns of RunName, which say from which run it is.
+Every row of the first three has the columns of RunName, which identify the row's run.
 """
 
 from dataclasses import asdict, dataclass, fields
@@ -28,7 +28,10 @@ from workflow_scripts.task.solutions import FITTING_STRATEGY
 
 @dataclass(frozen=True)
 class RunName:
-    """The columns by which an experiment's tables name a run."""
+    """The columns that identify a run in an experiment's tables.
+
+    condition distinguishes runs of the same model and stage, such as runs with a changed setting.
+    """
 
     model: str
     stage: str
@@ -39,7 +42,7 @@ class RunName:
 
 @dataclass(frozen=True)
 class SampledRun:
-    """A run and its files of one evaluation."""
+    """A run, and the files of its rollouts, labels and problems in one evaluation."""
 
     name: RunName
     rollouts: Path
@@ -49,7 +52,7 @@ class SampledRun:
 
 @dataclass(frozen=True)
 class SftValidation:
-    """An SFT run, its record, and the name of the held-out set whose cross-entropy is reported."""
+    """An SFT run, its record (run.json), and the name of the held-out set that is reported."""
 
     name: RunName
     record: Path
@@ -58,7 +61,7 @@ class SftValidation:
 
 @dataclass(frozen=True)
 class RlTraining:
-    """An RL run and the log of its rollouts."""
+    """An RL run, and the log of its training rollouts."""
 
     name: RunName
     rollouts: Path
@@ -72,7 +75,9 @@ def count_rollouts(
 ) -> pd.DataFrame:
     """Count rollouts: one row for each checkpoint and problem, one column for each count.
 
-    Raises StudyError if rollouts and labels are not of the same samples.
+    The count `fitting` is of rollouts whose strategy fits the problem's type (forward fits
+    evaluation, backward fits inversion). Raises StudyError if the rollouts and the labels have
+    different keys.
     """
     frame = rollouts.drop(columns=["text", "seed"]).merge(labels, on=KEYS, validate="one_to_one")
     if not len(frame) == len(rollouts) == len(labels):
@@ -92,7 +97,7 @@ def count_rollouts(
 
 
 def _join(frames: list[tuple[RunName, pd.DataFrame]]) -> pd.DataFrame:
-    """Join the tables of some runs, and add the columns of RunName to each row."""
+    """Concatenate the tables of runs, and add the columns of RunName to each row."""
     named = [frame.assign(**asdict(name))[[*IDENTITY, *frame.columns]] for name, frame in frames]
     return pd.concat(named, ignore_index=True) if named else pd.DataFrame(columns=IDENTITY)
 
@@ -114,20 +119,20 @@ def collect_scores(runs: list[SampledRun], evaluation: str) -> pd.DataFrame:
 
 
 def collect_training(runs: list[RlTraining]) -> pd.DataFrame:
-    """Join the rollout logs of RL runs."""
+    """Concatenate the rollout logs of RL runs."""
     return _join([(run.name, read_table(run.rollouts, ["step"])) for run in runs])
 
 
 def collect_sft(runs: list[SftValidation]) -> pd.DataFrame:
-    """The cross-entropy of SFT runs on their held-out sets."""
+    """The cross-entropy of each SFT run on its held-out set."""
     measured = [(run.name, read_json(run.record)["validation"][run.heldout]) for run in runs]
     return _join([(name, pd.DataFrame([values])) for name, values in measured])
 
 
 def collect_provenance(records: list[Path]) -> dict[str, dict[str, Any]]:
-    """The code hash, commits and number of records of each stage.
+    """The code hash, the commits and the number of records of each stage.
 
-    Returns {stage: {code_hash, commits, n}}.
+    Returns {stage: {code_hash, commits, n}}. The code hash is that of the stage's first record.
     """
     stages: dict[str, dict[str, Any]] = {}
     for record in map(read_json, records):
@@ -145,7 +150,7 @@ def make_scores(runs: list[SampledRun], evaluation: str, output: Path) -> None:
 
 
 def make_training(runs: list[RlTraining], output: Path) -> None:
-    """Write the rollouts of RL; see collect_training."""
+    """Write the counts of training rollouts; see collect_training."""
     write_whole({output: writer(collect_training(runs), output)})
 
 
@@ -155,7 +160,7 @@ def make_sft(runs: list[SftValidation], output: Path) -> None:
 
 
 def make_provenance(records: list[Path], output: Path) -> None:
-    """Write the provenance of some runs and rollouts; see collect_provenance."""
+    """Write the code hashes and commits that made runs and rollouts; see collect_provenance."""
     write_json(output, collect_provenance(records))
 
 

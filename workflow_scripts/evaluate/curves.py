@@ -1,4 +1,9 @@
-"""Learning curves from training rollouts, and the time scales of selection and improvement."""
+"""Learning curves from training rollouts, and the time scales of selection and improvement.
+
+Selection is the rise of the share of the fitting strategy during RL: the strategy that solves the
+problem's type by direct computation (forward for evaluation, backward for inversion). Improvement
+is the rise of the accuracy of the responses that use the fitting strategy.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -23,17 +28,18 @@ TRAINING_COLUMNS = [
 ]
 
 WINDOW = 10  # RL steps in a moving mean
-END = 20  # the mean of the last 20 RL steps is the end of a curve
-RISE = 0.9  # a curve counts as risen at 90 % of its rise
+END = 20  # RL steps: the final value of a curve is its mean over the last 20 steps
+RISE = 0.9  # a rise counts as completed at 90 % of the way from the first to the final value
 
 
 @dataclass(frozen=True)
 class Curves:
-    """Counts of rollouts by RL step, of runs that differ only in their seed.
+    """Counts of training rollouts by RL step, of runs that differ only in their seed.
 
-    rollouts has the shape (1 + resamples, steps, 2, 2). Its first row is the data, the others are
-    bootstrap resamples. The last two axes are whether the strategy fits the problem's type, and
-    whether the answer is correct. by_seed, (seeds, steps, 2, 2), has the data of each seed.
+    rollouts has shape (1 + resamples, steps, 2, 2). Row 0 has the observed counts; the other rows
+    are bootstrap resamples (see make_curves). The last two axes are: whether the strategy fits the
+    problem's type (0 or 1), and whether the answer is correct (0 or 1). by_seed, of shape (seeds,
+    steps, 2, 2), has the observed counts of each seed.
     """
 
     steps: np.ndarray
@@ -48,42 +54,46 @@ class Curves:
 
     @property
     def single_seeds(self) -> "Curves":
-        """The same curves, with a row for each seed instead of the data and resamples."""
+        """The same curves, with one row per seed in place of all observed counts and resamples."""
         return replace(self, rollouts=self.by_seed)
 
     @property
     def n_rollouts(self) -> int:
-        """The number of rollouts of all runs and steps."""
+        """The number of observed rollouts, over all runs and steps."""
         return int(self.rollouts[0].sum())
 
     @property
     def fitting(self) -> tuple[np.ndarray, np.ndarray]:
-        """The share of the fitting strategy, as (numerator, denominator).
+        """The share of responses that use the fitting strategy, as (numerator, denominator).
 
-        Both have the shape (1 + resamples, steps).
+        Both arrays have shape (1 + resamples, steps).
         """
         return self.rollouts[:, :, 1].sum(axis=-1), self.rollouts.sum(axis=(-1, -2))
 
     @property
     def accuracy(self) -> tuple[np.ndarray, np.ndarray]:
-        """The share of correct rollouts, as `fitting`."""
+        """The share of correct rollouts, as (numerator, denominator) like `fitting`."""
         return self.rollouts[..., 1].sum(axis=-1), self.rollouts.sum(axis=(-1, -2))
 
     @property
     def accuracy_given_fitting(self) -> tuple[np.ndarray, np.ndarray]:
-        """The share of correct rollouts among those of the fitting strategy, as `fitting`."""
+        """The share of correct rollouts among those with the fitting strategy, like `fitting`."""
         return self.rollouts[:, :, 1, 1], self.rollouts[:, :, 1].sum(axis=-1)
 
     def band(self, curve: np.ndarray) -> np.ndarray:
-        """Value and interval of a curve (1 + resamples, steps), as (3, steps): value, low, high."""
+        """The value and the interval of a curve at each step.
+
+        curve has shape (1 + resamples, steps). Returns shape (3, steps): value, low, high.
+        """
         return np.array([interval(column, self.confidence) for column in curve.T]).T
 
 
 def make_curves(training: pd.DataFrame, statistics: Statistics, **where: object) -> Curves | None:
-    """Count the rollouts of RL on single parts whose columns have the values in where.
+    """Count the training rollouts of RL on evaluation and inversion problems.
 
-    These runs must differ only in their seed. Returns None if there are no such rollouts. The
-    bootstrap resamples seeds; if there is only one seed, it resamples the rollouts of each step.
+    where selects the rows whose columns have the given values; the selected runs must differ only
+    in their seed. Returns None if no row is left. The bootstrap resamples seeds. If there is only
+    one seed, the bootstrap resamples the rollouts of each step instead.
     """
     runs = training[training["type"].isin(PROBLEM_TYPES)]
     for column, value in where.items():
@@ -115,7 +125,7 @@ def make_curves(training: pd.DataFrame, statistics: Statistics, **where: object)
 def moving_mean(numerator: np.ndarray, denominator: np.ndarray, window: int = WINDOW) -> np.ndarray:
     """Ratio of sums over each step and the window - 1 steps before it, along the last axis.
 
-    The first steps have fewer steps before them: their window is as long as possible.
+    At the first steps, the window has only the steps that exist.
     """
     return ratio(_trailing_sum(numerator, window), _trailing_sum(denominator, window))
 
@@ -127,10 +137,11 @@ def _trailing_sum(values: np.ndarray, window: int) -> np.ndarray:
 
 
 def fraction_of_rise(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """The fraction of its rise that each curve has made by each step, as (curves, steps).
+    """The fraction of its rise that a curve has completed by each step, of shape (curves, steps).
 
-    A curve is a 10-step moving mean. Its fraction is 0 at the first step, and 1 where it equals the
-    mean of the last 20 steps. NaN for a curve that does not rise.
+    A curve is a 10-step moving mean. The fraction is 0 at the first step, and 1 where the curve
+    equals the mean of the last 20 steps. Curves whose final value is not above the first value give
+    NaN.
     """
     curve = moving_mean(numerator, denominator)
     start = curve[:, :1]
@@ -139,9 +150,10 @@ def fraction_of_rise(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarr
 
 
 def risen_at(steps: np.ndarray, fraction: np.ndarray) -> np.ndarray:
-    """The RL step at which each curve has made 90 % of its rise; fraction is (curves, steps).
+    """The RL step at which each curve has completed 90 % of its rise.
 
-    NaN for a curve that does not rise, and for runs of fewer than 30 steps.
+    fraction has shape (curves, steps). Returns shape (curves,). NaN for a curve that does not rise,
+    and for all curves if there are fewer than 30 steps.
     """
     reached = fraction >= RISE
     known = reached.any(axis=1) & (len(steps) >= WINDOW + END)
@@ -150,9 +162,9 @@ def risen_at(steps: np.ndarray, fraction: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class TimeScales:
-    """RL steps at which selection and improvement have made 90 % of their rise, and their ratio.
+    """RL steps at which selection and improvement completed 90 % of their rise, and their ratio.
 
-    n_samples of the estimates is the number of rollouts of one seed.
+    In these estimates, n_samples is the number of rollouts per seed.
     """
 
     selection: Estimate
@@ -163,8 +175,8 @@ class TimeScales:
 def measure_time_scales(curves: Curves) -> TimeScales:
     """Measure how many RL steps selection and improvement take.
 
-    Selection is the rise of the share of the fitting strategy; improvement is the rise of the
-    accuracy given that strategy. Estimates are NaN as in `risen_at`.
+    Selection is the rise of the share of the fitting strategy. Improvement is the rise of the
+    accuracy among responses with that strategy. An estimate is NaN in the cases of `risen_at`.
     """
     selection = risen_at(curves.steps, fraction_of_rise(*curves.fitting))
     improvement = risen_at(curves.steps, fraction_of_rise(*curves.accuracy_given_fitting))

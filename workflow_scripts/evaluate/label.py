@@ -1,4 +1,4 @@
-"""Strategy labels: classify the text of every rollout, and compute its reward again as a check.
+"""Strategy labels: classify the text of every rollout, and recompute its reward as a check.
 
 python -m workflow_scripts.evaluate.label PLAN
 """
@@ -21,12 +21,13 @@ KEYS = ["checkpoint", "problem", "sample"]
 
 
 def label_rollouts(rollouts: pd.DataFrame, problems: dict[int, Problem]) -> pd.DataFrame:
-    """Return the keys of each rollout, its strategy and its length in words.
+    """Return one row per rollout: its keys (KEYS), its strategy, and its length in words.
 
-    Raises ValueError if the recorded reward of a rollout is not the reward of its text.
+    problems has the problems by id. Raises ValueError if the recorded reward of a rollout differs
+    from the reward computed from its text.
     """
 
-    @cache  # samples of one problem are often equal
+    @cache  # many samples of one problem have the same text, and classifying a text is slow
     def describe(problem: int, text: str, complete: bool) -> tuple[str, int, float]:
         known = problems[problem]
         return classify(known, text), count_words(text), outcome_reward(known, text, complete)
@@ -42,7 +43,7 @@ def label_rollouts(rollouts: pd.DataFrame, problems: dict[int, Problem]) -> pd.D
 
 
 def make_labels(rollouts: Path, problems: Path, output: Path) -> None:
-    """Label the rollouts of a validation set. Raises StudyError if they are damaged."""
+    """Label the rollouts of a run in an evaluation. Raises StudyError if they are damaged."""
     known = {r["id"]: Problem.from_json(r["problem"]) for r in read_dataset(problems)}
     try:
         columns = [*KEYS, "text", "complete", "reward"]

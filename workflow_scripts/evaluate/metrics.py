@@ -1,8 +1,10 @@
-"""Estimates from scores. Tables, figures and claims use `Scores` for all that they measure.
+"""Estimates from scores: accuracy, pass@k and shares of strategies, with bootstrap intervals.
 
     python -m workflow_scripts.evaluate.metrics PLAN
 
-The stage writes the estimates of one experiment to a CSV file, one row per estimate.
+Scores are the counts of rollouts by problem (see evaluate.collect). Tables, figures and claims
+measure everything on scores through the class `Scores`. The stage writes all estimates of one
+experiment to a CSV file, one row per estimate.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +30,8 @@ from workflow_scripts.settings.values import Range, single
 from workflow_scripts.task.problems import COMPOSITION, PROBLEM_TYPES
 
 ALL_TYPES = "all"
-# Rates of all types weigh the types equally, whatever their shares in a validation set.
+# A rate over all problem types gives each type the same weight, whatever the number of its problems
+# in a validation set.
 BALANCED = dict.fromkeys(PROBLEM_TYPES, 1 / len(PROBLEM_TYPES))
 
 RUN_COLUMNS = ["model", "stage", "condition"]
@@ -55,7 +58,8 @@ SCORE_COLUMNS = [
     *COUNT_COLUMNS,
 ]
 
-# A measure is the ratio of two sums over problems: (numerator, denominator).
+# A measure is a ratio of two sums over problems. Its entry names the columns that are summed:
+# (numerator, denominator).
 MEASURES = {
     "pass@1": ("correct", "n"),
     "share_forward": ("forward", "n"),
@@ -70,14 +74,15 @@ MEASURES = {
 
 
 def _sums_of(measure: str) -> tuple[str, str]:
-    return MEASURES.get(measure) or (measure, "problems")  # pass@k is a mean over problems
+    # pass@k is a mean over problems: the column "problems" is 1 for each problem.
+    return MEASURES.get(measure) or (measure, "problems")
 
 
 @dataclass(frozen=True)
 class Subset:
-    """The problems on which a measure is taken; None stands for all numbers of steps or parts.
+    """The problems on which a measure is computed. None means all numbers of steps or of parts.
 
-    mix has the weight of each type; it is used when type is ALL_TYPES.
+    mix gives the weight of each type. mix is used only if type is ALL_TYPES.
     """
 
     type: str = ALL_TYPES
@@ -93,10 +98,10 @@ EVERYTHING = Subset()
 class Group:
     """The scores of runs that differ only in their seed, on one set of problems.
 
-    A stratum is the problems of one type, number of steps and number of parts. strata has arrays
-    of the length of the number of strata: type, steps, parts, n_problems. totals has the sums of
-    the columns over seeds and problems: (1 + resamples, strata, columns). Its first row is the
-    data, the others are bootstrap resamples.
+    A stratum is the set of problems of one type, number of steps and number of parts. strata holds
+    four arrays with one entry per stratum: type, steps, parts, n_problems. totals has shape (1 +
+    resamples, strata, columns): the sums of the score columns over seeds and problems. Row 0 is
+    computed on the observed data, the other rows on bootstrap resamples.
     """
 
     strata: dict[str, np.ndarray]
@@ -107,7 +112,10 @@ class Group:
     confidence: float
 
     def _weights(self, on: Subset) -> np.ndarray:
-        """The weight of each stratum, 0 outside the subset; those of a type sum to its mix."""
+        """The weight of a problem in each stratum, of shape (strata,); 0 outside the subset.
+
+        The weights of all problems of a type sum to the type's weight in the mix.
+        """
         strata = self.strata
         chosen = np.ones(len(strata["type"]), dtype=bool)
         for column, span in (("steps", on.steps), ("parts", on.parts)):
@@ -122,7 +130,7 @@ class Group:
         return weights
 
     def vectors(self, measures: Sequence[str], on: Subset = EVERYTHING) -> np.ndarray:
-        """Some measures on a subset of the problems: (1 + resamples, measures)."""
+        """Compute measures on a subset of the problems. Returns shape (1 + resamples, measures)."""
         sums = np.einsum("rsc,s->rc", self.totals, self._weights(on))
         over, under = zip(*map(_sums_of, measures), strict=True)
         return ratio(
@@ -131,51 +139,54 @@ class Group:
         )
 
     def vector(self, measure: str, on: Subset = EVERYTHING) -> np.ndarray:
-        """One measure on a subset of the problems: (1 + resamples,)."""
+        """Compute one measure on a subset of the problems. Returns shape (1 + resamples,)."""
         return self.vectors([measure], on)[:, 0]
 
     def summarize(self, vector: np.ndarray, on: Subset = EVERYTHING) -> Estimate:
-        """Value and interval of a statistic, (1 + resamples,), measured on a subset."""
+        """The estimate (value and interval) of a statistic computed on a subset of the problems.
+
+        vector has shape (1 + resamples,).
+        """
         chosen = self._weights(replace(on, mix=BALANCED)) > 0
         n_problems = self.strata["n_problems"][chosen]
         value, low, high = interval(vector, self.confidence)
         if len(self.seeds) == 1 and n_problems.max(initial=0) <= 1:
-            low = high = np.nan  # one seed and one problem per stratum: nothing to resample
+            low = high = np.nan  # one seed, one problem per stratum: all resamples are equal
         return Estimate(value, low, high, int(n_problems.sum()), len(self.seeds), self.n_samples)
 
     def estimates(self, measures: Sequence[str], on: Subset = EVERYTHING) -> list[Estimate]:
-        """Value and interval of each measure."""
+        """The estimate of each measure on a subset of the problems."""
         return [self.summarize(vector, on) for vector in self.vectors(measures, on).T]
 
     def estimate(self, measure: str, on: Subset = EVERYTHING) -> Estimate:
-        """Value and interval of a measure."""
+        """The estimate of one measure on a subset of the problems."""
         return self.estimates([measure], on)[0]
 
     def values(self, column: str) -> list[int]:
-        """The numbers of steps, or of parts, that occur: column is "steps" or "parts"."""
+        """The numbers of steps or of parts that occur. column is "steps" or "parts"."""
         return np.unique(self.strata[column]).tolist()
 
     @property
     def ks(self) -> list[int]:
-        """The k for which pass@k is measured."""
+        """The k for which pass@k is measured: the powers of two up to the number of samples."""
         return powers_of_two(self.n_samples)
 
     @property
     def pass_measures(self) -> list[str]:
-        """The names of pass@k for each k, from the smallest."""
+        """The names of pass@k for each k, in increasing order of k."""
         return [pass_measure(k) for k in self.ks]
 
 
 def pass_measure(k: int) -> str:
-    """The name of pass@k among the measures."""
+    """The name of pass@k as a measure."""
     return f"pass@{k}"
 
 
 def make_group(runs: pd.DataFrame, statistics: Statistics) -> Group:
-    """Sum the scores of some runs by stratum, for the data and for bootstrap resamples.
+    """Sum the scores of runs by stratum, for the observed data and for bootstrap resamples.
 
-    runs has the scores of one evaluation and checkpoint. Raises StudyError if the seeds were not
-    scored on the same problems with the same number of samples.
+    runs has the scores of one evaluation and one checkpoint per run. Raises StudyError if the runs
+    (one per seed) were not all scored on the same problems with the same number of samples.
     """
     runs = runs.sort_values(["seed", "problem"])
     seeds = tuple(runs["seed"].unique().tolist())
@@ -187,8 +198,9 @@ def make_group(runs: pd.DataFrame, statistics: Statistics) -> Group:
     if (runs["n"] != n_samples).any():
         raise StudyError(f"scores of {_name(runs)}: the numbers of samples differ between problems")
 
-    # Compositions are grouped by their number of parts. A set of compositions includes problems of
-    # a single part, so all of its problems count as compositions.
+    # Compositions are grouped by their number of parts. A validation set of compositions also has
+    # problems of a single part. If any problem has several parts, all problems of the set are
+    # therefore treated as compositions.
     by = ["type", "steps", "parts"]
     if (problems["parts"] > 1).any():
         problems = problems.assign(type=COMPOSITION, steps=0)
@@ -219,7 +231,7 @@ def _name(runs: pd.DataFrame) -> str:
 
 
 class Scores:
-    """The scores of an experiment. `group` and `find` choose the runs of one model and stage."""
+    """The scores of an experiment. `group` and `find` select the runs of one model and stage."""
 
     def __init__(self, frame: pd.DataFrame, statistics: Statistics):
         self.frame = frame
@@ -228,7 +240,10 @@ class Scores:
 
     @classmethod
     def read(cls, paths: Sequence[Path], statistics: Statistics) -> "Scores":
-        """Read the scores of one or more evaluations of an experiment."""
+        """Read the scores of one or more evaluations of an experiment.
+
+        Raises StudyError if a file is missing or damaged.
+        """
         frames = [read_table(path, SCORE_COLUMNS) for path in paths]
         return cls(pd.concat(frames, ignore_index=True), statistics)
 
@@ -240,9 +255,9 @@ class Scores:
         evaluation: str = "steps",
         checkpoint: int | None = None,
     ) -> Group:
-        """The group of a model and stage, of all seeds. Raises StudyError if there are no scores.
+        """The scores of a model and stage, over all seeds. Raises StudyError if there are none.
 
-        checkpoint is an RL step; None stands for evaluations of one model per run.
+        checkpoint is an RL step. None is for evaluations that sample only one model per run.
         """
         found = self.find(model, stage, condition, evaluation, checkpoint)
         if found is None:
@@ -259,7 +274,7 @@ class Scores:
         checkpoint: int | None = None,
         seeds: tuple[int, ...] | None = None,
     ) -> Group | None:
-        """As `group`, but None if there are no scores. seeds restricts the seeds."""
+        """Like `group`, but returns None if there are no scores. seeds restricts the seeds."""
         key = (model, stage, condition, evaluation, checkpoint, seeds)
         if key not in self._groups:
             frame = self.frame
@@ -278,7 +293,10 @@ class Scores:
         return self._groups[key]
 
     def unique(self, column: str, **where: object) -> list:
-        """The distinct values of a column, in order of appearance; where filters the rows."""
+        """The distinct values of a column, in order of appearance.
+
+        where restricts the rows to those with the given column values.
+        """
         frame = self.frame
         for name, value in where.items():
             frame = frame[frame[name] == value]
@@ -286,9 +304,10 @@ class Scores:
 
 
 def tabulate(scores: Scores, spans: list[Range]) -> pd.DataFrame:
-    """All estimates of an experiment, one per row.
+    """All estimates of an experiment as a data frame, one row per estimate.
 
-    They are for all problems, for each number of steps (or parts), and for each span of steps.
+    Every measure is estimated on all problems, for each number of steps (or of parts), and for each
+    of the given ranges of steps (spans).
     """
     keys = [*RUN_COLUMNS, "checkpoint", "evaluation"]
     rows = []

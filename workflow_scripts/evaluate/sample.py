@@ -3,10 +3,10 @@
     python -m workflow_scripts.evaluate.sample PLAN
 
 Every batch has its own sampling seed. The seed depends on the study's sampling seed, the run, the
-evaluation (the name of the output), the checkpoint and the number of the batch. Each rollout has
-the seed of its batch, so any batch can be sampled again. The record, a JSON file beside the
-rollouts, has the code hash, the device and the time. The rollouts do not have them, so that
-sampling again gives the same bytes.
+evaluation (the name of the output), the checkpoint and the number of the batch. Each rollout stores
+the seed of its batch, so any batch can be sampled again. The code hash, the device and the time are
+in a separate JSON record beside the rollouts, so that sampling again gives the same bytes in the
+file of the rollouts.
 """
 
 import time
@@ -38,7 +38,10 @@ _MODULE = "workflow_scripts.evaluate.sample"
 
 
 def stratified_subset(problems: list[Row], n: int) -> list[Row]:
-    """Choose n problems, as evenly as possible from the strata (type, steps, parts); by id."""
+    """Choose n problems, as evenly as possible over the strata. Returns the problems sorted by id.
+
+    A stratum is the set of problems of one type, number of steps and number of parts.
+    """
     strata = defaultdict(list)
     for problem in problems:
         strata[problem["type"], problem["steps"], problem["parts"]].append(problem)
@@ -48,7 +51,7 @@ def stratified_subset(problems: list[Row], n: int) -> list[Row]:
 
 
 def sampling_seed(stream: str, batch: int, seed: int) -> int:
-    """The sampling seed of a batch; stream names the model and the evaluation."""
+    """The sampling seed of a batch. stream is a text that names run, evaluation and checkpoint."""
     return Random(f"{stream} batch {batch} seed {seed}").getrandbits(63)
 
 
@@ -60,7 +63,10 @@ def sample_model(
     settings: SamplingSettings,
     stream: str,
 ) -> list[dict[str, Any]]:
-    """Return n_samples rollouts of each problem; stream is that of `sampling_seed`."""
+    """Return n_samples rollouts of each problem, one dictionary per rollout.
+
+    stream names the run, evaluation and checkpoint, as in `sampling_seed`.
+    """
     decoding, end = settings.sampling, tokenizer.eos_token_id
     parameters = SamplingParameters(settings.max_new_tokens, frozenset({end}), decoding.temperature)
     prompts = encode(tokenizer, [user_turn(tokenizer, problem["prompt"]) for problem in problems])
@@ -102,9 +108,11 @@ def sample(
     size: EvaluationSize,
     output: Path,
 ) -> None:
-    """Sample models of a run on validation problems; models has their folders by RL step.
+    """Sample models of a run on validation problems.
 
-    Writes the rollouts to output, a parquet file, and the record to a JSON file beside it.
+    models maps each RL step to the folder of the model at that step. Writes the rollouts to output,
+    a parquet file, and the record to a JSON file beside output. Raises StudyError if an input file
+    is damaged.
     """
     prepare_torch(settings.model)
     rows = read_dataset(problems)

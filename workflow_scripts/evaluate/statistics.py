@@ -1,8 +1,9 @@
 """Estimators and their intervals: pass@k, and the bootstrap over seeds and problems.
 
-A statistic is a vector of shape (1 + resamples,). Its first element is the value on the data, the
-others are the values on bootstrap resamples. A difference, maximum or ratio of statistics is
-computed elementwise. `interval` takes the value and the interval from such a vector.
+A bootstrap resample is a data set drawn with replacement from the observed one. A statistic is a
+vector of shape (1 + resamples,): element 0 is the value on the observed data, the others are the
+values on the resamples. A difference, maximum or ratio of statistics is computed elementwise.
+`interval` reads the value and the percentile interval from such a vector.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from workflow_scripts.task.text import Form
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value, its percentile interval, and how much it was measured on.
+    """A value, its percentile interval, and the amount of data it was measured on.
 
     n_samples is the number of samples per problem.
     """
@@ -33,10 +34,11 @@ class Estimate:
 def pass_at_k(n: int, correct: np.ndarray, k: int) -> np.ndarray:
     """pass@k of each problem: the probability that at least one of k samples is correct.
 
-    correct, of any shape, is the number c of correct samples among n. This is the unbiased
-    estimator 1 - C(n - c, k) / C(n, k) of Chen et al. 2021 ("Evaluating Large Language Models
-    Trained on Code", equation 1). It is computed as 1 - the product of (1 - k / i) over
-    i = n - c + 1 .. n, which is exact for large n too.
+    correct, an array of any shape, has the number c of correct samples among n samples of a
+    problem. The estimator is 1 - C(n - c, k) / C(n, k), which is unbiased (Chen et al. 2021,
+    "Evaluating Large Language Models Trained on Code", equation 1). It is computed as 1 - the
+    product of (1 - k / i) over i = n - c + 1 .. n, which avoids overflow for large n. Raises
+    ValueError unless 1 <= k <= n and 0 <= c <= n.
     """
     correct = np.asarray(correct)
     if not 1 <= k <= n:
@@ -49,23 +51,27 @@ def pass_at_k(n: int, correct: np.ndarray, k: int) -> np.ndarray:
 
 
 def powers_of_two(n: int) -> list[int]:
-    """The powers of two up to n: the k of pass@k with n samples."""
+    """The powers of two up to n: the numbers k for which pass@k is computed from n samples."""
     return [2**i for i in range(n.bit_length())]
 
 
 def guess_and_check_pass_at_k(
     form: Form, p: int, steps: Sequence[int], word_limit: int, k: np.ndarray
 ) -> np.ndarray:
-    """pass@k of guess and check, averaged over problems of some numbers of steps; shape of k."""
+    """pass@k of the strategy "guess and check", averaged over the given numbers of steps.
+
+    The success probability of one sample is task.solutions.guess_and_check_success. Returns an
+    array of the shape of k.
+    """
     success = [guess_and_check_success(form, p, n_steps, word_limit) for n_steps in steps]
     return np.mean([1.0 - (1.0 - q) ** np.asarray(k) for q in success], axis=0)
 
 
 def seed_weights(n_seeds: int, n_resamples: int, seed: int) -> np.ndarray:
-    """How often each seed is drawn: (1 + resamples, seeds). The first row, the data, is ones.
+    """How often each seed occurs in each resample, of shape (1 + resamples, seeds).
 
-    For a single seed the resamples are NaN, so that there is no interval: one seed does not show
-    how much seeds differ.
+    Row 0, for the observed data, is all ones. For a single seed the other rows are NaN, so that
+    there is no interval: one seed does not show how much results vary between seeds.
     """
     if n_seeds == 1:
         return np.concatenate([np.ones((1, 1)), np.full((n_resamples, 1), np.nan)])
@@ -77,9 +83,11 @@ def seed_weights(n_seeds: int, n_resamples: int, seed: int) -> np.ndarray:
 
 @lru_cache(maxsize=8)
 def problem_weights(strata: tuple[int, ...], n_resamples: int, seed: int) -> np.ndarray:
-    """How often each problem is drawn within its stratum: (1 + resamples, problems).
+    """How often each problem occurs in each resample, of shape (1 + resamples, problems).
 
-    strata[i] is the stratum of problem i. The first row, the data, is ones.
+    Problems are drawn within their stratum (problems of one type, number of steps and number of
+    parts); strata[i] is the index of problem i's stratum. Row 0, for the observed data, is all
+    ones.
     """
     rng = np.random.default_rng(seed)
     labels = np.asarray(strata)
@@ -94,12 +102,13 @@ def problem_weights(strata: tuple[int, ...], n_resamples: int, seed: int) -> np.
 def crossed_weights(
     n_seeds: int, strata: tuple[int, ...], n_resamples: int, seed: int
 ) -> np.ndarray:
-    """How often each problem of each seed counts: (1 + resamples, seeds, problems).
+    """How often each pair of seed and problem counts, of shape (1 + resamples, seeds, problems).
 
     All seeds are scored on the same problems, and a hard problem is hard for all seeds. So seeds
-    and problems are drawn independently, and their weights are multiplied (Owen 2007, "The
+    and problems are drawn independently, and their counts are multiplied (Owen 2007, "The
     pigeonhole bootstrap"), which gives conservative intervals. The weights depend only on the
-    arguments, so runs with the same seeds and problems have the same resamples: they are paired.
+    arguments, so runs with the same seeds and problems have the same resamples: their statistics
+    are paired.
     """
     seeds = seed_weights(n_seeds, n_resamples, seed) if n_seeds > 1 else np.ones((1, 1))
     problems = problem_weights(strata, n_resamples, seed + 1)
@@ -107,10 +116,10 @@ def crossed_weights(
 
 
 def interval(vector: np.ndarray, confidence: float) -> tuple[float, float, float]:
-    """Value and percentile interval of a statistic, (1 + resamples,): value, low, high.
+    """The value and the percentile interval of a statistic of shape (1 + resamples,).
 
-    low and high are NaN if the value is undefined, or if the statistic is undefined on more
-    resamples than one tail of the interval has.
+    Returns (value, low, high). low and high are NaN if the value is undefined, or if the statistic
+    is undefined (not finite) on more than a share (1 - confidence) / 2 of the resamples.
     """
     tail = (1.0 - confidence) / 2
     value, resampled = float(vector[0]), vector[1:]
@@ -128,5 +137,5 @@ def ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
 
 
 def spread(vectors: Sequence[np.ndarray]) -> np.ndarray:
-    """The largest difference between some statistics of paired resamples: (1 + resamples,)."""
+    """The largest difference between statistics on paired resamples, of shape (1 + resamples,)."""
     return np.max(vectors, axis=0) - np.min(vectors, axis=0)

@@ -1,4 +1,4 @@
-"""Tables on disk: checked when they are read, and written atomically."""
+"""Read and write tables: reading checks the file, and writing is atomic."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -12,14 +12,15 @@ from workflow_scripts.common.files import atomic_path, damaged
 
 
 def read_table(path: Path, columns: list[str]) -> pd.DataFrame:
-    """Read a parquet or CSV file. It must have the given columns and at least one row.
+    """Read a parquet or CSV file.
 
-    Raises StudyError if it has not, or if it is missing or damaged.
+    Raises StudyError if the file is missing or damaged, lacks one of the given columns, or has no
+    row.
     """
     read = _read_parquet if path.suffix == ".parquet" else _read_csv
     try:
         frame = read(path)
-    except (OSError, ValueError, KeyError, TypeError) as error:  # of pyarrow and pandas
+    except (OSError, ValueError, KeyError, TypeError) as error:  # pyarrow and pandas raise any
         raise damaged(path, (str(error).splitlines() or ["empty"])[0]) from None
     missing = [column for column in columns if column not in frame.columns]
     if missing:
@@ -34,12 +35,15 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
-    # A condition is text, even if it is empty or looks like a number.
+    # pandas would read the column "condition" as numbers or NaN where its text is "10" or empty.
     return pd.read_csv(path, keep_default_na=False, na_values=["nan"], dtype={"condition": str})
 
 
 def write_whole(files: dict[Path, Callable[[Path], object]]) -> None:
-    """Write some files, each with its function. None appears before all of them are complete."""
+    """Write several files, each by calling its own writer function.
+
+    No file appears under its final name until all are complete.
+    """
     with ExitStack() as stack:
         for path, write in files.items():
             write(stack.enter_context(atomic_path(path)))
@@ -48,7 +52,7 @@ def write_whole(files: dict[Path, Callable[[Path], object]]) -> None:
 def writer(frame: pd.DataFrame, path: Path) -> Callable[[Path], object]:
     """The function for `write_whole` that writes a table in the format of the path's suffix.
 
-    Formats are parquet with page checksums, and CSV.
+    The formats are parquet, with page checksums, and CSV.
     """
     if path.suffix == ".parquet":
         return partial(frame.to_parquet, index=False, write_page_checksum=True)

@@ -1,5 +1,6 @@
 """The experiments, one module each: settings, runs, tables, figures and claims.
 
-`registry` lists them. An experiment is a class of settings, read from its section of the
-configuration. Its methods define the runs and the tables, figures and quantities made from them.
+`registry` lists them. Each experiment is a class of settings, read from a section of the
+configuration. The methods of the class define its runs, and the tables, figures and quantities that
+are made from these runs.
 """

@@ -1,4 +1,4 @@
-"""Amplification: whether the share of forward responses follows the mix of the RL prompts.
+"""Amplification: test whether the share of forward responses follows the mix of the RL prompts.
 
 python -m workflow_scripts.experiments.amplification PLAN
 """
@@ -32,10 +32,10 @@ class Amplification(Experiment):
     name: ClassVar[str] = "amplification"
 
     evaluation_shares: Annotated[list[NamedShare], Distinct]
-    """Shares of evaluation among the RL prompts."""
+    """Shares of evaluation problems among the RL prompts. Each share gives one RL run per seed."""
 
     def members(self, grid: Grid) -> Iterator[Member]:
-        """FB after RL on each mix, from the SFT models of the main experiment."""
+        """FB after RL on each prompt set, starting from the SFT models of the main experiment."""
         data = grid.study.data
         for seed in grid.study.seeds:
             for share in self.evaluation_shares:
@@ -46,15 +46,15 @@ class Amplification(Experiment):
                 yield Member(run, "FB", prompts.stage, percent(share), ("steps",))
 
     def tables(self, study: StudySettings) -> dict[str, Product[Table]]:
-        """Strategies and accuracy by mix."""
+        """A table of strategies and accuracy by share of evaluation prompts."""
         return {self.name: Product("Strategies after RL on uneven mixes of types", _table)}
 
     def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
-        """Share of forward responses, and accuracy, by share of evaluation prompts."""
+        """A figure of strategies and accuracy by share of evaluation prompts."""
         return {self.name: Product("Share of forward responses by RL prompt mix", _figure)}
 
     def claims(self) -> Measured:
-        """Measures C7."""
+        """The quantities for claim C7."""
         shown = ("tables/amplification", "figures/amplification")
         return Measured({"C7": ClaimPart(_measure, shown)})
 
@@ -130,7 +130,11 @@ def _figure(inputs: Inputs[Amplification]) -> Figure:
 
 
 def _measure(inputs: Inputs[Amplification]) -> list[Quantity]:
-    """C7: at the mix of RL, the share of forward responses is the share of evaluation prompts."""
+    """Measure claim C7: RL amplifies forward only because its prompts are mostly evaluation.
+
+    On problems with the mix of the RL prompts, the share of forward responses should equal the
+    share of evaluation prompts. On balanced problems the share should not depend on the mix.
+    """
     steps, stage, shares = inputs.hardest, rl_stage(inputs.hardest), _shares(inputs)
     groups = [inputs.scores.find("FB", stage, percent(share)) for share in shares]
     quantities = []

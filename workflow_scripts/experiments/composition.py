@@ -1,6 +1,8 @@
-"""Composition: whether RL extends composition to more parts, and needs examples of it in SFT.
+"""Composition: test whether RL extends composition to more parts, and if SFT must have examples.
 
 python -m workflow_scripts.experiments.composition PLAN
+
+A composition is a problem of several parts. The answer of each part is the known value of the next.
 """
 
 from collections.abc import Iterator
@@ -37,23 +39,23 @@ _KIND = "parts"  # the kind of validation problems, and the name of the evaluati
 
 
 class Composition(Experiment):
-    """SFT on problems of one part or of up to two, then RL on problems of more parts."""
+    """SFT on problems of one part or of up to two parts, then RL on problems of more parts."""
 
     name: ClassVar[str] = "composition"
 
     part_steps: Range
-    """Steps of each part of a problem."""
+    """Number of steps of each part of a problem."""
     sft_examples: Count
-    """Examples of each SFT set."""
+    """Number of examples in each SFT set."""
     sft_parts: dict[Annotated[str, Field(pattern=r"^[a-z]{2,}$")], Range]
-    """The SFT sets by name, with the numbers of parts of their problems."""
+    """The SFT sets by name, each with the range of the number of parts of its problems."""
     rl_parts: Range
-    """Parts of the problems in RL."""
+    """Number of parts of the problems in RL."""
     validation_parts: Range
-    """Parts of the validation problems."""
+    """Number of parts of the validation problems."""
 
     def check(self, study: StudySettings) -> None:
-        """Check that there are enough variable names, and that validation covers SFT's parts."""
+        """Raise SettingError if variable names are too few, or validation lacks SFT's parts."""
         task, key = study.task, f"experiments.{self.name}"
         parts, steps = self._most_parts, self.part_steps.high
         require(
@@ -73,24 +75,24 @@ class Composition(Experiment):
         return max(parts.high for parts in ranges)
 
     def longest_responses(self, study: StudySettings) -> dict[str, int]:
-        """A solution of the largest number of parts, each of the largest number of steps."""
+        """A solution of the largest number of parts, each with the largest number of steps."""
         parts, steps = self._most_parts, self.part_steps.high
         words = solution_words(study.task.form, parts * steps, parts)
         return {f"a solution of {parts} parts": words}
 
     def validation(self, study: StudySettings) -> dict[str, ValidationMix]:
-        """Problems of each number of parts."""
+        """One kind of validation problems, "parts": problems of each number of parts."""
         return {_KIND: self._mix(self.validation_parts)}
 
     def evaluations(self, study: StudySettings) -> list[Evaluation]:
-        """An evaluation on all problems of `validation`."""
+        """One evaluation, on all problems of the kind "parts"."""
         return [Evaluation(_KIND, _KIND, EvaluationSize(n_samples=study.sampling.n_samples))]
 
     def _mix(self, parts: Range) -> Compositions:
         return Compositions(parts.values(), self.part_steps.values())
 
     def members(self, grid: Grid) -> Iterator[Member]:
-        """An SFT run for each SFT set, and an RL run from it."""
+        """One SFT run for each SFT set, and one RL run that starts from its model."""
         prompts = Prompts.compositions(grid.study.data, self.rl_parts, self.part_steps)
         for seed in grid.study.seeds:
             for name, parts in self.sft_parts.items():
@@ -99,21 +101,21 @@ class Composition(Experiment):
                 yield from grid.grow(branch, seed)
 
     def tables(self, study: StudySettings) -> dict[str, Product[Table]]:
-        """Accuracy by number of parts."""
+        """A table of accuracy by number of parts."""
         return {self.name: Product("pass@1 by number of parts", _table, (_KIND,))}
 
     def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
-        """Accuracy by number of parts."""
+        """A figure of accuracy by number of parts."""
         return {self.name: Product("Accuracy by number of parts", _figure, (_KIND,))}
 
     def claims(self) -> Measured:
-        """Measures C8."""
+        """The quantities for claim C8."""
         shown = ("tables/composition", "figures/composition")
         return Measured({"C8": ClaimPart(_measure, shown)}, (_KIND,))
 
 
 def _table(inputs: Inputs[Composition]) -> Table:
-    """pass@1 by number of parts."""
+    """pass@1 by number of parts, for each SFT set before and after RL."""
     rows = []
     for model in inputs.models:
         for stage in inputs.stages(model=model):
@@ -130,7 +132,7 @@ def _table(inputs: Inputs[Composition]) -> Table:
 
 
 def _figure(inputs: Inputs[Composition]) -> Figure:
-    """Draw accuracy by number of parts: a line per SFT data set and stage."""
+    """Draw accuracy by number of parts: one line per SFT set and stage."""
     figure, ((panel,),) = style.new_figure(3.0, 1, 1)
     experiment, drawn = inputs.experiment, []
     numbers = experiment.validation_parts.values()
@@ -167,7 +169,7 @@ def _figure(inputs: Inputs[Composition]) -> Figure:
 
 
 def _measure(inputs: Inputs[Composition]) -> list[Quantity]:
-    """C8: RL extends composition only if SFT held examples of two parts."""
+    """Measure claim C8: RL extends composition only if SFT had examples of two parts."""
     experiment = inputs.experiment
     chance = 1 / inputs.study.task.field_size
     trained, quantities = experiment.rl_parts, []

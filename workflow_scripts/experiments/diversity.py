@@ -1,4 +1,4 @@
-"""Diversity: how few backward solutions in SFT are enough for RL to select that strategy.
+"""Diversity: find how few backward solutions in SFT are enough for RL to select that strategy.
 
 python -m workflow_scripts.experiments.diversity PLAN
 """
@@ -28,10 +28,10 @@ class Diversity(Experiment):
     name: ClassVar[str] = "diversity"
 
     backward_shares: Annotated[list[NamedShare], Distinct]
-    """Shares of backward solutions in SFT."""
+    """Shares of backward solutions among the SFT examples. Each share gives an SFT run per seed."""
 
     def members(self, grid: Grid) -> Iterator[Member]:
-        """An SFT run for each share, and an RL run from it."""
+        """One SFT run for each share, and one RL run that starts from its model."""
         for seed in grid.study.seeds:
             for share in self.backward_shares:
                 data = SftData.singles(grid.study.data, share)
@@ -41,11 +41,11 @@ class Diversity(Experiment):
                 yield from grid.grow(branch, seed)
 
     def tables(self, study: StudySettings) -> dict[str, Product[Table]]:
-        """Accuracy and strategies by share."""
+        """A table of accuracy and strategies by share of backward solutions."""
         return {self.name: Product("SFT with few backward solutions, then RL", _table)}
 
     def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
-        """Accuracy and strategies by share."""
+        """A figure of accuracy and strategies by share of backward solutions."""
         return {self.name: Product("How little of a strategy is enough for selection", _figure)}
 
 
@@ -66,7 +66,10 @@ def _table(inputs: Inputs[Diversity]) -> Table:
 
 
 def _figure(inputs: Inputs[Diversity]) -> Figure:
-    """Draw each measure by the share of backward solutions: a line per type and stage."""
+    """Draw accuracy and use of the fitting strategy by the share of backward solutions in SFT.
+
+    One panel per measure, one line per problem type and stage.
+    """
     shares = sorted(inputs.experiment.backward_shares)
     figure, axes = style.new_figure(2.9, 1, 2, sharey=True)
     drawn = []

@@ -1,8 +1,9 @@
 """The base class of experiments.
 
-An experiment is a subclass. Its fields are its section of the configuration. Its methods define its
-runs, its tables and figures ("products"), and the quantities by which claims are judged.
-`make_table`, `make_figure` and `make_quantities` are its stages.
+Each experiment is a subclass. Its fields are the keys of its section in the configuration. Its
+methods define its runs, its tables and figures ("products"), and the quantities by which claims are
+judged. `make_table`, `make_figure` and `make_quantities` are the stages of an experiment: the
+functions that jobs call.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +25,7 @@ from workflow_scripts.settings.study import StudySettings
 from workflow_scripts.settings.values import Range, Section, require
 from workflow_scripts.task.mixes import ValidationMix
 
-# The sections of the configuration whose settings an experiment may change for its runs.
+# An experiment may change settings for its runs only in these sections of the configuration.
 RUN_SECTIONS = ("task", "model", "sft", "rl")
 
 Shown = TypeVar("Shown", Table, Figure)
@@ -32,7 +33,7 @@ Shown = TypeVar("Shown", Table, Figure)
 
 @dataclass(frozen=True)
 class Change:
-    """The value that an experiment gives to a setting, and the experiment's key that sets it."""
+    """The new value of a setting in an experiment, and the experiment's key that sets the value."""
 
     value: Any
     key: str
@@ -40,10 +41,11 @@ class Change:
 
 @dataclass(frozen=True)
 class Product(Generic[Shown]):
-    """A table or figure: its caption, the function that makes it, and the inputs that it needs.
+    """A table or figure: its caption, the function that makes it, and the inputs of this function.
 
-    scores names the evaluations whose scores it needs. training names the collection of RL runs
-    whose rollouts it needs, if any. sft says whether it needs the cross-entropy after SFT.
+    scores names the evaluations whose scores are read. training names the collection of RL runs
+    whose training rollouts are read, and is empty if none are read. sft says whether the
+    cross-entropy after SFT is read.
     """
 
     caption: str
@@ -55,7 +57,10 @@ class Product(Generic[Shown]):
 
 @dataclass(frozen=True)
 class ClaimPart:
-    """The function that measures an experiment's quantities for a claim, and where it is shown."""
+    """The function that measures an experiment's quantities for a claim.
+
+    shown_in lists the tables and figures that show the claim.
+    """
 
     measure: Callable[[Inputs], list[Quantity]]
     shown_in: tuple[str, ...]
@@ -63,7 +68,7 @@ class ClaimPart:
 
 @dataclass(frozen=True)
 class Measured:
-    """The claims that an experiment measures, and the inputs needed for it (see Product)."""
+    """The claims that an experiment measures, and the inputs for measuring them (see Product)."""
 
     parts: Mapping[str, ClaimPart] = field(default_factory=dict)
     scores: tuple[str, ...] = ("steps",)
@@ -73,7 +78,11 @@ class Measured:
 
 @dataclass(frozen=True)
 class Source:
-    """The inputs of an experiment's stage. experiment has its settings; hardest as Inputs."""
+    """The inputs of an experiment's stages.
+
+    experiment has the experiment's settings as JSON. hardest is the range of steps of the main
+    experiment's hardest RL prompts.
+    """
 
     study: StudySettings
     hardest: Range
@@ -82,14 +91,18 @@ class Source:
 
 
 class Experiment(Section):
-    """An experiment: settings that all experiments have, and methods for subclasses to define."""
+    """An experiment: settings that all experiments have, and methods for subclasses to define.
+
+    A grid collects the runs of all experiments, each run once. A member is a run as part of an
+    experiment, with its names in the experiment's tables (see experiments.runs).
+    """
 
     name: ClassVar[str]
 
     enabled: bool = True
     """Whether the experiment is run."""
     overrides: dict[str, Any] = Field(default_factory=dict)
-    """Settings of its own runs that differ from the study's, by dotted keys: `rl.steps: 300`."""
+    """Changed settings of this experiment's runs, by dotted key: `rl.steps: 300`."""
 
     @model_validator(mode="after")
     def _changes_runs_alone(self) -> Self:
@@ -100,34 +113,37 @@ class Experiment(Section):
     # ---- methods for subclasses ---------------------------------------------------------------
 
     def check(self, study: StudySettings) -> None:
-        """Raise SettingError if the study's settings do not allow this experiment's."""
+        """Raise SettingError if the study's settings make this experiment impossible."""
 
     def longest_responses(self, study: StudySettings) -> dict[str, int]:
-        """The number of words of the longest solutions in the experiment, by a name for them."""
+        """The number of words of the experiment's longest solutions, by a description of each."""
         return {}
 
     def variants(self) -> Iterator[dict[str, Change]]:
-        """For each kind of run, the changes of settings, by dotted key."""
+        """For each combination of changed settings among the runs: the changes by dotted key."""
         yield {key: Change(v, f"overrides.{key}") for key, v in self.overrides.items()}
 
     def spans(self) -> Sequence[Range]:
-        """Ranges of steps for which there are estimates, besides those for each number of steps."""
+        """Ranges of steps that get estimates of their own, besides each single number of steps."""
         return ()
 
     def validation(self, study: StudySettings) -> dict[str, ValidationMix]:
-        """The kinds of validation problems that this experiment adds, by name."""
+        """The kinds of validation problems that this experiment adds to the study, by name."""
         return {}
 
     def evaluations(self, study: StudySettings) -> list[Evaluation]:
-        """The evaluations that this experiment adds."""
+        """The evaluations that this experiment adds to the study."""
         return []
 
     def members(self, grid: Grid) -> Iterator[Member]:
-        """Add the experiment's runs to the grid, and yield them as members."""
+        """Add the experiment's runs to the grid, and yield each as a member."""
         raise NotImplementedError
 
     def collections(self, members: list[Member]) -> dict[str, list[Member]]:
-        """Subsets of the members, by name, whose RL rollouts are collected into a file as well."""
+        """Subsets of the members whose training rollouts are collected into a file, by name.
+
+        A collection of all members always exists and is not returned here.
+        """
         return {}
 
     def tables(self, study: StudySettings) -> dict[str, Product[Table]]:
@@ -135,18 +151,18 @@ class Experiment(Section):
         return {}
 
     def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
-        """The figures by name, the most important first."""
+        """The figures by name, the most important one first."""
         return {}
 
     def claims(self) -> Measured | None:
-        """The quantities that the experiment measures for the paper's claims, if any."""
+        """The quantities that the experiment measures for the paper's claims, or None."""
         return None
 
     # ---- stages -------------------------------------------------------------------------------
 
     @classmethod
     def make_table(cls, source: Source, name: str, csv: Path, markdown: Path) -> None:
-        """Write a table as CSV and as Markdown."""
+        """Write a table as CSV and Markdown. Raises StudyError for a missing or damaged input."""
         inputs = cls._read(source)
         product = inputs.experiment.tables(inputs.study)[name]
         table = product.make(inputs)
@@ -160,7 +176,7 @@ class Experiment(Section):
 
     @classmethod
     def make_figure(cls, source: Source, name: str, png: Path, svg: Path) -> None:
-        """Write a figure as PNG and SVG."""
+        """Write a figure as PNG and SVG. Raises StudyError for a missing or damaged input."""
         inputs = cls._read(source)
         figure = inputs.experiment.figures(inputs.study)[name].make(inputs)
         save = style.writers(figure)
@@ -168,7 +184,10 @@ class Experiment(Section):
 
     @classmethod
     def make_quantities(cls, source: Source, output: Path) -> None:
-        """Measure and judge the experiment's quantities, and write them by claim."""
+        """Measure and judge the experiment's quantities, and write them as JSON by claim.
+
+        Raises StudyError if an input is missing or damaged.
+        """
         inputs = cls._read(source)
         measured = inputs.experiment.claims()
         parts = measured.parts if measured else {}
@@ -188,6 +207,9 @@ class Experiment(Section):
 
 
 def require_run_key(field_name: str, key: str) -> None:
-    """Raise SettingError unless a dotted key is in one of RUN_SECTIONS."""
+    """Raise SettingError unless a dotted key begins with one of RUN_SECTIONS.
+
+    field_name is the field that holds the key.
+    """
     of_run = key.split(".")[0] in RUN_SECTIONS and "." in key
     require(of_run, field_name, key, f"keys of {', '.join(RUN_SECTIONS)}")

@@ -1,6 +1,8 @@
-"""Another field: whether the main results hold on GF(13).
+"""Another field: test whether the main results hold on GF(13).
 
 python -m workflow_scripts.experiments.field13 PLAN
+
+GF(p) is the field of the integers modulo a prime p, in which the programs compute.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,25 +33,25 @@ _FIELD_SIZE = "task.field_size"
 
 
 class Field13(Experiment):
-    """The main experiment's hardest RL on the problems of another field."""
+    """SFT, then RL as in the main experiment, on problems over a field of another size."""
 
     name: ClassVar[str] = "field13"
 
     field_size: int
     """Number of elements of the other field, a prime."""
     models: Annotated[list[ModelName], Distinct]
-    """The models, by the strategies in their SFT data."""
+    """The models, named after the strategies in their SFT data: F forward, B backward, FB both."""
     rl_steps: Annotated[list[Range], Distinct]
-    """Steps of the problems of each RL prompt set, from easier to harder."""
+    """Number of steps of the problems in each RL prompt set, from easier to harder."""
 
     def check(self, study: StudySettings) -> None:
-        """Check that there are enough variable names for the programs."""
+        """Raise SettingError if there are too few variable names for the longest programs."""
         for index, steps in enumerate(self.rl_steps):
             key = f"experiments.{self.name}.rl_steps.{index}.high"
             require_variables(study.task, key, steps.high)
 
     def variants(self) -> Iterator[dict[str, Change]]:
-        """The overrides and the other field."""
+        """The overrides, together with the other field size."""
         for changes in super().variants():
             yield {**changes, _FIELD_SIZE: Change(self.field_size, "field_size")}
 
@@ -58,11 +60,11 @@ class Field13(Experiment):
         return {**self.overrides, _FIELD_SIZE: self.field_size}
 
     def spans(self) -> Sequence[Range]:
-        """The ranges of steps of RL."""
+        """The range of steps of each RL prompt set."""
         return self.rl_steps
 
     def members(self, grid: Grid) -> Iterator[Member]:
-        """Each model after SFT and after RL."""
+        """Each model after SFT, and after RL on each prompt set."""
         data = grid.study.data
         prompts = tuple(Prompts.singles(data, steps) for steps in self.rl_steps)
         for seed in grid.study.seeds:
@@ -71,16 +73,16 @@ class Field13(Experiment):
                 yield from grid.grow(Branch(model, mix, prompts, self._changes), seed)
 
     def tables(self, study: StudySettings) -> dict[str, Product[Table]]:
-        """A table like Table 1."""
+        """A table like the paper's Table 1."""
         caption = "pass@1 after SFT and RL in another field, by problem type"
         return {self.name: Product(caption, _table)}
 
     def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
-        """A figure like `accuracy`."""
+        """A figure like the main experiment's figure `accuracy`."""
         return {self.name: Product("Accuracy in another field, by problem type", _figure)}
 
     def claims(self) -> Measured:
-        """Measures a part of C9."""
+        """The quantities for a part of claim C9."""
         return Measured({"C9": ClaimPart(_measure, ("tables/field13", "figures/field13"))})
 
 
@@ -93,7 +95,7 @@ def _figure(inputs: Inputs[Field13]) -> Figure:
 
 
 def _measure(inputs: Inputs[Field13]) -> list[Quantity]:
-    """C9: FB selects its strategy in this field too."""
+    """Measure a part of claim C9: also in this field, FB selects the fitting strategy in RL."""
     on = Subset(steps=inputs.hardest)
     stage = rl_stage(inputs.experiment.rl_steps[-1])
     field = f"GF({inputs.experiment.field_size})"

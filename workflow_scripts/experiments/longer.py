@@ -1,4 +1,4 @@
-"""Longer problems: how far RL on longer problems extends a strategy.
+"""Longer problems: measure how far RL on longer problems extends a strategy.
 
 python -m workflow_scripts.experiments.longer PLAN
 """
@@ -37,17 +37,21 @@ _EVALUATIONS = ("steps", _KIND)
 
 
 class Longer(Experiment):
-    """RL on problems longer than those of the main experiment."""
+    """SFT, then RL on problems that are longer than those of the main experiment."""
 
     name: ClassVar[str] = "longer"
 
     models: Annotated[list[ModelName], Distinct]
-    """The models, by the strategies in their SFT data."""
+    """The models, named after the strategies in their SFT data: F forward, B backward, FB both."""
     rl_steps: Range
-    """Steps of the problems in RL; they go beyond those of validation."""
+    """Number of steps of the problems in RL. Some must be longer than all validation problems."""
 
     def check(self, study: StudySettings) -> None:
-        """Check that there are enough variables, and that RL's problems exceed validation's."""
+        """Raise SettingError if there are too few variable names for the longest programs.
+
+        Raises SettingError too unless the longest RL problems have more steps than the longest
+        validation problems of data.validation_steps.
+        """
         key, longest = f"experiments.{self.name}.rl_steps.high", self.rl_steps.high
         require_variables(study.task, key, longest)
         known = study.data.validation_steps.high
@@ -60,20 +64,26 @@ class Longer(Experiment):
         return {f"a solution of {longest} steps": solution_words(study.task.form, longest)}
 
     def spans(self) -> Sequence[Range]:
-        """The steps of RL."""
+        """The range of steps of the RL prompts."""
         return [self.rl_steps]
 
     def validation(self, study: StudySettings) -> dict[str, ValidationMix]:
-        """Problems of those numbers of steps in RL that data.validation_steps does not have."""
+        """One kind of validation problems, "longer".
+
+        Its problems have those numbers of steps of RL that are above data.validation_steps.
+        """
         known = study.data.validation_steps.high
         return {_KIND: Singles(tuple(n for n in self.rl_steps.values() if n > known))}
 
     def evaluations(self, study: StudySettings) -> list[Evaluation]:
-        """An evaluation on all problems of `validation`."""
+        """One evaluation, on all problems of the kind "longer"."""
         return [Evaluation(_KIND, _KIND, EvaluationSize(n_samples=study.sampling.n_samples))]
 
     def members(self, grid: Grid) -> Iterator[Member]:
-        """Each model after SFT, after main's hardest RL, and after RL on longer problems."""
+        """Each model after SFT, after the main experiment's RL, and after RL on longer problems.
+
+        Of the main experiment's RL, only the run on the hardest prompts is used.
+        """
         data = grid.study.data
         prompts = (grid.hardest, Prompts.singles(data, self.rl_steps))
         for seed in grid.study.seeds:
@@ -83,16 +93,16 @@ class Longer(Experiment):
                 yield from grid.grow(branch, seed)
 
     def tables(self, study: StudySettings) -> dict[str, Product[Table]]:
-        """Accuracy by number of steps."""
+        """A table of accuracy by number of steps."""
         caption = "pass@1 by number of steps after RL on longer problems"
         return {self.name: Product(caption, _table, _EVALUATIONS)}
 
     def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
-        """Accuracy by number of steps."""
+        """A figure of accuracy by number of steps."""
         return {self.name: Product("Accuracy after RL on longer problems", _figure, _EVALUATIONS)}
 
     def claims(self) -> Measured:
-        """Measures a part of C9."""
+        """The quantities for a part of claim C9."""
         return Measured({"C9": ClaimPart(_measure, ("figures/longer",))}, (_KIND,))
 
 
@@ -116,7 +126,11 @@ def _figure(inputs: Inputs[Longer]) -> Figure:
 
 
 def _measure(inputs: Inputs[Longer]) -> list[Quantity]:
-    """C9: after RL on longer problems, FB improves on problems longer than validation's."""
+    """Measure a part of claim C9: RL on longer problems improves FB beyond validation's lengths.
+
+    The problems have more steps than the usual validation problems. The comparison is with FB after
+    SFT.
+    """
     trained = inputs.experiment.rl_steps
     after, before = (
         inputs.scores.find("FB", stage, evaluation=_KIND) for stage in (rl_stage(trained), SFT)

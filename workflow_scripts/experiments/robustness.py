@@ -1,6 +1,9 @@
-"""Robustness: whether the main results hold when one setting is changed.
+"""Robustness: test whether the main results hold when one setting is changed.
 
 python -m workflow_scripts.experiments.robustness PLAN
+
+An axis is one setting, by its dotted key, with the values that this experiment gives to it. A
+condition is a text that names the changed setting and its value, or "default".
 """
 
 from collections.abc import Iterator
@@ -41,7 +44,7 @@ from workflow_scripts.settings.strategies import BACKWARD_SHARE, ModelName
 from workflow_scripts.settings.study import StudySettings
 from workflow_scripts.settings.values import Distinct, Range, Seed
 
-DEFAULT = "default"  # the condition of the runs in which no setting is changed
+DEFAULT = "default"  # the condition of runs without a changed setting
 _LEARNING_RATE = "rl.learning_rate"
 
 _ROBUST_GAPS = [
@@ -68,9 +71,9 @@ class Robustness(Experiment):
     name: ClassVar[str] = "robustness"
 
     axes: dict[str, Annotated[list[Any], Distinct]]
-    """Settings by dotted key, and the values that they take besides the study's own."""
+    """The settings to change, by dotted key, each with its values besides the study's own value."""
     single_strategy_seeds: Annotated[list[Seed], Distinct]
-    """The seeds on which F and B are run as well; FB is run on all."""
+    """The seeds of the runs of F and B. FB is run with all seeds of the study."""
 
     @model_validator(mode="after")
     def _axes_change_runs_alone(self) -> Self:
@@ -79,7 +82,7 @@ class Robustness(Experiment):
         return self
 
     def variants(self) -> Iterator[dict[str, Change]]:
-        """The overrides alone, and with one value of one axis."""
+        """The overrides alone, then the overrides with one value of one axis."""
         for changes in super().variants():
             yield changes
             for key, values in self.axes.items():
@@ -87,9 +90,10 @@ class Robustness(Experiment):
                     yield {**changes, key: Change(value, f"axes.{key}")}
 
     def members(self, grid: Grid) -> Iterator[Member]:
-        """Runs with the default, then with each value of each axis.
+        """Runs with the default settings, then runs with each value of each axis.
 
-        A setting of SFT is judged after SFT and has no RL runs; others are judged after RL.
+        A changed setting of SFT is judged after SFT, and its runs have no RL. A changed setting of
+        RL is judged after RL.
         """
         for model in grid.main.models:
             for seed in grid.study.seeds:
@@ -103,18 +107,21 @@ class Robustness(Experiment):
                         yield from _judged(grid, branch, seed, is_of_sft(key))
 
     def values(self, study: StudySettings, axis: str) -> list[tuple[Any, str]]:
-        """The values of an axis and the default, as (value, condition), sorted if numeric."""
+        """The values of an axis and the default, as pairs (value, condition).
+
+        The pairs are sorted by value if all values are numbers.
+        """
         pairs = [(value, _condition(axis, value)) for value in self.axes[axis]]
         pairs.append((self.default(study, axis), DEFAULT))
         numeric = all(isinstance(value, int | float) for value, _ in pairs)
         return sorted(pairs) if numeric else pairs
 
     def default(self, study: StudySettings, axis: str) -> Any:
-        """The value of a setting in the condition `default`."""
+        """The value of a setting in the runs with the condition `default`."""
         return self.overrides.get(axis, value_of(study, axis))
 
     def tables(self, study: StudySettings) -> dict[str, Product[Table]]:
-        """A table per axis."""
+        """One table per axis."""
         return {
             f"{self.name}-{axis}": Product(
                 f"pass@1 with another value of {axis}", partial(_table, axis=axis), sft=True
@@ -123,17 +130,17 @@ class Robustness(Experiment):
         }
 
     def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
-        """One figure of all axes."""
+        """One figure with a panel per axis."""
         caption = "Accuracy with one setting changed at a time"
         return {self.name: Product(caption, _figure, sft=True)}
 
     def claims(self) -> Measured:
-        """Measures a part of C9."""
+        """The quantities for a part of claim C9."""
         return Measured({"C9": ClaimPart(_measure, ("figures/robustness",))}, sft=True)
 
 
 def is_of_sft(axis: str) -> bool:
-    """Whether an axis is a setting of SFT, which is judged after SFT."""
+    """Whether an axis is a setting of SFT. Such a setting is judged after SFT."""
     return axis.startswith("sft.")
 
 
@@ -147,7 +154,10 @@ def _branch(grid: Grid, model: ModelName, changes: Changes, condition: str) -> B
 
 
 def _judged(grid: Grid, branch: Branch, seed: int, of_sft: bool) -> Iterator[Member]:
-    """The members of a branch on which a changed setting is judged."""
+    """Add a branch (an SFT run and its RL runs), and return the members that judge a setting.
+
+    These are the SFT run for a setting of SFT, and the RL runs for any other setting.
+    """
     if of_sft:
         return grid.grow(replace(branch, prompts=()), seed)
     _, *after_rl = grid.grow(branch, seed)
@@ -155,7 +165,7 @@ def _judged(grid: Grid, branch: Branch, seed: int, of_sft: bool) -> Iterator[Mem
 
 
 def _stage(inputs: Inputs[Robustness], axis: str) -> tuple[str, Range]:
-    """The stage after which an axis is judged, and the steps of the problems it is judged on."""
+    """The stage after which an axis is judged, and the steps of the problems used to judge it."""
     if is_of_sft(axis):
         return SFT, inputs.study.data.sft_steps
     return rl_stage(inputs.hardest), inputs.hardest
@@ -166,7 +176,7 @@ def _values(inputs: Inputs[Robustness], axis: str) -> list[tuple[Any, str]]:
 
 
 def _multiple_of_default(inputs: Inputs[Robustness], axis: str, value: Any) -> float | None:
-    """The ratio of a value to the default; None if one is not a number."""
+    """The ratio of a value to the default. None if one of the two is not a number."""
     default = inputs.experiment.default(inputs.study, axis)
     numeric = all(isinstance(number, int | float) for number in (value, default))
     return round(value / default, 6) if numeric and default else None
@@ -180,7 +190,7 @@ def _known_cross_entropy(
 
 
 def _seeds_note(inputs: Inputs[Robustness]) -> str:
-    """A note that says which seeds F and B have; FB has all."""
+    """A note on the seeds of F and B, which may be fewer than the seeds of FB."""
     seeds = inputs.experiment.single_strategy_seeds
     return f"F and B: seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))} alone"
 
@@ -189,7 +199,10 @@ def _seeds_note(inputs: Inputs[Robustness]) -> str:
 
 
 def _table(inputs: Inputs[Robustness], axis: str) -> Table:
-    """Accuracy and strategies by value of an axis; for a setting of SFT also cross-entropy."""
+    """Accuracy and strategies by value of an axis.
+
+    For a setting of SFT, the table also has the cross-entropy.
+    """
     (stage, steps), rows = _stage(inputs, axis), []
     for model in inputs.models:
         for value, condition in _values(inputs, axis):
@@ -220,9 +233,9 @@ def _table(inputs: Inputs[Robustness], axis: str) -> Table:
 
 
 def _figure(inputs: Inputs[Robustness]) -> Figure:
-    """Draw a panel per axis with the accuracy of each model, then one per axis of SFT settings.
+    """Draw one panel per axis with the accuracy of each model.
 
-    The latter show the cross-entropy after SFT.
+    Each axis that is a setting of SFT has a second panel, with the cross-entropy after SFT.
     """
     axes_names = list(inputs.experiment.axes)
     of_sft = [axis for axis in axes_names if is_of_sft(axis)]
@@ -299,7 +312,7 @@ def _draw_cross_entropy(panel: Axes, inputs: Inputs[Robustness], axis: str) -> N
 
 
 def _measure(inputs: Inputs[Robustness]) -> list[Quantity]:
-    """C9: each value of each axis, without the default."""
+    """Measure a part of claim C9: quantities for each value of each axis, except the default."""
     return [
         quantity
         for axis in inputs.experiment.axes

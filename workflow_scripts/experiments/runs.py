@@ -1,7 +1,8 @@
-"""The parts of experiments: data mixes, SFT and RL runs, evaluations, members.
+"""The building blocks of experiments: data mixes, SFT and RL runs, evaluations, members.
 
-The name of a run has all settings in which the run differs from the study's, so equal runs have
-equal names, and experiments share them. No code reads settings from a name.
+The name of a run contains all settings in which the run differs from the study's settings. Equal
+runs therefore have equal names, and several experiments can share a run. No code reads settings
+from a name.
 """
 
 import re
@@ -27,17 +28,19 @@ from workflow_scripts.task.mixes import (
 )
 
 SFT = "SFT"
-# Settings with these prefixes define an SFT run and its rollouts. The others concern RL alone.
+# Settings with these prefixes affect SFT runs and their rollouts. Other settings affect only RL, so
+# SFT runs do not depend on them.
 _SFT_KEYS = ("task.", "model.", "sft.", "rl.max_new_tokens")
 
-Changes = Mapping[str, Any]  # new values of settings by dotted key
+Changes = Mapping[str, Any]  # the new values of changed settings, by dotted key
 
 
 @dataclass(frozen=True)
 class SftData:
-    """The SFT data of a run, for any seed.
+    """The SFT data of a run, without a seed.
 
-    heldout is the kind of validation problems from which its held-out set is made.
+    mix says which problems and solutions the data hold. The held-out set of the run is made from
+    the validation problems of the kind heldout.
     """
 
     name: str
@@ -47,7 +50,7 @@ class SftData:
 
     @classmethod
     def singles(cls, data: Data, backward_share: float) -> "SftData":
-        """SFT data of single problems of data.sft_steps; a share of them is solved backward."""
+        """SFT data of problems of one part. A share of the examples is solved backward."""
         mix = SolvedSingles(backward_share, data.sft_steps.values())
         return cls(model_of_share(backward_share), mix, data.sft_examples, "steps")
 
@@ -56,7 +59,8 @@ class SftData:
 class Prompts:
     """An RL prompt set.
 
-    label is its name in stages, such as RL(6-9). Unlike name, it has no share of evaluation.
+    name identifies the set. label is the part of the stage's name that describes the prompts, such
+    as 6-9 in RL(6-9); unlike name, label does not contain the share of evaluation problems.
     """
 
     name: str
@@ -66,7 +70,10 @@ class Prompts:
 
     @classmethod
     def singles(cls, data: Data, steps: Range, evaluation_share: float | None = None) -> "Prompts":
-        """Prompts of single problems. The name has the share of evaluation if not the study's."""
+        """Prompts of problems of one part with the given numbers of steps.
+
+        The name contains the share of evaluation problems if this share differs from the study's.
+        """
         share = data.rl_evaluation_share if evaluation_share is None else evaluation_share
         suffix = "" if share == data.rl_evaluation_share else f"-eval{percent(share)}"
         mix = PromptSingles(steps.values(), share)
@@ -80,13 +87,13 @@ class Prompts:
 
     @property
     def stage(self) -> str:
-        """The name of RL on these prompts, in tables and figures."""
+        """The name of RL on these prompts in tables and figures, such as RL(6-9)."""
         return f"RL({self.label})"
 
 
 @dataclass(frozen=True)
 class SftRun:
-    """One SFT run. settings are the study's with the run's changes."""
+    """One SFT run. settings are the study's settings with the run's changes applied."""
 
     name: str
     data: SftData
@@ -115,21 +122,22 @@ class RlRun:
 
     @property
     def seed(self) -> int:
-        """The seed of SFT and of RL."""
+        """The seed of the SFT run and of this run."""
         return self.sft.seed
 
     @property
     def data_folder(self) -> str:
-        """The folder of its data sets."""
+        """The folder of the run's data sets, which is the SFT run's."""
         return self.sft.data_folder
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How runs are sampled on a validation set.
+    """How responses of a run's models to validation problems are sampled.
 
-    problems is the kind of the set, size the number of problems and of samples. checkpoints says
-    that the models at rl.scored_steps are sampled, instead of the final one.
+    problems is the kind of validation problems. size has the number of problems and of samples per
+    problem. If checkpoints is true, the models saved at the RL steps rl.scored_steps are sampled
+    instead of the final model.
     """
 
     name: str
@@ -140,9 +148,9 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Member:
-    """A run in an experiment: its names in tables and figures, and its evaluations.
+    """A run as part of an experiment: its names in tables and figures, and its evaluations.
 
-    condition distinguishes runs of the same model and stage, such as those of another setting.
+    condition distinguishes runs of the same model and stage, such as runs with a changed setting.
     """
 
     run: SftRun | RlRun
@@ -154,9 +162,9 @@ class Member:
 
 @dataclass(frozen=True)
 class Branch:
-    """An SFT run and the RL runs that start from it, for any seed.
+    """An SFT run and the RL runs that start from its model, without a seed.
 
-    changes are the changes of settings of all of them. See Member for model and condition.
+    changes are applied to the settings of all these runs. See Member for model and condition.
     """
 
     model: str
@@ -177,11 +185,14 @@ class MainRuns:
 
     @property
     def hardest(self) -> Range:
-        """The steps of its hardest RL prompts, which most other experiments use too."""
+        """The steps of the main experiment's hardest RL prompts.
+
+        Most other experiments use these prompts too.
+        """
         return self.rl_steps[-1]
 
     def holds(self, run: SftRun, prompts: Prompts, settings: StudySettings) -> bool:
-        """Whether the main experiment has this RL run."""
+        """Whether the main experiment has the RL run with this SFT run, prompts and settings."""
         same_data = run.data.name in self.models and prompts.name in map(str, self.rl_steps)
         return same_data and settings == self.settings
 
@@ -197,7 +208,8 @@ def suffix(changes: Changes) -> str:
 def data_folder(study: StudySettings, settings: StudySettings) -> str:
     """The folder of the data sets of runs with these settings.
 
-    It depends on the settings of the task alone. Each change of these has its own folder.
+    The folder depends only on the settings of the task. Each combination of changed task settings
+    has its own folder.
     """
     task, own = settings.task, vars(study.task)
     changes = {key: value for key, value in vars(task).items() if value != own[key]}
@@ -209,7 +221,7 @@ Run = TypeVar("Run", SftRun, RlRun)
 
 
 def _add(runs: dict[str, Run], run: Run) -> Run:
-    """Add a run, or return the equal run that is known.
+    """Add a run, or return the equal run that was added before.
 
     Raises StudyError if a different run has the same name.
     """
@@ -226,7 +238,7 @@ def _add(runs: dict[str, Run], run: Run) -> Run:
 
 @dataclass
 class Grid:
-    """The runs of all experiments by name, each once. The experiments add them."""
+    """The runs of all experiments by name, each once. The experiments add their runs."""
 
     study: StudySettings
     main: MainRuns
@@ -239,7 +251,7 @@ class Grid:
         return Prompts.singles(self.study.data, self.main.hardest)
 
     def grow(self, branch: Branch, seed: int) -> Iterator[Member]:
-        """Add the runs of a branch. Yields the SFT run as a member, then the RL runs."""
+        """Add the runs of a branch for a seed. Yields the SFT run, then the RL runs, as members."""
         sft = self.add_sft(branch.data, seed, branch.changes)
         final = tuple(name for name in branch.evaluations if name != "checkpoints")
         yield Member(sft, branch.model, SFT, branch.condition, final)
@@ -249,7 +261,7 @@ class Grid:
             yield Member(run, branch.model, prompts.stage, branch.condition, sampled)
 
     def add_sft(self, data: SftData, seed: int, changes: Changes) -> SftRun:
-        """Add the SFT run of a data mix and a seed, with some changes of settings."""
+        """Add the SFT run of a data mix and a seed, with changed settings."""
         mine = _of_sft(changes)
         settings = override(self.study, mine)
         prefix = ""
@@ -262,7 +274,11 @@ class Grid:
         return _add(self.sft, SftRun(name, data, seed, settings, folder))
 
     def add_rl(self, sft: SftRun, prompts: Prompts, changes: Changes) -> RlRun:
-        """Add an RL run from an SFT run. Only main's runs save models at rl.scored_steps."""
+        """Add to the grid an RL run that starts from an SFT run's model.
+
+        Only runs of the main experiment save models at the steps of rl.scored_steps, unless the
+        changes set rl.scored_steps.
+        """
         settings = override(self.study, changes)
         if not self.main.holds(sft, prompts, settings):
             settings = override(settings, {"rl.scored_steps": changes.get("rl.scored_steps", [])})
@@ -271,7 +287,7 @@ class Grid:
         return _add(self.rl, RlRun(name, sft, prompts, settings))
 
     def _differing(self, settings: StudySettings, keys: Collection[str]) -> dict[str, Any]:
-        """The values of those keys whose value differs from the study's."""
+        """The values of the given keys, for those keys whose value differs from the study's."""
         return {
             key: value_of(settings, key)
             for key in keys

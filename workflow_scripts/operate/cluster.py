@@ -2,7 +2,8 @@
 
     python -m workflow_scripts.operate.cluster --help
 
-`profiles/slurm` takes a Site from here; `make resume` runs this as a program.
+`profiles/slurm` gets the site's options through `site_or_exit`. `make resume` runs this module as a
+program.
 """
 
 import argparse
@@ -27,10 +28,14 @@ from workflow_scripts.plan.configuration import read_yaml
 
 SITE_FILE = Path("profiles/slurm/site.yaml")
 _SITE_KEYS = ("account", "cpu_partition", "gpu_partition", "qos", "constraint")
-_LEAST_JOB_AGE = 240  # seconds: Snakemake's executor may look at the queue only every 180 seconds
-_POLL_SECONDS = 10  # between two looks at the queue in `settle`
-_LOGS = Path(".snakemake/slurm_logs")  # Snakemake's executor: <rule>/<wildcards>/<SLURM job>.log
-_ENDINGS = {  # how SLURM ended a job, and the words that it writes into the job's log
+# Seconds for which SLURM must remember an ended job: Snakemake's executor may read the queue only
+# every 180 seconds.
+_LEAST_JOB_AGE = 240
+_POLL_SECONDS = 10  # between two reads of the queue in `settle`
+# Snakemake's executor writes <rule>/<wildcards>/<SLURM job>.log in this folder.
+_LOGS = Path(".snakemake/slurm_logs")
+# How SLURM ended a job, and a pattern of the words that SLURM then writes into the job's log.
+_ENDINGS = {
     "asked for too little memory": "memory limit",
     "was killed for want of memory": "oom[-_]kill",
     "came to its time limit": "due to time limit",
@@ -41,7 +46,7 @@ _ENDINGS = {  # how SLURM ended a job, and the words that it writes into the job
 
 @dataclass(frozen=True)
 class Site:
-    """The values that profiles/slurm needs; None where the site asks for no such option."""
+    """The values that profiles/slurm needs. A value is None if the site does not use the option."""
 
     account: str | None
     partition: str | None
@@ -53,7 +58,10 @@ class Site:
 
 
 def _ask(*command: str) -> str:
-    """The output of a SLURM command. Raises StudyError if it is not installed, or fails."""
+    """The output of a SLURM command.
+
+    Raises StudyError if the command is not installed, fails, or does not answer within 60 seconds.
+    """
     if shutil.which(command[0]) is None:
         raise StudyError(f"no {command[0]} on PATH: log in where SLURM's commands are")
     try:
@@ -69,7 +77,7 @@ def _ask(*command: str) -> str:
 
 
 def _warn_of_short_memory() -> None:
-    """Warn on stderr if SLURM forgets ended jobs before Snakemake asks squeue for them."""
+    """Warn on stderr if SLURM forgets an ended job before Snakemake asks squeue for its state."""
     try:
         age = re.search(r"MinJobAge\s*=\s*(\d+)", _ask("scontrol", "show", "config"))
     except StudyError:
@@ -86,7 +94,7 @@ def _warn_of_short_memory() -> None:
 def status_command() -> str:
     """The command that reports states of jobs: sacct if the site has accounting, else squeue.
 
-    Says on stderr which one was found.
+    Writes the choice to stderr.
     """
     try:
         _ask("sacct", "--noheader", "--parsable2", "--starttime=now")
@@ -99,9 +107,9 @@ def status_command() -> str:
 
 
 def read_site(path: Path = SITE_FILE) -> dict[str, str | None]:
-    """The options of the site, from a file; environment variables such as STUDY_ACCOUNT win.
+    """Read the options of the site from a file. Environment variables (STUDY_ACCOUNT) win.
 
-    Raises StudyError if the file has an unknown key or an impossible value.
+    Raises StudyError if the file has an unknown key or an invalid value.
     """
     values = read_yaml(path)
     for key, value in values.items():
@@ -113,12 +121,12 @@ def read_site(path: Path = SITE_FILE) -> dict[str, str | None]:
 
 
 def job_prefix(tier: str) -> str:
-    """The beginning of the names of a tier's SLURM jobs. It differs between two checkouts."""
+    """The beginning of the names of a tier's SLURM jobs. The prefix differs between checkouts."""
     return f"{tier}-{hashlib.sha256(str(Path.cwd()).encode()).hexdigest()[:8]}"
 
 
 def tell_endings(logs: Path = _LOGS) -> None:
-    """Say on stderr which jobs SLURM ended, and why, since this process began."""
+    """Write to stderr which jobs SLURM ended since this process began, and why."""
     began = psutil.Process().create_time()
     for log in sorted(logs.rglob("*.log")):
         if log.stat().st_mtime < began:
@@ -131,7 +139,7 @@ def tell_endings(logs: Path = _LOGS) -> None:
 
 
 def find_site() -> Site:
-    """The site, for the study that this snakemake's command line names.
+    """The site's options, for the study that this snakemake's command line names.
 
     Raises StudyError if SLURM is not installed here, or if a file cannot be read.
     """
@@ -142,7 +150,7 @@ def find_site() -> Site:
             "machine, without --workflow-profile profiles/slurm"
         )
     config = command.config
-    tier, gpus = config["tier"], int(config["jobs"]["gpus"])  # a string if --config sets it
+    tier, gpus = config["tier"], int(config["jobs"]["gpus"])  # text if --config sets the number
     values = read_site()
     return Site(
         account=values["account"],
@@ -156,9 +164,9 @@ def find_site() -> Site:
 
 
 def site_or_exit() -> Site:
-    """Call `find_site`, and end the process with one line if it raises StudyError.
+    """Call `find_site`. End the process with an error of one line if it raises StudyError.
 
-    Profiles call this: Snakemake shows an error in a profile as a traceback.
+    Profiles call this function, because Snakemake shows an error in a profile as a traceback.
     """
     try:
         return find_site()
@@ -167,7 +175,7 @@ def site_or_exit() -> Site:
 
 
 def queued_jobs(tier: str) -> dict[str, str]:
-    """The state of each of a tier's jobs in the queue, by its SLURM id.
+    """The state of each of a tier's jobs in SLURM's queue, by SLURM job id.
 
     Raises StudyError if squeue fails.
     """
@@ -177,7 +185,10 @@ def queued_jobs(tier: str) -> dict[str, str]:
 
 
 def refuse_queued(tier: str) -> None:
-    """Raise StudyError if jobs of a tier, submitted by an earlier snakemake, are in the queue."""
+    """Raise StudyError if SLURM's queue has jobs of a tier from an earlier snakemake.
+
+    If the queue cannot be read, only a warning is written to stderr.
+    """
     if shutil.which("squeue") is None:
         return
     try:
@@ -197,10 +208,10 @@ def refuse_queued(tier: str) -> None:
 
 
 def settle(tier: str, cancel: bool) -> None:
-    """Wait until none of a tier's jobs is in the queue. With cancel, cancel them first.
+    """Wait until SLURM's queue has no job of a tier. With cancel, cancel the jobs first.
 
-    A cancelled training job saves its state, and the next snakemake resumes it from there. Raises
-    StudyError if a snakemake is working on the tier.
+    A cancelled training job saves its state, from which the next snakemake resumes it. Raises
+    StudyError if a snakemake is running on the tier.
     """
     lock = lock_folder(Path("results", tier))
     jobs = queued_jobs(tier)
@@ -212,7 +223,7 @@ def settle(tier: str, cancel: bool) -> None:
         time.sleep(_POLL_SECONDS)
         try:
             jobs = queued_jobs(tier)
-        except StudyError as error:  # slurmctld is restarted now and then
+        except StudyError as error:  # a restart of slurmctld must not end the waiting
             print(error, file=sys.stderr)
     unlock_folder(lock)
 

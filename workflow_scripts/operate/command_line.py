@@ -1,7 +1,7 @@
 """Snakemake's command line, checked before Snakemake acts on it.
 
 The profiles call `check`, because Snakemake shows a missing or broken configuration file as a
-traceback before it reads the Snakefile. The Snakefile makes the other checks.
+traceback, before it reads the Snakefile. The Snakefile makes the other checks.
 """
 
 import sys
@@ -19,9 +19,9 @@ _DEFAULT = Path("config/default.yaml")
 
 @dataclass(frozen=True)
 class CommandLine:
-    """Those of snakemake's arguments that the study needs.
+    """Those arguments of snakemake that the study needs.
 
-    files are those of --configfile, the last wins; changes are the KEY=VALUE of --config.
+    files are the values of --configfile; the last one wins. changes are the KEY=VALUE of --config.
     """
 
     targets: list[str]
@@ -33,7 +33,10 @@ class CommandLine:
 
     @property
     def config(self) -> dict:
-        """The merged configuration, not validated. Raises StudyError if it cannot be read."""
+        """The merged configuration, not validated.
+
+        Raises StudyError if --configfile or --config cannot be read.
+        """
         return merge([_DEFAULT, *self.files], self.changes)
 
 
@@ -48,12 +51,12 @@ def _parse(arguments: tuple[str, ...]) -> CommandLine:
 
 
 def read_command_line() -> CommandLine:
-    """The arguments of this snakemake."""
+    """The arguments of the snakemake that runs in this process."""
     return _parse(tuple(sys.argv[1:]))
 
 
 def check() -> None:
-    """End the process with one line if --configfile or --config cannot be read."""
+    """End the process with an error of one line if --configfile or --config cannot be read."""
     try:
         _ = read_command_line().config
     except StudyError as error:
@@ -63,8 +66,8 @@ def check() -> None:
 def refuse_options() -> None:
     """Raise StudyError for --no-hooks, and for a profile that does not exist.
 
-    Without hooks (onstart, onsuccess, onerror) nothing is set aside and nothing is checked.
-    Snakemake ignores a missing profile without a word.
+    Without the hooks (onstart, onsuccess, onerror), old files are not moved away and results are
+    not checked. Snakemake ignores a missing profile without a message.
     """
     if not read_command_line().has_hooks:
         raise StudyError("--no-hooks: leave it out, the study is checked before and after its jobs")

@@ -1,4 +1,4 @@
-"""The hashes of files. A file is read again only if it may have changed."""
+"""The hashes of files. A file is read again only if its content may have changed."""
 
 import os
 import time
@@ -8,17 +8,19 @@ from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import read_json, sha256, write_json
 
 CACHE = ".hashes.json"
-# The hash of a file that changed less than this before it was read is not kept: the file could
-# change again within one tick of the file system's clock, with the same times.
+# A hash is kept only if the file last changed at least this many seconds before its hash was
+# computed. Otherwise the file could change again within one tick of the file system's clock, so
+# that its times would not show the change.
 _SETTLED_SECONDS = 0.1
 
 
 class Contents:
     """The SHA-256 of files.
 
-    Without a folder of results, every file is read. With one, hashes are kept there between runs,
-    and a file is read again only if its size, mtime, ctime or inode differs, as git does. That is
-    safe: every change of a file's content sets its ctime, and no program can set a ctime back.
+    Without a folder of results, every file is read. With a folder of results, hashes are kept in it
+    between runs, and a file is read again only if its size, mtime, ctime or inode differs, as in
+    git. That is safe: every change of a file's content sets its ctime, and no program can set a
+    ctime back.
     """
 
     def __init__(self, results: Path | None = None):
@@ -33,7 +35,7 @@ class Contents:
                 self._stats = {}
 
     def hash(self, path: str) -> str | None:
-        """The SHA-256 of a file, None if it is missing or cannot be read."""
+        """The SHA-256 of a file, or None if the file is missing or cannot be read."""
         if path not in self._hashes:
             self._hashes[path] = self._find(path)
         return self._hashes[path]
@@ -58,12 +60,12 @@ class Contents:
         return found
 
     def files_below(self, folder: str) -> list[str]:
-        """The sorted paths of all files below a folder; empty if there is no such folder."""
+        """The sorted paths of all files below a folder. Empty if there is no such folder."""
         files = (f"{parent}/{name}" for parent, _, names in os.walk(folder) for name in names)
-        return sorted(file for file in files if Path(file).exists())  # no broken links
+        return sorted(file for file in files if Path(file).exists())  # leaves out broken links
 
     def look_again(self) -> None:
-        """Notice changes since a file was last asked for; until then its hash stays the same."""
+        """Check all files again for changes. Without this call, a hash found once is reused."""
         self._hashes.clear()
 
     def save(self) -> None:

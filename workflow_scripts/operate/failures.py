@@ -11,25 +11,25 @@ FAILED = "failed"
 
 @dataclass(frozen=True)
 class Failure:
-    """The error of a job. is_final says that the job would fail again if it were retried."""
+    """The error of a job. is_final means that a retry of the job would fail in the same way."""
 
     error: str
     is_final: bool
 
 
 def read_failure(results: Path, job: str) -> Failure | None:
-    """The failure of a job in the last run, None if it did not fail."""
+    """The failure of a job in the last run, or None if the job did not fail."""
     path = _path(results, job)
     return Failure(**read_json(path)) if path.is_file() else None
 
 
 def write_failure(results: Path, job: str, failure: Failure) -> None:
-    """Keep the failure of a job."""
+    """Write the failure of a job to its file."""
     write_json(_path(results, job), asdict(failure))
 
 
 def forget_failure(results: Path, job: str) -> None:
-    """Remove the failure of a job that succeeded when it was retried."""
+    """Remove the failure of a job, because a retry succeeded."""
     _path(results, job).unlink(missing_ok=True)
 
 

@@ -2,8 +2,10 @@
 
     python -m workflow_scripts.operate.job results/laptop/plan/rl/FB-s0-rl6-9.json
 
-If the run cache has the result of the same job on the same inputs, it is put back instead. The
-receipt is written last: outputs without a receipt do not count as a result.
+A receipt records what the job was asked to make, and the hashes of the files it read and wrote. The
+receipt is written last, and outputs without a receipt do not count as a result. The run cache keeps
+results of earlier jobs. If it has the result of the same job on the same inputs, this result is put
+back and the job does not run.
 """
 
 import argparse
@@ -43,7 +45,7 @@ def _hashes(files: list[str]) -> dict[str, str]:
 
 
 def make(job: Job, results: Path) -> None:
-    """Make the outputs of a job, or put them back, and write its receipt.
+    """Make the outputs of a job, or put them back from the run cache, and write the job's receipt.
 
     Raises StudyError if an output is missing at the end, or if an input or the code changed while
     the job ran.
@@ -76,9 +78,9 @@ def make(job: Job, results: Path) -> None:
 
 
 def _make_on_disk(job: Job, results: Path) -> None:
-    """Call `make`. Raises Temporary for a full disk, naming the disk of the outputs.
+    """Call `make`. If the disk is full, raise Temporary with the folder of the outputs.
 
-    The error that the system raises may name another file, or none.
+    The system's own error may name another file, or none.
     """
     try:
         make(job, results)
@@ -90,11 +92,11 @@ def _make_on_disk(job: Job, results: Path) -> None:
 
 
 def run_job(job: Job, results: Path) -> None:
-    """Run a job of the workflow, and keep its error if it fails, for the end of the run.
+    """Run a job of the workflow. If the job fails, keep its error for the report at the end.
 
     Snakemake may retry a failed job. If the kept error is final, the retry ends at once.
     """
-    if not job.outputs:  # a tool, which makes no result
+    if not job.outputs:  # such a job is a tool: it makes no result and needs no receipt
         job.run()
         return
     known = read_failure(results, job.name)
@@ -105,7 +107,7 @@ def run_job(job: Job, results: Path) -> None:
     except Exception as error:
         text = str(error) if isinstance(error, StudyError) else f"{type(error).__name__}: {error}"
         is_final = isinstance(error, StudyError) and not isinstance(error, Temporary)
-        with suppress(OSError):  # on a full disk the error is in the log alone
+        with suppress(OSError):  # on a full disk, the error is only in the log
             write_failure(results, job.name, Failure(text, is_final))
         raise
     forget_failure(results, job.name)

@@ -3,7 +3,7 @@
     python -m workflow_scripts.operate.probe --help
 
 `check` runs in a job and writes a report. `show` prints the report: one line for each check, with a
-remedy if it failed. It ends with status 1 if a check failed.
+remedy if the check failed. `show` exits with status 1 if any check failed.
 """
 
 import argparse
@@ -20,11 +20,11 @@ from workflow_scripts.common.lock import lock_folder, unlock_folder
 from workflow_scripts.common.provenance import refuse_other_versions
 from workflow_scripts.model.gpus import visible_gpus
 
-_LEAST_DISK = 5e9  # bytes: checkpoints and rollouts of a handful of runs
+_LEAST_DISK = 5e9  # bytes: enough for the checkpoints and rollouts of a few runs
 
 
 class Check(NamedTuple):
-    """One check: what was checked, what was found, and a remedy, None if all is well."""
+    """The result of a check: its subject, the finding, and a remedy (None if the check passed)."""
 
     what: str
     found: str
@@ -34,7 +34,7 @@ class Check(NamedTuple):
 def _environment() -> Check:
     try:
         refuse_other_versions()
-        import torch  # here, since its build may not fit the node
+        import torch  # imported here, so that a build that does not fit the node gives a report
     except (StudyError, ImportError, OSError) as error:
         return Check("environment", str(error), "make install, on a file system that all nodes see")
     return Check("environment", f"torch {torch.__version__} imports, packages are as pinned")
@@ -61,7 +61,7 @@ def _gpus(wanted: int, device: str) -> Check:
         remedy = "gpu_partition in profiles/slurm/site.yaml: a partition with GPUs"
         return Check("GPU", found, remedy)
     if device == "cuda":
-        import torch  # as in _environment
+        import torch  # imported here for the same reason as in _environment
 
         if not torch.cuda.is_available():
             remedy = "a torch build that fits the driver"
@@ -71,7 +71,7 @@ def _gpus(wanted: int, device: str) -> Check:
 
 
 def _models(folders: list[Path]) -> Iterator[Check]:
-    from workflow_scripts.model.store import verify_model  # here, since it imports torch
+    from workflow_scripts.model.store import verify_model  # imported here: it imports torch
 
     for folder in folders:
         try:
@@ -83,7 +83,10 @@ def _models(folders: list[Path]) -> Iterator[Check]:
 
 
 def check(token: Path, gpus: int, device: str, models: list[Path], output: Path) -> None:
-    """Run all checks on this node and write the report. Without torch, run only the first."""
+    """Run all checks on this node and write the report.
+
+    If the environment check fails, the other checks are left out, since they need torch.
+    """
     checks = [_environment()]
     if checks[0].remedy is None:
         checks += [_shared_files(token), _gpus(gpus, device), *_models(models)]
@@ -120,7 +123,8 @@ def main() -> None:
     if args.pop("command") == "check":
         check(**args)
     elif not show(args["report"]):
-        args["report"].unlink()  # or Snakemake would show it again after the user mended the fault
+        # After the user fixes the fault, the next snakemake must make a new report.
+        args["report"].unlink()
         raise StudyError("the cluster is not ready: see the remedies above")
 
 

@@ -1,8 +1,10 @@
-"""Receipts: what every job was asked to make, which files it read, and which files it wrote.
+"""Receipts: what every job was asked to make, and the files that the job read and wrote.
 
-A job's receipt is written after its outputs are complete. `judge` is a pure function of the planned
-jobs, their receipts and the hashes of files. It says of every job whether its outputs are good,
-missing, damaged or stale, and why. It uses neither time stamps nor Snakemake's metadata.
+A job's receipt is written after its outputs are complete. It holds the job's identity (arguments,
+code and package versions) and the hashes of its input and output files. `judge` decides for every
+job whether its outputs are good, missing, damaged or stale, and why. The result of `judge` depends
+only on the planned jobs, their receipts and the hashes of files, not on time stamps or Snakemake's
+metadata. A judgement is the set of these verdicts with the receipts.
 """
 
 import json
@@ -20,8 +22,9 @@ from workflow_scripts.common.jobs import Job, digest
 class State(StrEnum):
     """The state of a job's outputs.
 
-    good: as the receipt says, and the receipt fits the plan. missing: a file or the receipt is not
-    there. damaged: a file differs from its hash. stale: made from other settings, code or inputs.
+    good: the files have the hashes of the receipt, and the receipt fits the plan and the inputs.
+    missing: a file or the receipt does not exist. damaged: a file differs from its hash in the
+    receipt. stale: the files were made from other settings, code, package versions or inputs.
     """
 
     GOOD = "good"
@@ -32,10 +35,10 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """The state of a job's outputs, and why.
+    """The state of a job's outputs, and the reason.
 
-    files are those that are missing or damaged. above is a job that this one reads from and that is
-    not good, if nothing else is wrong.
+    files are the missing or damaged files. above is set if the only reason is another job: the job
+    above produces an input of this job and is not good.
     """
 
     state: State
@@ -53,7 +56,7 @@ class Verdict:
 class Receipt:
     """What a job was asked to make (see Job.identity), and the hashes of its files.
 
-    inputs and outputs map paths to SHA-256 hashes. commit is that of the working tree.
+    inputs and outputs map paths to SHA-256 hashes. commit is the git commit of the working tree.
     """
 
     job: str
@@ -64,53 +67,53 @@ class Receipt:
 
     @property
     def key(self) -> str:
-        """The name of the result in the run cache."""
+        """The name of the job's result in the run cache."""
         return cache_key(self.identity, self.inputs)
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """The receipts of some jobs, None where there is none, and the verdicts that follow."""
+    """The receipts of jobs (None where there is no receipt), and the verdict on each job."""
 
     receipts: dict[str, Receipt | None]
     verdicts: dict[str, Verdict]
 
     def bad(self, jobs: Iterable[str]) -> dict[str, Verdict]:
-        """The verdicts of those of some jobs that are not good, in the order of these jobs."""
+        """The verdicts on those of the given jobs that are not good, in the given order."""
         return {name: self.verdicts[name] for name in jobs if not self.verdicts[name].good}
 
 
 class Reader(Protocol):
-    """Gives the hashes of files, from disk (operate.contents) or in a test from memory."""
+    """Gives the hashes of files: from disk (operate.contents), or from memory in tests."""
 
     def hash(self, path: str) -> str | None:
-        """The SHA-256 of a file, None if there is none."""
+        """The SHA-256 of a file, or None if there is no such file."""
 
     def files_below(self, folder: str) -> list[str]:
         """The paths of all files below a folder."""
 
 
 def cache_key(identity: Mapping, inputs: Mapping[str, str]) -> str:
-    """The name of a result in the run cache, known before the job runs.
+    """The name of a result in the run cache, which is known before the job runs.
 
-    It is a hash of the job's identity and of the hashes of its inputs.
+    The name is a hash of the job's identity and of the hashes of its inputs.
     """
     return digest([identity, inputs])
 
 
 def receipt_path(results: Path, job: str) -> Path:
-    """Where the receipt of a job is, in a tier's folder of results."""
+    """The path of a job's receipt. results is the tier's folder of results."""
     return results / "receipts" / f"{job}.json"
 
 
 def write_receipt(path: Path, receipt: Receipt) -> None:
-    """Write a receipt with a digest of itself, by which `read_receipt` notices damage."""
+    """Write a receipt with a digest of its content, by which `read_receipt` detects damage."""
     content = asdict(receipt)
     write_json(path, {**content, "digest": digest(content)})
 
 
 def read_receipt(path: Path, job: str) -> Receipt | None:
-    """Read the receipt of a job. None if it is missing, damaged, or of another job."""
+    """The receipt of a job, or None if the file is missing, damaged, or of another job."""
     if not path.is_file():
         return None
     try:
@@ -123,12 +126,12 @@ def read_receipt(path: Path, job: str) -> Receipt | None:
 
 
 def read_receipts(results: Path, jobs: Iterable[str]) -> dict[str, Receipt | None]:
-    """Read the receipts of some jobs in a tier's folder of results; None as `read_receipt`."""
+    """The receipts of jobs in a tier's folder of results, None where `read_receipt` gives None."""
     return {job: read_receipt(receipt_path(results, job), job) for job in jobs}
 
 
 def jobs_with_receipts(results: Path) -> list[str]:
-    """The names of all jobs that left a receipt, including jobs of other configurations."""
+    """The names of all jobs with a receipt, including jobs of other configurations."""
     folder = results / "receipts"
     files = sorted(folder.rglob("*.json"))
     return [path.relative_to(folder).as_posix().removesuffix(".json") for path in files]
@@ -141,7 +144,7 @@ def written_files(job: Job, reader: Reader) -> list[str]:
 
 
 def upstream(jobs: Mapping[str, Job]) -> dict[str, list[str]]:
-    """The jobs whose outputs each job reads."""
+    """For each job, the jobs whose outputs it reads."""
     made_by = {file: name for name, job in jobs.items() for file in job.outputs.values()}
     return {
         name: list(dict.fromkeys(made_by[file] for file in job.input_files if file in made_by))
@@ -150,7 +153,11 @@ def upstream(jobs: Mapping[str, Job]) -> dict[str, list[str]]:
 
 
 def closure(names: Iterable[str], edges: Mapping[str, list[str]]) -> list[str]:
-    """Some jobs and all jobs that the edges lead to, each after those that it leads to."""
+    """The given jobs and all jobs that can be reached over edges from them.
+
+    edges maps each job to other jobs. In the result, every job comes after the jobs that its edges
+    lead to.
+    """
     order: dict[str, None] = {}
 
     def visit(name: str) -> None:
@@ -165,7 +172,7 @@ def closure(names: Iterable[str], edges: Mapping[str, list[str]]) -> list[str]:
 
 
 def downstream(names: Iterable[str], jobs: Mapping[str, Job]) -> list[str]:
-    """Some jobs and all jobs that read from them, directly or not, in an order of execution."""
+    """The given jobs and all jobs that read from them, even indirectly, in order of execution."""
     edges: dict[str, list[str]] = {name: [] for name in jobs}
     for name, above in upstream(jobs).items():
         for other in above:
@@ -179,7 +186,7 @@ def judge(
     reader: Reader,
     show: Callable[[Any], str] = json.dumps,
 ) -> dict[str, Verdict]:
-    """The verdict on each job. A job that reads from a job that is not good is never good.
+    """The verdict on each job. A job is never good if it reads from a job that is not good.
 
     show turns the value of a setting into text, for the reason of a verdict.
     """
@@ -212,7 +219,7 @@ def judge_results(
 def _judge_outputs(
     job: Job, receipt: Receipt | None, reader: Reader, show: Callable[[Any], str]
 ) -> Verdict:
-    """Compare a job's files with its receipt, and the receipt with the plan."""
+    """Compare a job's files with the receipt, and the receipt with the plan."""
     absent = tuple(file for file in job.outputs.values() if reader.hash(file) is None)
     if receipt is None:
         reason = "not made yet" if absent else "its files have no receipt"
@@ -230,7 +237,7 @@ def _judge_outputs(
 
 
 def _judge_inputs(job: Job, receipt: Receipt, reader: Reader) -> Verdict:
-    """Compare the inputs that a job read with the inputs as they are now."""
+    """Compare the input hashes in the receipt with the present input files."""
     inputs = job.input_files
     if list(receipt.inputs) != inputs:
         return Verdict(State.STALE, "changed: the list of its inputs")
@@ -241,7 +248,7 @@ def _judge_inputs(job: Job, receipt: Receipt, reader: Reader) -> Verdict:
 
 
 def _some(files: Iterable[str]) -> str:
-    """The first of some files, and how many more there are."""
+    """The first of several files, and the number of others."""
     first, *others = files
     return f"{first} and {len(others)} more" if others else first
 

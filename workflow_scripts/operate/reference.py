@@ -3,8 +3,9 @@
     python -m workflow_scripts.operate.reference main --tier smoke
 
 Copies the tables, figures, claims, metrics, provenance, run records (run.json) and the cost of each
-job, but no weights and no rollouts. Copies only results of the targets, and only if all of them are
-good. Files of other targets that are in the reference stay there. No job reads the reference.
+job, but no weights and no rollouts. Copies only results of the given targets, and only if all of
+these results are good (see operate.receipts). Files of other targets that are already in the
+reference stay there. No job reads the reference.
 """
 
 import argparse
@@ -31,7 +32,7 @@ _REFERENCE = Path("results/reference")
 
 
 def estimates(claims: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """The values of the claims' quantities: {claim: {quantity: value}}, for `dvc metrics diff`."""
+    """The values of the claims' quantities, for `dvc metrics diff`: {claim: {quantity: value}}."""
     return {
         claim["id"]: {
             quantity["name"]: quantity["value"]
@@ -43,7 +44,7 @@ def estimates(claims: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
 
 
 def kept_files(plan: Plan, targets: list[str]) -> list[Path]:
-    """The results of targets that go into the reference."""
+    """The results of targets that are copied into the reference."""
     files: list[str] = []
     for name in jobs_of(plan, targets):
         outputs = plan.jobs[name].outputs

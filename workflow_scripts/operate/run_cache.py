@@ -3,9 +3,10 @@
     results/<tier>/run-cache/<job>/<key>/receipt.json and files/, with the job's files
 
 The key is a hash of the job's identity and of its inputs. A job's files are added as hard links
-before its receipt is written. They are put back when a job with the same key is due: after the user
-takes a change back, after a kill between the end of a job and Snakemake's notice of it, and after
-an input was made again with the same content. Of every job the two newest results are kept.
+before its receipt is written. A result is put back when a job with the same key must run again.
+This happens after the user undoes a change, after a kill between the end of a job and Snakemake's
+notice of the end, and after an input was made again with the same content. Of every job, the two
+newest results are kept.
 """
 
 import os
@@ -18,7 +19,7 @@ from workflow_scripts.operate.receipts import Receipt, read_receipt, write_recei
 
 RUN_CACHE = "run-cache"
 _RECEIPT, _FILES, _FORBIDDEN = "receipt.json", "files", "forbidden"
-_KEPT = 2  # results of each job: the one in its place, and the one before it
+_KEPT = 2  # results of each job: the present one and the previous one
 
 
 def _folder(results: Path, job: str) -> Path:
@@ -26,7 +27,7 @@ def _folder(results: Path, job: str) -> Path:
 
 
 def _link(source: Path, target: Path) -> None:
-    """Put a file at a second place: as a hard link, or as a copy between two disks."""
+    """Put a file at a second path: as a hard link, or as a copy if the paths are on two disks."""
     with atomic_path(target) as temporary:
         try:
             os.link(source, temporary)
@@ -35,7 +36,7 @@ def _link(source: Path, target: Path) -> None:
 
 
 def add(results: Path, job: str, receipt: Receipt) -> None:
-    """Keep the files of a job, whose hashes must be those of its receipt."""
+    """Keep the files of a job. Their hashes must be those of the receipt."""
     folder = _folder(results, job) / receipt.key
     is_known = read_receipt(folder / _RECEIPT, job) == receipt
     if not is_known:
@@ -45,7 +46,7 @@ def add(results: Path, job: str, receipt: Receipt) -> None:
         if not _is_hard_link(kept, Path(file)) and not _has_hash(kept, hash):
             _link(Path(file), kept)
     if is_known:
-        os.utime(folder)  # the newest results are kept
+        os.utime(folder)  # the age of the folder decides which results are kept
         return
     write_receipt(folder / _RECEIPT, receipt)
     results_of_job = [path.parent for path in folder.parent.glob(f"*/{_RECEIPT}")]
@@ -54,9 +55,10 @@ def add(results: Path, job: str, receipt: Receipt) -> None:
 
 
 def put_back(results: Path, job: str, key: str) -> Receipt | None:
-    """Put a result back in its place and return its receipt.
+    """Put a kept result back at the output paths of its job, and return its receipt.
 
-    None if there is no such result. None too if it is damaged, and then it is dropped.
+    Returns None if there is no such result, if `forbid` was called for it, or if it is damaged. A
+    damaged result is removed.
     """
     folder = _folder(results, job) / key
     receipt = read_receipt(folder / _RECEIPT, job)
@@ -67,20 +69,20 @@ def put_back(results: Path, job: str, key: str) -> Receipt | None:
         return None
     for file in receipt.outputs:
         _link(folder / _FILES / file, Path(file))
-        os.utime(file)  # Snakemake calls a job failed if its output is older than its inputs
-    os.utime(folder)  # the newest results are kept
+        os.utime(file)  # Snakemake treats a job as failed if its output is older than its inputs
+    os.utime(folder)  # the age of the folder decides which results are kept
     return receipt
 
 
 def forbid(results: Path, job: str, key: str) -> None:
-    """Forbid to put a result back in this run of snakemake: the user wants the job to run."""
+    """Forbid putting back a result in this run of snakemake: the user wants the job to run."""
     folder = _folder(results, job) / key
     if folder.is_dir():
         (folder / _FORBIDDEN).touch()
 
 
 def allow_all(results: Path) -> None:
-    """Take back every `forbid` of earlier runs of snakemake."""
+    """Undo every call of `forbid` in earlier runs of snakemake."""
     for mark in (results / RUN_CACHE).rglob(_FORBIDDEN):
         mark.unlink()
 
@@ -98,5 +100,5 @@ def _has_hash(file: Path, hash: str) -> bool:
 
 
 def _is_hard_link(file: Path, other: Path) -> bool:
-    """Whether two paths lead to the same file, so that its content need not be compared."""
+    """Whether two paths lead to the same file. If so, their contents need not be compared."""
     return file.exists() and file.samefile(other)

@@ -1,7 +1,7 @@
-"""One run of snakemake: check that it may start, clear the way for its jobs, and say how it ended.
+"""One run of snakemake: check that it may start, prepare for its jobs, and report how it ended.
 
-Snakemake orders the jobs and runs them. Receipts decide which jobs must run, and whether their
-results are good at the end.
+Snakemake orders the jobs and runs them. The receipts (what each job read and wrote, as hashes)
+decide which jobs must run, and whether their results are good at the end.
 """
 
 import compileall
@@ -31,8 +31,8 @@ from workflow_scripts.operate.receipts import Judgement, Verdict
 from workflow_scripts.operate.set_aside import set_aside
 from workflow_scripts.plan.plan import Plan
 
-_SHOWN = 60  # characters of a setting's value
-_LISTED = 10  # failed jobs that a message names
+_SHOWN = 60  # at most this many characters of a setting's value are shown
+_LISTED = 10  # a message names at most this many failed jobs
 
 
 class Session:
@@ -45,30 +45,32 @@ class Session:
 
     @cached_property
     def judgement(self) -> Judgement:
-        """The receipts and verdicts as this run began."""
+        """The receipts, and the verdict on each job, at the start of this run."""
         return receipts.judge_results(self.results, self.plan.jobs, self._contents, _shorten)
 
     @property
     def verdicts(self) -> dict[str, Verdict]:
-        """The verdict on each job as this run began."""
+        """The verdict on each job at the start of this run."""
         return self.judgement.verdicts
 
     def is_good(self, file: str) -> bool:
-        """Whether the job that makes a file is good; true for a file that no job makes."""
+        """Whether the job that makes a file is good. True for a file that no job makes."""
         job = self.plan.made_by.get(file)
         return job is None or self.verdicts[job].good
 
     def names(self, files: Iterable[str]) -> list[str]:
-        """The jobs that make some files, each once."""
+        """The jobs that make the given files, each once."""
         made_by = self.plan.made_by
         return list(dict.fromkeys(made_by[file] for file in files if file in made_by))
 
     def begin(self, needed: list[str], is_local: bool, is_touch: bool) -> None:
-        """Lock the results, set aside what the needed jobs will replace, and write their plans.
+        """Lock the results, move away old files of the needed jobs, and write the jobs' plans.
 
-        is_local says that the jobs run on this machine; is_touch, that --touch was given. Raises
-        StudyError if another process or SLURM's queue is at work on the results, or if a job
-        could not run here.
+        A plan file holds the program and the arguments of one job.
+
+        is_local means that the jobs run on this machine; is_touch, that --touch was given. Raises
+        StudyError if --touch was given, if another process or a job in SLURM's queue uses the
+        results, if a job could not run here, or if an output folder is a symbolic link.
         """
         if is_touch:
             raise StudyError(
@@ -78,7 +80,7 @@ class Session:
             self._lock = lock_folder(self.results)
             self._refuse_to_start(needed, is_local)
             _compile_by_content()
-            self._contents.look_again()  # files may have changed before the lock was taken
+            self._contents.look_again()  # files may have changed before the results were locked
             set_aside(self.plan, needed, self.judgement, self._contents)
             self._contents.save()
             forget_all_failures(self.results)
@@ -86,7 +88,7 @@ class Session:
             _write_plan(self.results, self.plan.jobs[name])
 
     def _refuse_to_start(self, needed: list[str], is_local: bool) -> None:
-        """Raise StudyError if the needed jobs must not, or could not, run now."""
+        """Raise StudyError if the needed jobs must not or cannot run now."""
         tier = self.plan.study.tier
         refuse_queued(tier)
         refuse_orphans(self.results)
@@ -103,7 +105,7 @@ class Session:
             )
 
     def end(self, jobs: list[str], logs: Mapping[str, str]) -> None:
-        """Say how the run ended. logs has the log file of each job.
+        """Report how the run ended. logs has the log file of each job.
 
         Raises StudyError, naming the jobs that failed, if a job is not good.
         """
@@ -134,16 +136,16 @@ class Session:
 
 
 def _shorten(value: object) -> str:
-    """A setting's value as text, cut where it is too long for a message."""
+    """A setting's value as text, cut off if it is too long for a message."""
     text = json.dumps(value)
     return text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "..."
 
 
 def _compile_by_content() -> None:
-    """Compile the project's code so that Python compares the source by its content.
+    """Compile the project's code so that Python compares a source file by its content.
 
-    By default Python compares size and time stamp. It would then run the old compiled code after a
-    source file was replaced by another one of the same size and time.
+    By default, Python compares size and time stamp. If a source file is replaced by another one of
+    the same size and time, Python would then run the old compiled code.
     """
     compileall.compile_dir(
         provenance.PACKAGE,
@@ -160,6 +162,6 @@ def _write_plan(results: Path, job: Job) -> None:
 
 
 def _command_again() -> str:
-    """The command with which the user goes on after this run failed."""
+    """The command that the user should run after this run failed."""
     program = os.path.relpath(Path(sys.executable).with_name("snakemake"))
     return os.environ.get("STUDY_COMMAND") or shlex.join([program, *sys.argv[1:]])

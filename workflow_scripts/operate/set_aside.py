@@ -1,7 +1,7 @@
-"""Clear the places of the jobs that are about to run, without losing a file.
+"""Move old files away from the output paths of jobs that are about to run, without losing a file.
 
-A result that is whole stays in the run cache. Every other file is moved to
-results/<tier>/set-aside/<time>.
+A result that is whole (all files have the hashes of its receipt) stays in the run cache. Every
+other file is moved to results/<tier>/set-aside/<time>.
 """
 
 import shutil
@@ -21,11 +21,11 @@ from workflow_scripts.plan.plan import Plan
 
 @dataclass(frozen=True)
 class Clearance:
-    """One job whose place is to be cleared.
+    """One job whose old files are to be moved away.
 
-    files are its possible files; some may not exist. reason is shown to the user; it is empty if
-    the job runs again only because another one does. is_forced says that the job was good and the
-    user forces it to run again, so the run cache must not put its result back.
+    files are the paths at which the job may have files; some may not exist. reason is shown to the
+    user, and is empty if the job runs again only because another job does. is_forced means that the
+    job was good and the user forces it to run again, so the run cache must not put its result back.
     """
 
     job: str
@@ -36,10 +36,11 @@ class Clearance:
 
 
 def set_aside(plan: Plan, needed: list[str], judgement: Judgement, reader: Reader) -> None:
-    """Clear the places of the needed jobs, of jobs that read from them, and of unplanned jobs.
+    """Move away old files of the needed jobs, of jobs that read from them, and of unplanned jobs.
 
-    Says on stderr what was cleared, and why. Raises StudyError before that if a folder of one of
-    these jobs is a symbolic link.
+    Unplanned jobs left a receipt but are not in the plan. Reports on stderr which jobs were
+    cleared, and why. Raises StudyError before any file is moved if a folder of one of the needed or
+    reading jobs is a symbolic link.
     """
     due = receipts.downstream(needed, plan.jobs)
     _refuse_links(plan.jobs[name] for name in due)
@@ -55,7 +56,7 @@ def set_aside(plan: Plan, needed: list[str], judgement: Judgement, reader: Reade
 def find_planned(
     plan: Plan, needed: list[str], judgement: Judgement, reader: Reader
 ) -> Iterator[Clearance]:
-    """Clearances of the needed jobs and of all jobs that read from them, even indirectly."""
+    """Clearances of the needed jobs and of all jobs that read from them, directly or not."""
     for name in receipts.downstream(needed, plan.jobs):
         verdict, receipt = judgement.verdicts[name], judgement.receipts[name]
         files = receipts.written_files(plan.jobs[name], reader)
@@ -72,7 +73,7 @@ def find_planned(
 
 
 def find_unplanned(plan: Plan) -> Iterator[Clearance]:
-    """Clearances of the jobs of other configurations, known by the receipts that they left."""
+    """Clearances of jobs that are not in the plan but left receipts under other configurations."""
     names = [name for name in receipts.jobs_with_receipts(plan.results) if name not in plan.jobs]
     for name, receipt in receipts.read_receipts(plan.results, names).items():
         if receipt:
@@ -81,9 +82,9 @@ def find_unplanned(plan: Plan) -> Iterator[Clearance]:
 
 
 def _own_files(receipt: Receipt, plan: Plan) -> list[str]:
-    """The files of a receipt that lie in the tier and that no other planned job makes.
+    """The files of a receipt that are in the tier's folders and that no other planned job makes.
 
-    A receipt may be forged, or older than the plan; it must not clear anything else.
+    A receipt may be forged or older than the plan, and must not cause any other file to be moved.
     """
     return [
         file
@@ -93,17 +94,17 @@ def _own_files(receipt: Receipt, plan: Plan) -> list[str]:
 
 
 def _refuse_links(jobs: Iterable[Job]) -> None:
-    """Raise StudyError if a folder of a job is a symbolic link, so that its files lie elsewhere."""
+    """Raise StudyError if a folder of a job is a symbolic link: its files would be elsewhere."""
     for job in jobs:
         if link := next((tree for tree in job.trees if Path(tree).is_symlink()), None):
             raise StudyError(f"{link} is a symbolic link: remove it, and put a folder there")
 
 
 def _clear(clearance: Clearance, results: Path, folder: Path, reader: Reader) -> bool:
-    """Clear the place of a job, and remove its receipt. Returns whether any file was there.
+    """Move away a job's old files, and remove its receipt. Returns whether there was any file.
 
-    If all files that the receipt names have its hashes, the run cache keeps them; other files are
-    moved below folder.
+    If all files that the receipt names have the receipt's hashes, the run cache keeps these files.
+    Other files are moved below folder.
     """
     name, receipt = clearance.job, clearance.receipt
     found = {file: reader.hash(file) for file in clearance.files if Path(file).exists()}
@@ -119,13 +120,13 @@ def _clear(clearance: Clearance, results: Path, folder: Path, reader: Reader) ->
         else:
             target = folder / file
             target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(file, target)  # data and results may lie on two disks
+            shutil.move(file, target)  # a rename would fail if data and results are on two disks
     receipts.receipt_path(results, name).unlink(missing_ok=True)
     return bool(hashes)
 
 
 def _tell(told: Mapping[str, list[str]], results: Path) -> None:
-    """Say on stderr which jobs were cleared for which reason, and where their files are."""
+    """Report on stderr which jobs were cleared for which reason, and where their files are."""
     for reason, jobs in told.items():
         others = f" and {len(jobs) - 1} more" if len(jobs) > 1 else ""
         print(f"set aside: {jobs[0]}{others}: {reason}", file=sys.stderr)

@@ -3,10 +3,10 @@
     python -m workflow_scripts.operate.sharing publish --tier laptop --remote s3://bucket/study
     python -m workflow_scripts.operate.sharing restore --tier laptop
 
-A folder or an S3 bucket can be the remote. `publish` pushes data/TIER and results/TIER, including
-the receipts, so that a clone knows which jobs a later change makes stale. Git keeps the hash of
-every file. `restore` compares the files from the remote with these hashes before it writes any of
-them into the project.
+The remote can be a folder or an S3 bucket. `publish` pushes data/TIER and results/TIER. These
+include the receipts (what each job read and wrote, as hashes), so that a clone knows which jobs a
+later change makes stale. Git keeps the hash of every file in a manifest. `restore` compares the
+files from the remote with these hashes before it writes any file into the project.
 """
 
 import argparse
@@ -34,15 +34,15 @@ from workflow_scripts.plan.plan import Plan
 from workflow_scripts.train.run_folder import SCRATCH
 
 _REMOTE = "study"  # DVC's name of the remote
-# Names that stay on one machine; .dvcignore lists the same.
+# Files and folders with these names are not shared; .dvcignore lists the same names.
 _NOT_SHARED = {SCRATCH, LOCK, CACHE, RUN_CACHE, SET_ASIDE, FAILED}
 _HALF_WRITTEN = ".tmp"
-# Folders of results/<tier> whose files no receipt names.
+# Folders of results/<tier> whose files are not outputs of jobs, so that no receipt names them.
 _WITHOUT_RECEIPT = ("receipts", "plan", "logs", "benchmarks")
 
 
 def manifest_path(tier: str) -> Path:
-    """The file, kept in git, with the hash of every published file of a tier."""
+    """The manifest: a file, kept in git, with the hash of every published file of a tier."""
     return Path("results", f"{tier}.manifest.json")
 
 
@@ -61,7 +61,7 @@ def _files(tier: str) -> list[Path]:
 
 
 def _dvc(*arguments: str) -> str:
-    """Run DVC and return its output. Raises StudyError with DVC's error message."""
+    """Run DVC and return its output. Raises StudyError with DVC's error message if DVC fails."""
     command = [sys.executable, "-m", "dvc", *arguments]
     environment = {**os.environ, "DVC_SITE_CACHE_DIR": str(Path(".dvc/tmp/site").resolve())}
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -74,7 +74,7 @@ def _dvc(*arguments: str) -> str:
 def publish(tier: str, remote: str) -> None:
     """Push a finished tier to a remote, and write the files that the user then commits to git.
 
-    Raises StudyError if a job is not good, or if there is a file that no job made.
+    Raises StudyError if a job is not good, if there is a file that no job made, or if DVC fails.
     """
     plan = read_plan_of_tier(tier)
     lock = lock_folder(plan.results)
@@ -108,7 +108,10 @@ def refuse_unknown_files(plan: Plan, judgement: Judgement) -> None:
 
 
 def _read_manifest(tier: str) -> dict[str, str]:
-    """The hash of every file that was published. Raises StudyError if there is none."""
+    """The hash of every published file, by path.
+
+    Raises StudyError if the manifest is missing, or names a file outside the tier.
+    """
     path = manifest_path(tier)
     if not path.is_file():
         raise StudyError(
@@ -131,10 +134,10 @@ def _md5(path: Path) -> str:
 
 
 def _listed(folder: Path, cache: Path) -> Iterator[tuple[str, Path]]:
-    """Name, and path in DVC's cache, of each file that the remote has of a folder.
+    """For each file of a folder on the remote, its name and its path in DVC's cache.
 
-    DVC keeps these names in a listing whose MD5 is in <folder>.dvc, which git keeps. Raises
-    StudyError if the listing is missing or differs from its MD5.
+    DVC keeps the names in a listing. Its MD5 is in <folder>.dvc, which git keeps. Raises StudyError
+    if the listing is missing or differs from its MD5.
     """
     pointer = yaml.safe_load(Path(f"{folder}.dvc").read_text(encoding="utf-8"))
     (out,) = pointer["outs"]
@@ -156,7 +159,7 @@ def _listed(folder: Path, cache: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _refusal(wrong: dict[str, str]) -> StudyError:
-    """The error for files of the remote, with what is wrong with each."""
+    """The error for refused files of the remote. wrong has the fault of each file."""
     listed = "; ".join(f"{path} {fault}" for path, fault in sorted(wrong.items())[:5])
     return StudyError(
         f"{len(wrong)} files from the remote are refused, so nothing was restored: {listed}"
@@ -164,11 +167,11 @@ def _refusal(wrong: dict[str, str]) -> StudyError:
 
 
 def _fetch(tier: str, expected: dict[str, str]) -> dict[str, Path]:
-    """Bring a tier into DVC's cache. Returns the path in the cache of each file, by its name.
+    """Download a tier into DVC's cache. Returns the path in the cache of each file, by name.
 
     expected has the hash of every file. Raises StudyError if a file is missing, unexpected, or
-    differs from its hash; then it also removes differing files from the cache, so that another
-    try fetches them again.
+    differs from its hash. Files that differ are removed from the cache, so that the next try
+    downloads them again.
     """
     try:
         _dvc("fetch", *(f"{folder}.dvc" for folder in tier_folders(tier)))
@@ -188,14 +191,17 @@ def _fetch(tier: str, expected: dict[str, str]) -> dict[str, Path]:
             wrong[name] = "is not on the remote"
         elif sha256(path) != expected[name]:
             wrong[name] = "differs from its hash"
-            path.unlink()  # or DVC would use it at the next try
+            path.unlink()  # so that the next try downloads the file again
     if wrong:
         raise _refusal(wrong)
     return found
 
 
 def _refuse_occupied(tier: str, folders: list[Path]) -> None:
-    """Raise StudyError if a folder of the tier has content, other than of an earlier restore."""
+    """Raise StudyError if a folder of the tier is a symbolic link or has content.
+
+    Content that an interrupted restore left is allowed.
+    """
     for folder in folders:
         if folder.is_symlink() or folder.parent.is_symlink():
             raise StudyError(f"{folder} is a symbolic link: put a folder there and restore again")
@@ -205,9 +211,9 @@ def _refuse_occupied(tier: str, folders: list[Path]) -> None:
 
 
 def restore(tier: str) -> None:
-    """Pull a published tier into a clone that has no results of it.
+    """Download a published tier into a clone that has no results of the tier.
 
-    Raises StudyError, and writes nothing, if a file differs from what was published.
+    Raises StudyError, before it writes any file, if a file differs from the published one.
     """
     expected, folders, mark = _read_manifest(tier), tier_folders(tier), restoring_mark(tier)
     had_results = folders[-1].exists()
@@ -215,8 +221,9 @@ def restore(tier: str) -> None:
     lock = lock_folder(folders[-1])
     try:
         places = _fetch(tier, expected)
-        mark.touch()  # while it exists, no study starts: it would make missing files again
-        for folder in folders:  # remove what an interrupted restore left
+        # While this file exists, no study starts. A study would make files that are not yet copied.
+        mark.touch()
+        for folder in folders:  # remove files that an interrupted restore left
             for path in (path for path in folder.glob("*") if path.name not in _NOT_SHARED):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         for name, place in places.items():

@@ -3,8 +3,10 @@
     python -m workflow_scripts.operate.verify main --configfile config/laptop.yaml
     python -m workflow_scripts.operate.verify main --configfile config/laptop.yaml --why
 
-Every file is read. With --why, only files that changed since they were last read are read, and one
-line for each job that would run says why. --configfile and --config are as for snakemake.
+A job is good if its files are those of its receipt and were made from the present settings, code
+and inputs. Every file is read. With --why, a file is read only if it changed since it was last
+read, and each job that would run is listed with the reason. --configfile and --config are used as
+for snakemake.
 """
 
 import argparse
@@ -20,11 +22,11 @@ from workflow_scripts.plan.configuration import read_configuration, read_tier
 from workflow_scripts.plan.plan import Plan, find_jobs
 from workflow_scripts.plan.study import Study
 
-_LISTED = 5  # jobs that an error names
+_LISTED = 5  # an error names at most this many jobs
 
 
 def read_plan_of_tier(tier: str) -> Plan:
-    """The plan of config/<tier>.yaml."""
+    """The plan of config/<tier>.yaml. Raises ConfigurationError if the file is invalid."""
     return Plan(Study(read_tier(tier)))
 
 
@@ -35,13 +37,13 @@ def jobs_of(plan: Plan, targets: Iterable[str]) -> list[str]:
 
 
 def judge_jobs(plan: Plan, names: Iterable[str], contents: Contents) -> Judgement:
-    """Judge some jobs of a plan, which must include all jobs that they read from."""
+    """Judge jobs of a plan. names must include all jobs that these jobs read from."""
     jobs = {name: plan.jobs[name] for name in names}
     return receipts.judge_results(plan.results, jobs, contents)
 
 
 def refuse_unless_good(plan: Plan, targets: list[str], judgement: Judgement) -> None:
-    """Raise StudyError if a job of targets, or one that they read from, is not good."""
+    """Raise StudyError if a job of the targets, or a job that it reads from, is not good."""
     bad = judgement.bad(jobs_of(plan, targets))
     if bad:
         listed = "; ".join(
@@ -57,7 +59,7 @@ def refuse_unless_good(plan: Plan, targets: list[str], judgement: Judgement) -> 
 
 
 def _describe(name: str, verdict: Verdict) -> str:
-    """The line of a job that is not good."""
+    """The line that reports a job that is not good."""
     return f"{name}  <-  {verdict.state}: {verdict.reason}"
 
 

@@ -1,4 +1,4 @@
-"""Read and validate a configuration. An invalid one raises an error of one line."""
+"""Read and validate a configuration. An invalid configuration raises an error of one line."""
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
@@ -24,9 +24,9 @@ class ConfigurationError(StudyError):
 
 
 def _section_at(keys: list[str]) -> Any:
-    """The class of the section that contains the value at the end of these keys.
+    """The class of the settings section that contains the value at the end of the given keys.
 
-    Keys may also be indices of lists, or keys of dictionaries.
+    Keys may also be indices of lists or keys of dictionaries.
     """
     section: Any = Settings
     for key in keys:
@@ -39,7 +39,7 @@ def _section_at(keys: list[str]) -> Any:
 
 
 def _fields_of(section: Any) -> dict[str, Any]:
-    """The type of each field of a section class; empty if it is no section class."""
+    """The type of each field of a section class, or an empty mapping for any other value."""
     if isinstance(section, type) and issubclass(section, BaseModel):
         return {name: field.annotation for name, field in section.model_fields.items()}
     if is_dataclass(section):
@@ -48,13 +48,14 @@ def _fields_of(section: Any) -> dict[str, Any]:
 
 
 def _first(error: ValidationError | SettingError) -> SettingError:
-    """The first error of a validation, with the full key."""
+    """The first error of a validation, with its full dotted key."""
     if isinstance(error, SettingError):
         return error
     errors = error.errors()
     unknown = ("extra_forbidden", "unexpected_keyword_argument")
     first = next((each for each in errors if each["type"] in unknown), errors[0])
-    keys = [str(key) for key in first["loc"] if "[" not in str(key)]  # names of types have [
+    # pydantic's location also has names of types, such as list[int], which are no keys.
+    keys = [str(key) for key in first["loc"] if "[" not in str(key)]
     if first["type"] in unknown:
         known = list(_fields_of(_section_at(keys[:-1])))
         alike = get_close_matches(keys[-1], known, n=1)
@@ -71,7 +72,7 @@ def _first(error: ValidationError | SettingError) -> SettingError:
 
 
 def _value_at(section: Any, key: str) -> Any:
-    """The value of a dotted key. Keys of overrides and axes contain dots themselves."""
+    """The value at a dotted key, or _NOT_SET. Keys of overrides and axes may contain dots."""
     if isinstance(section, list):
         section = dict(enumerate(section))
     if isinstance(section, dict):
@@ -84,18 +85,19 @@ def _value_at(section: Any, key: str) -> Any:
 
 
 def _file_of(key: str, config: dict, files: list[Path]) -> str:
-    """Where the value of a key comes from: the last file that sets it, or the command line."""
+    """The source of a key's value: the last file that sets the key, or "command line"."""
     for file in reversed(files):
         value = _value_at(read_yaml(file), key)
         if value is not _NOT_SET:
-            is_section = isinstance(value, dict)  # differs from config because files are merged
+            # A section is merged from several files, so its value differs from each file's.
+            is_section = isinstance(value, dict)
             overruled = not is_section and repr(value) != repr(_value_at(config, key))
             return "command line" if overruled else str(file)
     return "command line" if _value_at(config, key) is not _NOT_SET else str(files[-1])
 
 
 def _of_change(error: SettingError, changes: dict[str, Change]) -> SettingError:
-    """The error of an invalid change of a setting, with the experiment's key that changes it."""
+    """The error for an invalid change of a setting, with the experiment's key of the change."""
     for changed, change in changes.items():
         if f"{error.key}.".startswith(f"{changed}."):
             key = change.key + error.key.removeprefix(changed)
@@ -112,9 +114,10 @@ def refusal(error: SettingError, config: dict, files: list[Path]) -> Configurati
 
 
 def validate(config: dict, files: list[Path]) -> Settings:
-    """Validate a merged configuration, also with the changes that experiments make to it.
+    """Validate a merged configuration, and the changed settings of each experiment's runs.
 
-    files are those it was read from; later ones win. Raises ConfigurationError.
+    files are the files that were merged; later files win. Raises ConfigurationError for an invalid
+    value.
     """
     try:
         settings = Settings.model_validate(config)
@@ -129,7 +132,7 @@ def validate(config: dict, files: list[Path]) -> Settings:
 
 
 def _variants(settings: Settings) -> Iterator[dict[str, Change]]:
-    """The changes of settings of each kind of run, with the full keys that set them."""
+    """For each combination of changed settings among the runs: the changes, with full keys."""
     for experiment in settings.experiments.all():
         for changes in experiment.variants():
             yield {
@@ -139,9 +142,10 @@ def _variants(settings: Settings) -> Iterator[dict[str, Change]]:
 
 
 def refuse_unnamed(config: dict, files: list[Path]) -> None:
-    """Raise ConfigurationError if there are files besides the defaults and none of them has a tier.
+    """Raise ConfigurationError if there are files besides the defaults, but none sets a tier.
 
-    Such a study would write into the folder of the default tier.
+    Such a study would write into the results of the default tier. A tier is a named configuration
+    with its own folders data/<tier> and results/<tier>.
     """
     default, *others = files
     named = any("tier" in read_yaml(file) for file in others)
@@ -151,7 +155,10 @@ def refuse_unnamed(config: dict, files: list[Path]) -> None:
 
 
 def read_yaml(path: Path) -> dict:
-    """The content of a configuration file. Raises ConfigurationError if it cannot be read."""
+    """The content of a configuration file.
+
+    Raises ConfigurationError if the file cannot be read, is not YAML, or is not a mapping.
+    """
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -170,7 +177,7 @@ def read_yaml(path: Path) -> dict:
 
 
 def read_changes(changes: list[str]) -> dict:
-    """The values of --config, a list of KEY=VALUE. Raises ConfigurationError for other forms."""
+    """The values of --config, a list of KEY=VALUE. Raises ConfigurationError for any other form."""
     for change in changes:
         key, equals, value = change.partition("=")
         if "." in key:
@@ -187,7 +194,7 @@ def read_changes(changes: list[str]) -> dict:
 
 
 def merge(files: list[Path], changes: list[str]) -> dict:
-    """Merge files and the values of --config as Snakemake does: later files and --config win."""
+    """Merge files and the values of --config as Snakemake does: later files win, then --config."""
     config: dict = {}
     for file in files:
         update_config(config, read_yaml(file))
@@ -196,7 +203,10 @@ def merge(files: list[Path], changes: list[str]) -> dict:
 
 
 def read_configuration(files: list[Path], changes: list[str]) -> Settings:
-    """The settings for the values of --configfile and --config. Raises ConfigurationError."""
+    """The settings for the values of --configfile and --config.
+
+    Raises ConfigurationError if a file cannot be read or a value is invalid.
+    """
     everything = [Path("config/default.yaml"), *files]
     config = merge(everything, changes)
     refuse_unnamed(config, everything)
@@ -204,7 +214,11 @@ def read_configuration(files: list[Path], changes: list[str]) -> Settings:
 
 
 def read_tier(tier: str, folder: Path = Path("config")) -> Settings:
-    """The settings of config/<tier>.yaml. Raises ConfigurationError."""
+    """The settings of config/<tier>.yaml.
+
+    Raises ConfigurationError if the file cannot be read, a value is invalid, or the file names
+    another tier.
+    """
     files = [folder / "default.yaml", folder / f"{tier}.yaml"]
     settings = validate(merge(files, []), files)
     if settings.tier != tier:

@@ -1,9 +1,10 @@
-"""The reference of all settings, docs/configuration.md, made from their own descriptions.
+"""The reference of all settings, docs/configuration.md, made from the descriptions in the code.
 
     python -m workflow_scripts.plan.configuration_page [--check]
 
 Keys, types and texts come from the classes of settings (workflow_scripts/settings, task.task,
-experiments), values from config/default.yaml. --check compares the page and does not write it.
+experiments). Values come from config/default.yaml. With --check, the page is compared and not
+written.
 """
 
 import argparse
@@ -34,14 +35,14 @@ Schema = dict[str, Any]
 
 
 def render(default: dict[str, Any]) -> str:
-    """The page, with the values of a default configuration."""
+    """The text of the page, with the values of a default configuration."""
     schema = Settings.model_json_schema()
     sections = list(_sections(schema, schema["$defs"], default, ""))
     return "\n".join([_HEAD, *sections])
 
 
 def _sections(schema: Schema, known: Schema, values: Any, path: str) -> Iterator[str]:
-    """Yield the sections at and below a path: heading, text and a table of keys each."""
+    """Yield the Markdown of each section at and below a path: heading, text and table of keys."""
     below, rows = [], []
     for name, value in schema["properties"].items():
         key = f"{path}.{name}" if path else name
@@ -63,7 +64,10 @@ def _sections(schema: Schema, known: Schema, values: Any, path: str) -> Iterator
 
 
 def _section_of(value: Schema, known: Schema) -> Schema | None:
-    """The section that a key holds, None for a value; a range is a value."""
+    """The schema of the section that a key holds, or None if the key holds a value.
+
+    A range ({low, high}) counts as a value.
+    """
     options = value.get("anyOf", [value])
     for option in options:
         reference = option.get("$ref", "").rpartition("/")[2]
@@ -82,7 +86,7 @@ def _row(name: str, value: Schema, known: Schema, present: Any) -> str:
 
 
 def _allowed(value: Schema, known: Schema) -> str:
-    """What a value may be, in words."""
+    """A description in words of the values that a key may have."""
     if "anyOf" in value:
         return " or ".join(_allowed(option, known) for option in value["anyOf"])
     if "enum" in value:
@@ -125,7 +129,10 @@ def _one_line(text: str) -> str:
 
 
 def main() -> None:
-    """Write the page, or compare it."""
+    """Write the page, or with --check compare the page on disk with the settings.
+
+    Raises StudyError if --check finds a difference.
+    """
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="compare, and write nothing")
     page = render(read_yaml(DEFAULT))

@@ -10,7 +10,10 @@ from workflow_scripts.task.datasets import SPLITS
 
 
 def data_sets(study: Study) -> Iterator[Job]:
-    """Jobs for validation sets, then for the data of each run. Equal jobs may occur twice."""
+    """Jobs for validation sets, then for the data of each run.
+
+    Runs that share a data set yield the same job several times.
+    """
     n_problems = study.settings.data.validation_problems
     for folder, task in study.tasks.items():
         for kind, mix in study.validation_kinds.items():
@@ -60,7 +63,10 @@ def _prompts(study: Study, run: RlRun) -> Job:
 def _training_set(
     study: Study, program: str, run: SftRun | RlRun, path: str, arguments: Mapping[str, object]
 ) -> Job:
-    """A job for training data, which exclude all validation problems of their task."""
+    """A job for training data.
+
+    Training data exclude the problems of all validation sets of the same task.
+    """
     validation = [
         f"{run.data_folder}/{split}-{kind}.jsonl"
         for kind in study.validation_kinds
@@ -82,6 +88,6 @@ def _training_set(
 
 
 def _name_of(path: str) -> str:
-    """The name of a data set's job: its path without tier and suffix."""
+    """The name of a data set's job: the path of the data set without tier and suffix."""
     file = Path(path)
     return f"data/{file.parent.name}/{file.with_suffix('').name}"

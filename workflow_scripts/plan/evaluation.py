@@ -9,7 +9,7 @@ from workflow_scripts.plan.study import Run, Study
 
 
 def rollouts(study: Study) -> Iterator[Job]:
-    """Jobs for the rollouts of each run on each of its evaluations, and for their labels."""
+    """Jobs for the rollouts of each run in each of its evaluations, and for their labels."""
     sampled = {
         (member.run.name, evaluation): member.run
         for members in study.members.values()
@@ -61,7 +61,7 @@ def _label(study: Study, run: Run, evaluation: str) -> Job:
 
 
 def _record_beside(rollouts: str) -> str:
-    """The record of some rollouts, which evaluate.sample writes beside them."""
+    """The record of a rollouts file, which evaluate.sample writes beside this file."""
     return str(Path(rollouts).with_suffix(".json"))
 
 
@@ -83,12 +83,12 @@ def collections(study: Study) -> Iterator[Job]:
 
 
 def scores_file(study: Study, experiment: str, evaluation: str) -> str:
-    """The file of the scores of an experiment's runs on an evaluation."""
+    """The file with the scores of an experiment's runs in an evaluation."""
     return f"{study.results}/scores/{experiment}/{evaluation}.parquet"
 
 
 def _scores(study: Study, experiment: str) -> Iterator[Job]:
-    """Jobs for an experiment's scores on each evaluation, and for all estimates from them."""
+    """Jobs for an experiment's scores in each evaluation, and for the estimates from them."""
     evaluations = study.evaluations_of(experiment)
     for evaluation in evaluations:
         runs = study.sampled(experiment, evaluation)
@@ -115,7 +115,7 @@ def _scores(study: Study, experiment: str) -> Iterator[Job]:
 
 
 def _provenance(study: Study, experiment: str) -> Job:
-    """The job for the provenance of an experiment's runs, their SFT models and their rollouts."""
+    """The job for the provenance of an experiment's runs, their SFT runs and their rollouts."""
     runs: list[Run] = [member.run for member in study.members[experiment]]
     runs += [run.sft for run in runs if not isinstance(run, SftRun)]
     records = [f"{study.run_folder(run)}/run.json" for run in runs]

@@ -1,7 +1,7 @@
 """All jobs of a study, and the jobs of each target.
 
-Snakemake's rules define how jobs run. Their arguments, inputs and outputs are defined in this
-package alone.
+A target is a name that users type after `snakemake`, such as fig_routing. Snakemake's rules define
+how jobs run. This package alone defines their arguments, inputs and outputs.
 """
 
 from collections.abc import Iterator
@@ -21,14 +21,14 @@ from workflow_scripts.plan.study import Study
 from workflow_scripts.plan.training import base_models, fetched_model, model_files, rl, sft
 from workflow_scripts.train.scratch import planned_digest
 
-# Targets that consist of one job, if the tier has that job.
+# Targets that consist of one job. A tier without the job does not have the target.
 _SINGLE = {
     "claims": "claims",
     "fetch_model": "hub",
     "rebuild_base": "base/comparison",
     "rl_benchmark": "rl_benchmark",
 }
-# Why a tier may lack a target.
+# The reason, for an error message, why a tier may lack a target.
 _NOT_OFFERED = {
     "fetch_model": "its model.hub names no model to fetch",
     "rebuild_base": "no base model of its shape is shipped in data/base, to compare with",
@@ -70,12 +70,12 @@ class Plan:
 
     @cached_property
     def made_by(self) -> dict[str, str]:
-        """The name of the job that makes each declared output."""
+        """For each declared output, the name of the job that makes it."""
         return {file: name for name, job in self.jobs.items() for file in job.outputs.values()}
 
     @cached_property
     def targets(self) -> dict[str, list[str]]:
-        """The jobs whose outputs a target consists of, by the name that users type."""
+        """The names of the jobs of each target, by the name that users type."""
         study = self.study
         named: dict[str, list[str]] = {}
         by_experiment: dict[str, list[str]] = {name: [] for name in study.experiments}
@@ -92,12 +92,12 @@ class Plan:
         return {"all": everything, **named, **experiments, **single}
 
     def outputs(self, target: str) -> list[str]:
-        """The files that a target consists of."""
+        """The output files of a target's jobs."""
         return [file for job in self.targets[target] for file in self.jobs[job].outputs.values()]
 
 
 def tools(study: Study) -> Iterator[Job]:
-    """Jobs besides the study's results: the forecast, cleaning up, and the benchmark."""
+    """Jobs that make no result of the study: the forecast, cleaning up, and the benchmark."""
     yield Job("cost", "cost.forecast:show", as_json({"settings": study.settings}), {}, {})
     planned = {
         str(Path(job.scratch).parent): planned_digest(
@@ -139,7 +139,7 @@ def _benchmark(study: Study) -> Job:
 def find_jobs(plan: Plan, target: str) -> list[str]:
     """The jobs of a target, or the job that makes a file.
 
-    Raises StudyError, with similar names, if there is no such target and no job makes such a file.
+    Raises StudyError, with similar names, if target is neither a target nor the output of a job.
     """
     if target in plan.targets:
         return plan.targets[target]

@@ -15,7 +15,7 @@ from workflow_scripts.report.claims import Part
 from workflow_scripts.report.inputs import Files
 from workflow_scripts.report.tables import Table
 
-# Settings on which no table, figure or claim depends.
+# Settings on which no table, figure or claim depends. A change of them must not make these stale.
 _OPERATIONAL = ("study.base", "study.checkpoint_seconds", "study.jobs")
 
 
@@ -45,7 +45,7 @@ def target_name(prefix: str, name: str) -> str:
 
 @dataclass(frozen=True)
 class _Form:
-    """The form of a product: its folder, the stage that makes it, and its files by suffix."""
+    """Tables or figures: their folder, the stage that makes them, and suffixes by kind of file."""
 
     folder: str
     stage: str
@@ -71,7 +71,7 @@ def products(study: Study) -> Iterator[Job]:
 def _product_job(
     study: Study, experiment: Experiment, form: _Form, name: str, product: Product[Any]
 ) -> Job:
-    """The job of a table or figure."""
+    """The job that makes a table or a figure."""
     path = f"{form.folder}/{name}"
     outputs = {kind: f"{study.results}/{path}.{suffix}" for kind, suffix in form.suffixes.items()}
     files = _files_of(study, experiment, product)
@@ -132,7 +132,7 @@ def _quantities_file(study: Study, experiment: Experiment) -> str:
 
 
 def _program(experiment: Experiment) -> str:
-    """The experiment's class as in Job.program: module:Class. Its methods are the stages."""
+    """The experiment's class, as module:Class. Job.program appends the method that is the stage."""
     kind = type(experiment)
     return f"{kind.__module__.removeprefix(f'{PACKAGE}.')}:{kind.__name__}"
 
@@ -143,7 +143,7 @@ def _source(study: Study, experiment: Experiment, files: Files) -> Source:
 
 
 def _files_of(study: Study, experiment: Experiment, needs: Product[Any] | Measured) -> Files:
-    """The files of an experiment that a product needs."""
+    """The files of an experiment that a product reads."""
     name = experiment.name
     scores = [Path(scores_file(study, name, evaluation)) for evaluation in needs.scores]
     training, sft = [], []
@@ -155,7 +155,7 @@ def _files_of(study: Study, experiment: Experiment, needs: Product[Any] | Measur
 
 
 def _by_kind(files: Files) -> dict[str, list[str]]:
-    """The files as inputs of a job, by the names that Snakemake's rules give them."""
+    """The files as inputs of a job, by the names that Snakemake's rules use."""
     kinds = {"scores": files.scores, "training": files.training, "sft": files.sft}
     return {kind: list(map(str, paths)) for kind, paths in kinds.items() if paths}
 

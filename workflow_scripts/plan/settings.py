@@ -1,4 +1,4 @@
-"""All settings of a study: the shared settings, and a section for each experiment."""
+"""All settings of a study: the shared settings, and one section for each experiment."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -24,7 +24,7 @@ class ExperimentSections(Section):
             yield self.of(kind)
 
     def of(self, kind: type[E]) -> E:
-        """The experiment of a class."""
+        """The experiment of a given class."""
         return cast(E, getattr(self, kind.name))
 
 
@@ -40,7 +40,7 @@ else:
 
 
 class Settings(StudySettings):
-    """All settings of a study. Validation also checks that settings fit together."""
+    """All settings of a study. Validation also checks that the settings are possible together."""
 
     experiments: Experiments
 
@@ -52,7 +52,10 @@ class Settings(StudySettings):
         return self
 
     def _hold_responses(self) -> None:
-        """Check that responses are long enough for all solutions of SFT and the experiments."""
+        """Raise SettingError if responses are too short for the longest solution.
+
+        The longest solution is that of SFT or of any experiment.
+        """
         task, steps = self.task, self.data.sft_steps.high
         needed = {f"one guess of {steps} steps": guess_and_check_words(task.form, steps)}
         for experiment in self.experiments.all():
@@ -67,10 +70,10 @@ class Settings(StudySettings):
 
     @property
     def main(self) -> Main:
-        """The main experiment, whose settings other experiments use."""
+        """The main experiment, whose settings other experiments use too."""
         return self.experiments.of(Main)
 
     @property
     def shared(self) -> StudySettings:
-        """The settings without those of the experiments."""
+        """The settings without the sections of the experiments."""
         return StudySettings.model_validate(self.model_dump(exclude={"experiments"}))

@@ -1,6 +1,7 @@
 """A study: the runs of its experiments, and the paths of their files.
 
-Only this package defines paths of results and data.
+Only this package defines paths of results and data. A member is a run as part of an experiment,
+with its names in the experiment's tables (see experiments.runs).
 """
 
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ class Study:
 
     @property
     def tier(self) -> str:
-        """The name of the tier, and of its folders below data/ and results/."""
+        """The name of the tier, which is also the name of its folders below data/ and results/."""
         return self.settings.tier
 
     @property
@@ -61,7 +62,7 @@ class Study:
 
     @cached_property
     def main(self) -> MainRuns:
-        """What other experiments use of the main one, even if that is not enabled."""
+        """The properties of the main experiment that others use, even if it is not enabled."""
         main, shared = self.settings.main, self.settings.shared
         models, spans = tuple(main.models), tuple(main.rl_steps)
         return MainRuns(models, spans, override(shared, main.overrides))
@@ -70,7 +71,7 @@ class Study:
     def _planned(self) -> tuple[Grid, dict[str, list[Member]]]:
         grid, members = Grid(self.settings.shared, self.main), {}
         for name, experiment in self.experiments.items():
-            # Sorted by seed. FB is first, since it is the model of the main results.
+            # Members run in this order: by seed, and FB first, because the main results need FB.
             members[name] = sorted(
                 experiment.members(grid), key=lambda each: (each.run.seed, "FB" not in each.model)
             )
@@ -88,7 +89,7 @@ class Study:
 
     @property
     def members(self) -> dict[str, list[Member]]:
-        """The runs of each enabled experiment, in the order in which they should run."""
+        """The members of each enabled experiment, in the order in which they should run."""
         return self._planned[1]
 
     @cached_property
@@ -98,14 +99,17 @@ class Study:
 
     @property
     def hardest_run(self) -> RlRun:
-        """The main experiment's first RL run on its hardest prompts."""
+        """Of the main experiment's RL runs on the hardest prompts, the first in the plan."""
         runs = (member.run for member in self.members["main"])
         steps = str(self.main.hardest)
         return next(run for run in runs if isinstance(run, RlRun) and run.prompts.name == steps)
 
     @cached_property
     def priorities(self) -> dict[str, int]:
-        """The priority of each run: earlier experiments first, and earlier seeds within one."""
+        """The priority of each run; a higher number runs first.
+
+        Runs of earlier experiments come first. Within an experiment, earlier seeds come first.
+        """
         order: list[str] = []
         for members in self.members.values():
             for member in members:
@@ -114,9 +118,10 @@ class Study:
         return {name: len(order) - index for index, name in enumerate(order)}
 
     def sampling_priority(self, run: str, evaluation: str) -> int:
-        """The priority of a run's rollouts: that of the run.
+        """The priority of a run's rollouts in an evaluation, usually the run's own priority.
 
-        Rollouts that Table 1 does not need have the priority of main's last run.
+        Table 1 needs no rollouts of the evaluations pass_at_k and checkpoints. These rollouts have
+        the priority of the main experiment's last run.
         """
         if evaluation in ("pass_at_k", "checkpoints"):
             return min(self.priorities[member.run.name] for member in self.members["main"])
@@ -134,7 +139,7 @@ class Study:
         """The mix of problems of each kind of validation set.
 
         Kinds of experiments that are not enabled are included. Training data exclude the problems
-        of all kinds, so enabling an experiment does not change the data of another.
+        of all kinds, so enabling one experiment does not change the data of another.
         """
         kinds: dict[str, ValidationMix] = {
             "steps": Singles(self.settings.data.validation_steps.values())
@@ -144,7 +149,7 @@ class Study:
         return kinds
 
     def validation_file(self, data_folder: str, kind: str) -> str:
-        """The file of validation problems of a kind, from the split that is reported."""
+        """The file of validation problems of a kind, for the split that the settings report."""
         return f"{data_folder}/{self.settings.sampling.validation}-{kind}.jsonl"
 
     def problems_file(self, run: Run, evaluation: str) -> str:
@@ -156,9 +161,9 @@ class Study:
         return f"{run.data_folder}/sft-{run.data.name}-s{run.seed}.jsonl"
 
     def heldout_files(self, run: SftRun) -> list[str]:
-        """The held-out sets of a run, of both splits.
+        """The held-out sets of a run, one for each split (dev and final).
 
-        SFT validates on both, so that it need not run again if the other split is reported.
+        SFT validates on both sets. If the reported split changes, SFT therefore need not run again.
         """
         return [f"{run.data_folder}/{heldout_name(split, run.data)}.jsonl" for split in SPLITS]
 
@@ -174,7 +179,7 @@ class Study:
         return {_base_name(task): task for task in self.tasks.values()}
 
     def base_settings(self, name: str) -> BaseSettings:
-        """The settings that define a base model."""
+        """The settings that determine a base model."""
         task, settings = self.base_tasks[name], self.settings
         return BaseSettings(task=task.for_base, model=settings.model.compute, base=settings.base)
 
@@ -187,7 +192,10 @@ class Study:
         return base_folder.startswith(f"{self.results}/base/")
 
     def base_shape(self, run: SftRun) -> Shape:
-        """The shape of a run's base model, even if the model does not exist yet."""
+        """The shape of a run's base model, even before the model exists.
+
+        A shape has the sizes of the layers and of the vocabulary.
+        """
         model, folder = run.settings.model, self.base_folder(run)
         if not self.is_trained_here(folder):
             config = Path(folder) / "config.json"
@@ -198,7 +206,8 @@ class Study:
 
     def trained_shape(self, task: Task) -> Shape:
         """The shape of the base model that the rule `base_model` trains for a task."""
-        vocabulary = 16 + 2 * task.n_variables + 6 * task.field_size  # see model.tokenizer
+        # The number of tokens that model.tokenizer defines, counted without making a tokenizer.
+        vocabulary = 16 + 2 * task.n_variables + 6 * task.field_size
         return Shape.of_base(self.settings.base, vocabulary)
 
     def require_base_models(self) -> None:
@@ -226,18 +235,18 @@ class Study:
         return f"{run.folder}/{run.name}"
 
     def sft_settings(self, run: SftRun) -> SftSettings:
-        """The settings that define an SFT run, together with seed, data and base model."""
+        """The settings that determine an SFT run, together with its seed, data and base model."""
         return SftSettings(model=run.settings.model.trained, sft=run.settings.sft)
 
     def rl_settings(self, run: RlRun) -> RlSettings:
-        """The settings that define an RL run, together with seed, prompts and SFT model."""
+        """The settings that determine an RL run, together with its seed, prompts and SFT model."""
         return RlSettings(model=run.settings.model.trained, rl=run.settings.rl)
 
     # ---- evaluation ---------------------------------------------------------------------------
 
     @cached_property
     def evaluations(self) -> dict[str, Evaluation]:
-        """All evaluations by name: three that every study has, then those of the experiments."""
+        """All evaluations by name: three that every study has, then those that experiments add."""
         sampling, passes = self.settings.sampling, self.settings.sampling.pass_at_k
         size = EvaluationSize(n_samples=sampling.n_samples)
         few = EvaluationSize(n_samples=passes.n_samples, n_problems=passes.n_problems)
@@ -252,12 +261,12 @@ class Study:
         return {evaluation.name: evaluation for evaluation in evaluations}
 
     def evaluations_of(self, experiment: str) -> list[str]:
-        """The names of the evaluations of an experiment's runs."""
+        """The names of the evaluations in which an experiment's runs are sampled."""
         members = self.members[experiment]
         return [name for name in self.evaluations if any(name in m.evaluations for m in members)]
 
     def sampling_settings(self, run: Run) -> SamplingSettings:
-        """The settings that define the rollouts of a run, together with models and problems."""
+        """The settings that determine the rollouts of a run, together with models and problems."""
         settings = run.settings
         return SamplingSettings(
             model=settings.model.compute,
@@ -266,7 +275,7 @@ class Study:
         )
 
     def sampled_models(self, run: Run, evaluation: str) -> dict[int, str]:
-        """The folders of the models that an evaluation samples, by their RL step."""
+        """The folders of the models that an evaluation samples, by RL step (0 for SFT)."""
         folder = self.run_folder(run)
         if self.evaluations[evaluation].checkpoints:
             scored = run.settings.rl.scored_steps
@@ -275,11 +284,11 @@ class Study:
         return {steps: f"{folder}/model"}
 
     def rollouts_file(self, run: Run, evaluation: str) -> str:
-        """The file of a run's rollouts on an evaluation."""
+        """The file of a run's rollouts in an evaluation."""
         return f"{self.results}/rollouts/{run.name}/{evaluation}.parquet"
 
     def labels_file(self, run: Run, evaluation: str) -> str:
-        """The file of the strategy labels of these rollouts."""
+        """The file of the strategy labels of a run's rollouts in an evaluation."""
         return f"{self.results}/labels/{run.name}/{evaluation}.parquet"
 
     # ---- collecting ---------------------------------------------------------------------------
@@ -294,14 +303,18 @@ class Study:
 
     @cached_property
     def collections(self) -> dict[str, list[Member]]:
-        """The members of which RL rollouts are collected: of each experiment, and of subsets."""
+        """The members whose RL training rollouts are collected into one file, by collection.
+
+        There is one collection for each experiment, and one for each subset that an experiment
+        defines.
+        """
         parts: dict[str, list[Member]] = {}
         for name, experiment in self.experiments.items():
             parts |= experiment.collections(self.members[name])
         return {**self.members, **parts}
 
     def sampled(self, experiment: str, evaluation: str) -> list[SampledRun]:
-        """The runs of an experiment that an evaluation samples, with their files."""
+        """An experiment's runs that an evaluation samples, with the files of their rollouts."""
         return [
             SampledRun(
                 _name(member),
@@ -314,7 +327,7 @@ class Study:
         ]
 
     def sft_validated(self, experiment: str) -> list[SftValidation]:
-        """The SFT runs of an experiment, with their records."""
+        """The SFT runs of an experiment, with their records and reported held-out sets."""
         split = self.settings.sampling.validation
         return [
             SftValidation(
@@ -327,7 +340,7 @@ class Study:
         ]
 
     def rl_trained(self, collection: str) -> list[RlTraining]:
-        """The RL runs of a collection, with the logs of their rollouts."""
+        """The RL runs of a collection, with the logs of their training rollouts."""
         return [
             RlTraining(_name(member), Path(f"{self.run_folder(member.run)}/rollouts.csv"))
             for member in self.collections[collection]
@@ -336,7 +349,7 @@ class Study:
 
 
 def heldout_name(split: str, data: SftData) -> str:
-    """The name of a held-out set: the validation problems of a split, solved as SFT data are."""
+    """The name of a held-out set: validation problems of a split, solved as in the SFT data."""
     return f"heldout-{split}-{data.name}"
 
 

@@ -1,4 +1,4 @@
-"""The jobs that make models: base models, SFT, RL."""
+"""The jobs that make models: base models, fetched models, SFT, RL."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -13,7 +13,11 @@ from workflow_scripts.train.run_folder import RunFolder
 
 
 def base_models(study: Study) -> Iterator[Job]:
-    """Jobs that train base models, and one that compares them with shipped ones, if any."""
+    """Jobs that train base models.
+
+    If the repository ships base models of the same shape, another job compares them with the
+    trained ones.
+    """
     for name in study.base_tasks:
         arguments = {"settings": study.base_settings(name)}
         yield _training(study, f"base/{name}", "train.base:run_base", arguments, {})
@@ -39,7 +43,7 @@ def base_models(study: Study) -> Iterator[Job]:
 
 
 def _are_shipped(study: Study) -> bool:
-    """Whether data/base has base models of the same shape as those that are trained here."""
+    """Whether data/base has, for every base model trained here, one of the same shape."""
     tasks = study.base_tasks
     configs = {name: Path(f"data/base/{name}/model/config.json") for name in tasks}
     return bool(tasks) and all(
@@ -49,7 +53,7 @@ def _are_shipped(study: Study) -> bool:
 
 
 def fetched_model(study: Study) -> Iterator[Job]:
-    """The job that fetches a model from the hub, if the settings name one."""
+    """The job that fetches a model from the Hugging Face hub, if the settings name a model."""
     hub = study.settings.model.hub
     if hub:
         folder = f"{study.results}/hub/model"
@@ -81,7 +85,7 @@ def sft(study: Study) -> Iterator[Job]:
 
 
 def rl(study: Study) -> Iterator[Job]:
-    """The jobs of the RL runs. The models at scored steps are outputs too."""
+    """The jobs of the RL runs. Models saved at the steps rl.scored_steps are outputs too."""
     for run in study.rl_runs.values():
         folder, sft_model = study.run_folder(run), f"{study.run_folder(run.sft)}/model"
         prompts = study.prompts_file(run)
@@ -102,7 +106,8 @@ def rl(study: Study) -> Iterator[Job]:
 def model_files(study: Study, folder: str) -> list[str]:
     """The files of a model that are inputs of a job.
 
-    If a job makes the model, this is the manifest alone, which has the hashes of the other files.
+    If a job makes the model, the manifest is the only input, since it has the hashes of the other
+    files. Raises StudyError if the manifest is damaged.
     """
     manifest = f"{folder}/manifest.json"
     if folder.startswith(f"{study.results}/") or not Path(manifest).is_file():
@@ -124,7 +129,7 @@ def _training(
     arguments: Mapping[str, object],
     inputs: dict[str, list[str]],
 ) -> Job:
-    """A job that trains a model in the folder of its name, with checkpoints."""
+    """A job that trains a model, with checkpoints, in the folder named after the job."""
     place = RunFolder(Path(study.results, name), study.settings.checkpoint_seconds)
     return Job(
         name,

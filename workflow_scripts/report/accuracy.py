@@ -1,4 +1,4 @@
-"""Tables and figures of accuracy that several experiments share: by problem type, by steps."""
+"""Tables and figures of accuracy that several experiments share: by problem type and by steps."""
 
 from typing import Any
 
@@ -15,12 +15,12 @@ from workflow_scripts.report.tables import MIX_NOTE, TYPES, Table, table_row
 from workflow_scripts.settings.values import single
 from workflow_scripts.task.problems import PROBLEM_TYPES
 
-# The paper's values by (model, stage, type).
+# Values from the paper, by (model, stage, type), to show beside the measured values.
 Reference = dict[tuple[str, ...], Known]
 
 
 def table_by_type(inputs: Inputs[Any], reference: Reference) -> Table:
-    """pass@1 of each model and stage by type, on validation problems of `inputs.hardest` steps."""
+    """pass@1 of each model, stage and type, on validation problems of `inputs.hardest` steps."""
     rows = []
     for model in inputs.models:
         for stage in inputs.stages(model=model):
@@ -37,7 +37,7 @@ def table_by_type(inputs: Inputs[Any], reference: Reference) -> Table:
 
 
 def draw_by_type(inputs: Inputs[Any], field_size: int, reference: Reference) -> Figure:
-    """Draw accuracy: a panel per type, a group of points per model, a point per stage."""
+    """Draw accuracy: one panel per type, one group of points per model, one point per stage."""
     models, stages = inputs.models, inputs.stages()
     figure, axes = style.new_figure(2.7, 1, len(TYPES), sharey=True)
     offsets = np.linspace(-0.22, 0.22, len(stages)) if len(stages) > 1 else [0.0]

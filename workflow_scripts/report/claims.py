@@ -2,7 +2,7 @@
 
     python -m workflow_scripts.report.claims PLAN
 
-The experiments measure and judge their quantities. This stage collects them by claim.
+Each experiment measures and judges its own quantities. This stage groups them by claim.
 """
 
 import json
@@ -43,8 +43,8 @@ STATEMENTS = {
 class Part:
     """One experiment's contribution to the claims.
 
-    shown_in has, by claim, the tables and figures that show it. quantities and provenance are
-    files of the experiment, None if the experiment is not enabled.
+    shown_in lists, by claim, the tables and figures that show the claim. quantities and provenance
+    are files of the experiment. Both are None if the experiment is not enabled.
     """
 
     experiment: str
@@ -54,7 +54,7 @@ class Part:
 
 
 def judge(parts: list[Part], tier: str) -> list[dict[str, Any]]:
-    """The content of claims.json. A claim has the worst verdict of its quantities."""
+    """The content of claims.json. The verdict on a claim is the worst verdict of its quantities."""
     measured = {part.experiment: read_json(part.quantities) for part in parts if part.quantities}
     claims = []
     for claim, statement in STATEMENTS.items():
@@ -129,7 +129,7 @@ def _made_by(experiment: str, provenance: Path) -> str:
 
 
 def stage_name(module: str) -> str:
-    """How people call a stage: train.sft is sft."""
+    """The short name of a stage: "sft" for the module train.sft."""
     return module.rpartition(".")[2]
 
 
@@ -146,7 +146,7 @@ def _markdown_row(quantity: dict[str, Any]) -> str:
 
 
 def make_claims(study: StudySettings, parts: list[Part], json: Path, markdown: Path) -> None:
-    """Write claims.json and claims.md. Raises StudyError if a file is damaged."""
+    """Write claims.json and claims.md. Raises StudyError if an input file is damaged."""
     claims = judge(parts, study.tier)
     page = to_markdown(claims, study, parts)
     write_whole(

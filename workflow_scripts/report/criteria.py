@@ -1,8 +1,8 @@
-"""Criteria: the bounds, from the paper's statements, by which measured quantities are judged.
+"""Criteria: bounds from the paper's statements, against which measured quantities are judged.
 
-A criterion judges the interval of a quantity, not its value alone. Criteria that several
-experiments use are in this module, the others are beside the quantity that they judge. All bounds
-were chosen before the reported run.
+A criterion judges the interval of a quantity, not only the value. Criteria that several experiments
+use are in this module. The other criteria are defined beside the quantity that they judge. All
+bounds were chosen before the reported run.
 """
 
 from dataclasses import dataclass
@@ -12,25 +12,26 @@ from workflow_scripts.report.paper import TABLE1
 
 
 class Verdict(StrEnum):
-    """The verdict on a quantity or a claim, from the worst to the best."""
+    """The possible verdicts on a quantity or a claim, ordered from worst to best."""
 
     NOT_REPRODUCED = "not reproduced"
     INCONCLUSIVE = "inconclusive"
     REPRODUCED = "reproduced"
 
 
-# The paper's "~" is read as within 5 points, and a change within 5 points counts as no change.
+# As a fraction. The paper's "about" is read as within 5 percentage points. A change by at most 5
+# points counts as no change.
 MARGIN = 0.05
 
 
 def worst(verdicts: list[Verdict]) -> Verdict:
-    """The worst of some verdicts: that of a claim, from those of its quantities."""
+    """The worst of several verdicts. The verdict on a claim is the worst one of its quantities."""
     return min(verdicts, key=list(Verdict).index)
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """A quantity must be above low and below high. reason says where these bounds come from."""
+    """Bounds of a quantity: above low and below high. reason says where the bounds come from."""
 
     reason: str
     low: float = float("-inf")
@@ -39,8 +40,8 @@ class Criterion:
     def judge(self, ci_low: float, ci_high: float) -> Verdict:
         """Judge an interval.
 
-        Reproduced if the interval is wholly within the bounds, not reproduced if it is wholly
-        outside, else inconclusive. An interval of NaN is inconclusive.
+        REPRODUCED if the interval lies wholly within the bounds, NOT_REPRODUCED if wholly outside,
+        INCONCLUSIVE if the interval overlaps a bound or is NaN.
         """
         if self.low < ci_low and ci_high < self.high:
             return Verdict.REPRODUCED
@@ -61,7 +62,7 @@ def _table1(model: str, stage: str) -> float:
     return TABLE1[model, stage, "all"].value
 
 
-# The paper's accuracy of FB, less that of the better of F and B.
+# From the paper's Table 1: the accuracy of FB minus the accuracy of the better of F and B.
 PAPER_GAP = _table1("FB", "RL(6-9)") - max(_table1("F", "RL(6-9)"), _table1("B", "RL(6-9)"))
 
 NEAR_PERFECT = Criterion('the paper\'s "about 95 %", read as within 5 points', low=0.95 - MARGIN)

@@ -1,4 +1,7 @@
-"""The inputs of tables, figures and quantities: the settings, and the tables of an experiment."""
+"""What tables, figures and quantities are computed from, for one experiment.
+
+The inputs are the settings, and the experiment's collected results as data frames.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,22 +22,23 @@ from workflow_scripts.settings.values import Range
 
 SFT = "SFT"
 SFT_COLUMNS = ["model", "condition", "seed", "cross_entropy", "n_tokens"]
-FITTING_TYPE = {"F": "evaluation", "B": "inversion"}  # the type that the model's strategy fits
-OTHER_TYPE = {"F": "inversion", "B": "evaluation"}  # the type that it does not fit
+# The problem type that the model's strategy fits, and the type that this strategy does not fit.
+FITTING_TYPE = {"F": "evaluation", "B": "inversion"}
+OTHER_TYPE = {"F": "inversion", "B": "evaluation"}
 
 Own = TypeVar("Own", covariant=True)
 
 
 def rl_stage(prompts: Range | str) -> str:
-    """The name of RL on some prompts, in tables and figures."""
+    """The name, in tables and figures, of RL on a prompt set: RL(6-9)."""
     return f"RL({prompts})"
 
 
 @dataclass(frozen=True)
 class Files:
-    """The files of an experiment that a product reads.
+    """The files of an experiment that a product (a table, figure or set of quantities) reads.
 
-    scores has a file for each evaluation; training and sft have one file or none.
+    scores has one file per evaluation. training and sft have one file each, or none.
     """
 
     scores: Sequence[Path] = ()
@@ -44,7 +48,10 @@ class Files:
 
 @dataclass(frozen=True)
 class Measurements:
-    """The tables of an experiment, read from Files; None if the product does not need one."""
+    """The results of an experiment, read from Files.
+
+    A field is None if the product has no such file.
+    """
 
     scores: Scores | None = None
     training: pd.DataFrame | None = None
@@ -52,7 +59,7 @@ class Measurements:
 
     @classmethod
     def read(cls, files: Files, statistics: Statistics) -> "Measurements":
-        """Read the files of an experiment. Raises StudyError if one is damaged."""
+        """Read the files of an experiment. Raises StudyError if a file is missing or damaged."""
         return cls(
             Scores.read(files.scores, statistics) if files.scores else None,
             _read_one(files.training, TRAINING_COLUMNS) if files.training else None,
@@ -67,7 +74,7 @@ def _read_one(paths: Sequence[Path], columns: list[str]) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Inputs(Generic[Own]):
-    """The measurements of one experiment, and its settings.
+    """The measurements and settings of one experiment.
 
     experiment has the experiment's own settings. hardest is the range of steps of the main
     experiment's hardest RL prompts; most results are on problems of this length.
@@ -80,41 +87,51 @@ class Inputs(Generic[Own]):
 
     @property
     def scores(self) -> Scores:
-        """The scores; only for products that name evaluations."""
+        """The scores. Only for products that list evaluations (Product.scores)."""
         assert self.measured.scores is not None, "this product names no evaluation"
         return self.measured.scores
 
     @property
     def training(self) -> pd.DataFrame:
-        """The rollouts of RL; only for products that name training."""
+        """The counts of training rollouts.
+
+        Only for products that name a collection of RL runs (Product.training).
+        """
         assert self.measured.training is not None, "this product names no training"
         return self.measured.training
 
     @property
     def sft(self) -> pd.DataFrame:
-        """The cross-entropies after SFT; only for products that name SFT."""
+        """The cross-entropies after SFT. Only for products that ask for them (Product.sft)."""
         assert self.measured.sft is not None, "this product does not name SFT"
         return self.measured.sft
 
     @property
     def models(self) -> list[str]:
-        """The models in the scores: those of the paper in its order, then others."""
+        """The models in the scores: first the paper's models in the paper's order, then others."""
         present = self.scores.unique("model")
         return sorted(present, key=lambda name: [*BACKWARD_SHARE, *present].index(name))
 
     def stages(self, **where: object) -> list[str]:
-        """The stages in the scores: SFT, then RL on each prompt set; where filters the scores."""
+        """The stages in the scores: SFT, then RL on each prompt set.
+
+        where restricts the scores to rows with the given column values.
+        """
         return self.scores.unique("stage", **where)
 
     def curves(self, model: str, stage: str, **where: object) -> Curves | None:
-        """The learning curves of a model's RL runs; where filters the rollouts by column."""
+        """The learning curves of a model's RL runs, or None if there are no such runs.
+
+        where restricts the training rollouts to rows with the given column values.
+        """
         chosen = {"model": model, "stage": stage, "condition": "", **where}
         return make_curves(self.training, self.study.statistics, **chosen)
 
     def cross_entropy(self, model: str, condition: str = "") -> tuple[np.ndarray, Estimate] | None:
-        """Cross-entropy after SFT in nats per response token, mean over seeds.
+        """The cross-entropy after SFT in nats per response token, as the mean over seeds.
 
-        Returns the statistic, (1 + resamples,), and its estimate. None if there are no runs.
+        Returns the statistic, of shape (1 + resamples,), and its estimate; None if there are no
+        runs. In this estimate, n_samples is the number of tokens.
         """
         runs = self.sft[(self.sft["model"] == model) & (self.sft["condition"] == condition)]
         if runs.empty:
@@ -128,21 +145,21 @@ class Inputs(Generic[Own]):
 
     @property
     def note(self) -> str:
-        """The note on the tier, in all products."""
+        """The note on the tier, which all products show."""
         return tier_note(self.study)
 
     @property
     def interval_note(self) -> str:
-        """The note on intervals, in all products."""
+        """The note on intervals, which all products show."""
         return interval_note(self.study)
 
 
 def tier_note(study: StudySettings) -> str:
-    """The note on the tier: its name, and a warning for smoke."""
+    """The note on the tier (the size of the study): its name, and for smoke a warning."""
     tier = f"{study.tier} tier"
     return f"{tier}: no scientific meaning" if study.tier == "smoke" else tier
 
 
 def interval_note(study: StudySettings) -> str:
-    """The note on intervals: their confidence and kind."""
+    """The note on intervals: their confidence level and kind."""
     return f"{100 * study.statistics.confidence:g} % bootstrap intervals"

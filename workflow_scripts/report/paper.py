@@ -1,4 +1,4 @@
-"""The paper's numbers, as fractions, each with the certainty of its source.
+"""The paper's numbers, as fractions, each with a mark for the certainty of its source.
 
 S: from the abstract, the paper's public page, reviews or summaries. N: from close readings by
 others. docs/reconstruction.md has the details.
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Known:
-    """A number of the paper, and the certainty of its source: S or N."""
+    """A number of the paper, and the mark (S or N) for the certainty of its source."""
 
     value: float
     mark: str
@@ -19,7 +19,7 @@ def _marked(mark: str, values: dict) -> dict:
     return {key: Known(value, mark) for key, value in values.items()}
 
 
-_ROWS = {  # model, stage: all, inversion, evaluation, in percent
+_ROWS = {  # (model, stage): pass@1 in percent on all types, inversion, evaluation
     ("B", "SFT"): (24.5, 38.9, 11.9),
     ("B", "RL(2-5)"): (18.4, 25.6, 10.1),
     ("B", "RL(6-9)"): (50.8, 96.0, 11.6),
@@ -40,11 +40,12 @@ TABLE1 = _marked(
     },
 )
 
-# pass@1 on problems of 2-5 steps of both types, after SFT; the same for each model.
+# pass@1 on problems of 2-5 steps of both types, after SFT. The paper has one value for all models.
 SFT_ACCURACY = Known(0.80, "S")
 
-# Validation cross-entropy after SFT in nats per token, by (model, learning rate). Learning rates
-# are multiples of the paper's own, 2e-4, so that other sizes of models can be compared.
+# Validation cross-entropy after SFT in nats per token, by (model, learning rate). A learning rate
+# is given as a multiple of the paper's default, 2e-4. This project's models have another size and
+# another default, so runs are compared at the same multiple.
 CROSS_ENTROPY = _marked(
     "N",
     {
@@ -59,7 +60,8 @@ CROSS_ENTROPY = _marked(
 )
 
 # pass@1 on problems of 6-9 steps of both types, after RL(6-9) with one setting changed, by
-# (model, condition). For the learning rate 5e-5 the paper has no number, and calls it unstable.
+# (model, condition). A condition is the changed setting with its value. For the RL learning rate
+# 5e-5 the paper reports no number and says that training is unstable.
 ROBUSTNESS = _marked(
     "N",
     {
@@ -75,7 +77,8 @@ ROBUSTNESS = _marked(
         for model, percent in zip(("B", "F", "FB"), row, strict=True)
     },
 )
-UNSTABLE_LEARNING_RATE = 5.0  # times the study's own: 5e-5 against 1e-5
+# As a multiple of the default RL learning rate: the paper's 5e-5 divided by its default 1e-5.
+UNSTABLE_LEARNING_RATE = 5.0
 
-SELECTION_STEPS = Known(40, "S")  # RL steps within which FB selects its strategy
-IMPROVEMENT_STEPS = 100  # RL steps: the paper's "hundreds" are read as at least 100
+SELECTION_STEPS = Known(40, "S")  # RL steps within which FB selects the fitting strategy
+IMPROVEMENT_STEPS = 100  # RL steps: the paper's "hundreds" is read as at least 100

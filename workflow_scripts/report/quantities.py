@@ -17,9 +17,10 @@ NOT_MEASURED = Estimate(math.nan, math.nan, math.nan, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Quantity:
-    """One number by which a claim is judged. estimate is NOT_MEASURED if its runs are missing.
+    """One number by which a claim is judged.
 
-    paper is the paper's value of it, if known.
+    estimate is NOT_MEASURED if the runs for the number are missing. paper is the paper's value of
+    the same number, if known.
     """
 
     name: str
@@ -29,14 +30,14 @@ class Quantity:
 
     @property
     def verdict(self) -> Verdict:
-        """The criterion's verdict on the interval."""
+        """The criterion's verdict on the interval of the estimate."""
         return self.criterion.judge(self.estimate.ci_low, self.estimate.ci_high)
 
     def to_json(self) -> dict[str, Any]:
-        """The quantity in claims.json. NaN becomes null.
+        """The quantity's entry in claims.json. NaN becomes null.
 
-        n is the number of problems; for quantities that are not about problems, the number of RL
-        rollouts or of tokens.
+        n is the number of problems. For quantities that are not measured on problems, n is the
+        number of RL rollouts or of tokens.
         """
         numbers = {
             key: None if isinstance(value, float) and math.isnan(value) else value
@@ -62,7 +63,10 @@ class Quantity:
 
 @dataclass(frozen=True)
 class Ask:
-    """A quantity before it is measured: its name, criterion, problems, and the paper's value."""
+    """The definition of a quantity: its name, criterion, problems, and the paper's value.
+
+    A group is the scores of runs that differ only in their seed (evaluate.metrics.Group).
+    """
 
     name: str
     criterion: Criterion
@@ -70,10 +74,10 @@ class Ask:
     paper: float | None = None
 
     def of(self, groups: list[Group | None], statistic: Callable[..., np.ndarray]) -> Quantity:
-        """Measure statistic(*groups), which returns a vector of shape (1 + resamples,).
+        """Measure statistic(*groups), a function that returns a vector of shape (1 + resamples,).
 
         The quantity is not measured if a group is missing. Raises StudyError if the groups differ
-        in their seeds or problems, since their resamples would not be paired.
+        in their seeds or problems, because their resamples would not be paired.
         """
         present = [group for group in groups if group is not None]
         if len(present) < len(groups):
@@ -87,7 +91,7 @@ class Ask:
     def change(
         self, after: Group | None, before: Group | None, measure: str = "pass@1"
     ) -> Quantity:
-        """Measure the difference of a measure: after less before."""
+        """Measure the difference of a measure between two groups: after minus before."""
 
         def difference(after: Group, before: Group) -> np.ndarray:
             return after.vector(measure, self.on) - before.vector(measure, self.on)
@@ -97,11 +101,11 @@ class Ask:
     def level(
         self, group: Group | None, measure: str = "pass@1", baseline: float = 0.0
     ) -> Quantity:
-        """Measure the difference of a measure of one group from a baseline."""
+        """Measure the difference between a group's measure and a fixed baseline."""
         return self.of([group], lambda group: group.vector(measure, self.on) - baseline)
 
     def gap(self, groups: Mapping[str, Group | None]) -> Quantity:
-        """Measure FB's pass@1 less that of the better of F and B."""
+        """Measure FB's pass@1 minus the pass@1 of the better of F and B."""
 
         def above_best(both: Group, *singles: Group) -> np.ndarray:
             best = np.max([single.vector("pass@1", self.on) for single in singles], axis=0)

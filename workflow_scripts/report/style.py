@@ -1,6 +1,7 @@
 """The style of figures: sizes, colours, markers, line styles, the footer, and saving.
 
-Series differ in colour and also in marker and line style, so that figures work without colour.
+Series differ in marker and line style as well as in colour, so that figures are readable without
+colour.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,8 +20,8 @@ from numpy.typing import ArrayLike
 from workflow_scripts.evaluate.statistics import Estimate
 from workflow_scripts.report.inputs import SFT, Inputs, rl_stage
 
-WIDTH = 6.3  # inches, the text width of a page
-FOOTER = 0.42  # inches, two lines
+WIDTH = 6.3  # inches: the text width of a page
+FOOTER = 0.42  # inches: the height of the footer's two lines
 
 matplotlib.rcParams.update(
     {
@@ -43,12 +44,13 @@ matplotlib.rcParams.update(
         "lines.markersize": 4,
         "errorbar.capsize": 1.5,
         "hatch.linewidth": 0.5,
-        "svg.hashsalt": "figures",  # element ids that do not change from run to run
+        "svg.hashsalt": "figures",  # with a fixed salt, element ids are the same in every run
         "svg.fonttype": "path",
     }
 )
 
-# Okabe and Ito's palette: its colours differ in all common forms of colour blindness.
+# Okabe and Ito's palette: readers with any common form of colour blindness can tell its colours
+# apart.
 BLACK, ORANGE, SKY, GREEN, BLUE, RED, PURPLE, GREY = (
     "#000000",
     "#E69F00",
@@ -60,7 +62,7 @@ BLACK, ORANGE, SKY, GREEN, BLUE, RED, PURPLE, GREY = (
     "#999999",
 )
 
-# color, marker, linestyle
+# (color, marker, linestyle) of each series
 MODELS = {
     "F": (BLUE, "o", "-"),
     "B": (RED, "s", "--"),
@@ -72,7 +74,7 @@ TYPES = {
     "evaluation": (BLUE, "^", "--"),
     "inversion": (ORANGE, "v", "-."),
 }
-# color, hatch
+# (color, hatch) of each strategy
 STRATEGIES = {
     "forward": (SKY, ""),
     "backward": (ORANGE, "////"),
@@ -80,7 +82,8 @@ STRATEGIES = {
     "none": (GREY, "xxxx"),
 }
 _SFT = (GREY, "o", ":")
-# The styles of RL stages, by how many stages harder than main's hardest; index -1: one easier.
+# The styles of RL stages. The index is the position of the stage relative to the main experiment's
+# hardest RL: 0 is that stage, 1 the next harder one, -1 (the last entry) the next easier one.
 _RL = [(RED, "D", "-"), (PURPLE, "^", "-."), (SKY, "v", "-."), (BLUE, "s", "--")]
 
 FAST, SLOW = (BLUE, "o", "-"), (RED, "s", "--")
@@ -89,12 +92,12 @@ PAPER_MARKER = {"marker": "*", "mfc": "none", "linestyle": "none", "markersize":
 
 
 def line_style(style: tuple[str, str, str]) -> dict[str, Any]:
-    """Keyword arguments of matplotlib for a (color, marker, linestyle)."""
+    """A (color, marker, linestyle) as keyword arguments of matplotlib."""
     return dict(zip(("color", "marker", "linestyle"), style, strict=True))
 
 
 def stage_style(inputs: Inputs[Any], stage: str) -> dict[str, Any]:
-    """Keyword arguments of matplotlib for a stage. A stage has one style in all figures."""
+    """The style of a stage as keyword arguments of matplotlib. It is the same in all figures."""
     if stage == SFT:
         return line_style(_SFT)
     stages = inputs.stages()
@@ -103,7 +106,10 @@ def stage_style(inputs: Inputs[Any], stage: str) -> dict[str, Any]:
 
 
 def new_figure(height: float, rows: int, columns: int, **options: Any) -> tuple[Figure, np.ndarray]:
-    """A figure of the page's width, with room for a footer, and a (rows, columns) array of axes."""
+    """A figure of the page's width with room for a footer, and an array of shape (rows, columns).
+
+    The array holds the axes of the panels. height is in inches.
+    """
     figure = Figure(figsize=(WIDTH, height))
     axes = figure.subplots(rows, columns, squeeze=False, **options)
     figure.set_layout_engine("constrained", rect=(0, FOOTER / height, 1, 1 - FOOTER / height))
@@ -111,32 +117,33 @@ def new_figure(height: float, rows: int, columns: int, **options: Any) -> tuple[
 
 
 def fraction_axis(axes: Axes) -> None:
-    """Set the y axis to fractions from 0 to 1."""
+    """Set the y axis to fractions from 0 to 1, with a small margin."""
     axes.set_ylim(-0.03, 1.03)
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
 
 
 def draw_estimates(axes: Axes, x: ArrayLike, estimates: list[Estimate], **style: Any) -> None:
-    """Draw points with their intervals."""
+    """Draw points with their intervals as error bars."""
     value, low, high = band_of(estimates)
-    # A percentile interval may not contain its value. Then one bar has the length 0.
+    # A percentile interval may not contain its value. One of the two bars would then have a
+    # negative length, which matplotlib refuses; it is drawn with length 0.
     bars = np.maximum(0, [value - low, high - value])
     axes.errorbar(x, value, yerr=bars, elinewidth=0.9, **style)
 
 
 def band_of(estimates: list[Estimate]) -> np.ndarray:
-    """Values and intervals as an array (3, estimates): value, low, high."""
+    """Values and intervals as an array of shape (3, estimates): value, low, high."""
     return np.array([(each.value, each.ci_low, each.ci_high) for each in estimates]).T
 
 
 def draw_band(axes: Axes, x: ArrayLike, band: np.ndarray, **style: Any) -> None:
-    """Draw a line with its interval; band is (3, len(x)): value, low, high."""
+    """Draw a line with its interval as a band. band has shape (3, len(x)): value, low, high."""
     (line,) = axes.plot(x, band[0], **style)
     axes.fill_between(x, band[1], band[2], color=line.get_color(), alpha=0.18, linewidth=0)
 
 
 def legend_above(figure: Figure, handles: Sequence[Artist]) -> None:
-    """Draw one legend for all panels, above them, so that it covers no data."""
+    """Draw one legend for all panels above the panels, so that the legend covers no data."""
     figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
 
 
@@ -146,7 +153,7 @@ def handle(label: str, **style: Any) -> Line2D:
 
 
 def describe(estimates: list[Estimate]) -> str:
-    """How much estimates were measured on: ``512 problems × 16 samples × 1–3 seeds``."""
+    """The amount of data behind estimates, as text: ``512 problems × 16 samples × 1–3 seeds``."""
     parts = []
     for attribute, noun in (
         ("n_problems", "problem"),
@@ -168,7 +175,7 @@ def add_footer(figure: Figure, inputs: Inputs[Any], measured_on: str) -> None:
 
 
 def writers(figure: Figure) -> dict[str, Callable[[Path], None]]:
-    """Functions that save the figure as PNG and SVG, with the same bytes every time."""
+    """Functions that save the figure as PNG and as SVG, with the same bytes every time."""
     return {
         "png": partial(figure.savefig, format="png", dpi=200, metadata={"Software": None}),
         "svg": partial(figure.savefig, format="svg", metadata={"Date": None}),

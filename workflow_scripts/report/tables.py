@@ -21,11 +21,11 @@ MIX_NOTE = "All-type rates weigh evaluation and inversion equally."
 
 @dataclass(frozen=True)
 class Table:
-    """A table of estimates, one per row of frame.
+    """A table of estimates, with one estimate per row of frame.
 
-    frame has the key columns named in rows and spread, and the columns of an estimate, whose value
-    is in the column named by value. The Markdown table has a line for each combination of the keys
-    in rows, and a column for each value of the key spread.
+    rows and spread name the key columns of frame. The Markdown table has one line per combination
+    of the keys in rows, and one column per value of the key spread. frame also has the columns of
+    an estimate; the field `value` names the column that holds the point estimate.
     """
 
     frame: pd.DataFrame
@@ -38,14 +38,14 @@ class Table:
 def table_row(
     keys: dict[str, Any], estimate: Estimate, known: Known | None = None
 ) -> dict[str, Any]:
-    """A row of Table.frame: keys, the columns of an estimate, and the paper's value."""
+    """A row of Table.frame: keys, the columns of an estimate, and the paper's value if known."""
     numbers = asdict(estimate)
     numbers.pop("n_samples")
     return {**keys, **numbers, "paper": known.value if known else np.nan}
 
 
 def accuracy_and_fitting(group: Group, steps: Range) -> dict[str, Estimate]:
-    """pass@1, and the share of the fitting strategy, by problem type on problems of some steps."""
+    """pass@1 and the share of the fitting strategy, by problem type, on problems of some steps."""
     columns = {f"pass@1, {type}": group.estimate("pass@1", Subset(type, steps)) for type in TYPES}
     for type in TYPES[1:]:
         columns[f"share fitting, {type}"] = group.estimate("share_fitting", Subset(type, steps))
@@ -55,7 +55,10 @@ def accuracy_and_fitting(group: Group, steps: Range) -> dict[str, Estimate]:
 def format_estimate(
     value: float, ci_low: float, ci_high: float, known: float = np.nan, decimals: int = 3
 ) -> str:
-    """An estimate as ``0.957 [0.950, 0.963] (paper 0.960)``; parts that are NaN are left out."""
+    """An estimate as ``0.957 [0.950, 0.963] (paper 0.960)``.
+
+    Leaves out the interval or the paper's value if it is NaN.
+    """
     if np.isnan(value):
         return "not measured"
     text = f"{value:.{decimals}f}"
@@ -65,7 +68,7 @@ def format_estimate(
 
 
 def to_markdown(table: Table, title: str, inputs: Inputs[Any]) -> str:
-    """The Markdown page of a table, with its notes."""
+    """The Markdown page of a table: its title, notes and cells."""
     cells = table.frame.copy()
     columns = cells[[table.value, "ci_low", "ci_high", "paper", table.spread]]
     cells["cell"] = [

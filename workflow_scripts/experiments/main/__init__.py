@@ -1,9 +1,10 @@
 """The main experiment: F, B and FB after SFT on short problems, then RL at two difficulties.
 
-The paper's two mechanisms have a module each: `selection` (C1, C2, C6) and `improvement` (C3, C4).
-`pass_at_k` has C5.
-
     python -m workflow_scripts.experiments.main PLAN
+
+F has forward solutions in its SFT data, B backward ones, and FB both. Each of the paper's two
+mechanisms has a module: `selection` (claims C1, C2, C6) and `improvement` (C3, C4). `pass_at_k`
+measures C5.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,23 +25,23 @@ from workflow_scripts.settings.values import Distinct, Range
 
 
 class Main(Experiment):
-    """F, B and FB after SFT, and after RL on problems as long as those of SFT or longer."""
+    """F, B and FB after SFT, then after RL on problems as long as those of SFT, or longer."""
 
     name: ClassVar[str] = "main"
 
     models: Annotated[list[ModelName], Distinct]
-    """The models, by the strategies in their SFT data: F forward, B backward, FB both."""
+    """The models, named after the strategies in their SFT data: F forward, B backward, FB both."""
     rl_steps: Annotated[list[Range], Field(min_length=1), Distinct]
-    """Steps of the problems of each RL prompt set, from easier to harder."""
+    """Number of steps of the problems in each RL prompt set, from easier to harder."""
 
     def check(self, study: StudySettings) -> None:
-        """Check that there are enough variable names for the programs."""
+        """Raise SettingError if there are too few variable names for the longest programs."""
         for index, steps in enumerate(self.rl_steps):
             key = f"experiments.{self.name}.rl_steps.{index}.high"
             require_variables(study.task, key, steps.high)
 
     def spans(self) -> Sequence[Range]:
-        """The ranges of steps of RL."""
+        """The range of steps of each RL prompt set."""
         return self.rl_steps
 
     def members(self, grid: Grid) -> Iterator[Member]:
@@ -55,13 +56,17 @@ class Main(Experiment):
                 yield from grid.grow(branch, seed)
 
     def collections(self, members: list[Member]) -> dict[str, list[Member]]:
-        """FB's hardest RL runs of the first n seeds, for early versions of the figure selection."""
+        """FB's RL runs on the hardest prompts, for the first n seeds, for each n.
+
+        They allow early versions of the figure `selection`, before the runs of all seeds are
+        complete.
+        """
         hardest = rl_stage(self.rl_steps[-1])
         runs = [member for member in members if (member.model, member.stage) == ("FB", hardest)]
         return {_first(n): runs[:n] for n in range(1, len(runs) + 1)}
 
     def tables(self, study: StudySettings) -> dict[str, Product[Table]]:
-        """Table 1 of the paper, and the models after SFT."""
+        """Table 1 of the paper, and a table of the models after SFT."""
         return {
             "table1": Product("pass@1 after SFT and RL, by problem type", selection.table1),
             "sft": Product(
@@ -72,7 +77,7 @@ class Main(Experiment):
         }
 
     def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
-        """The figures of the paper, `selection` first, which also has versions of fewer seeds."""
+        """The figures of the paper. The first is `selection`, with versions for fewer seeds."""
         return {
             **self._selection(study),
             "routing": Product("Strategies of FB by problem type", selection.draw_routing),
@@ -107,7 +112,7 @@ class Main(Experiment):
         return {**early, "selection": everything}
 
     def claims(self) -> Measured:
-        """Measures C1 to C6."""
+        """The quantities for claims C1 to C6."""
         parts = {
             "C1": ClaimPart(selection.measure, ("tables/table1", "tables/sft", "figures/accuracy")),
             "C2": ClaimPart(selection.measure_routing, ("figures/routing",)),

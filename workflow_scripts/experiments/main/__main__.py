@@ -1,4 +1,4 @@
-"""Make one product of the main experiment.
+"""Run one stage of the main experiment, which makes a table, a figure or the quantities.
 
 python -m workflow_scripts.experiments.main PLAN
 """

@@ -1,4 +1,4 @@
-"""Strategy improvement: RL on harder problems makes a strategy work on them. C3 and C4."""
+"""Strategy improvement (claims C3 and C4): RL on harder problems makes a strategy work on them."""
 
 from typing import Any
 
@@ -43,7 +43,8 @@ def _draw_scored(
 ) -> None:
     """Draw a measure of a model's scored checkpoints, on validation problems of some steps.
 
-    Points are shifted by shift RL steps, so that points of different models do not coincide.
+    Points are moved by shift RL steps along the x axis, so that points of different models do not
+    overlap.
     """
     stage = rl_stage(steps)
     where = {"model": model, "stage": stage, "evaluation": "checkpoints"}
@@ -93,7 +94,7 @@ def draw_dynamics(inputs: Inputs[Any], models: list[ModelName], spans: list[Rang
 
 
 def draw_time_scales(inputs: Inputs[Any]) -> Figure:
-    """Draw FB's two curves as fractions of their rise, and mark where they reach 90 % of it."""
+    """Draw FB's selection and improvement as fractions of their rise, and mark 90 % of the rise."""
     figure, ((panel,),) = style.new_figure(3.0, 1, 1)
     curves = inputs.curves("FB", rl_stage(inputs.hardest))
     label_steps(panel)
@@ -147,7 +148,11 @@ def _known_change(model: str, stage: str, before: str, type: str = ALL_TYPES) ->
 
 
 def measure(inputs: Inputs[Any]) -> list[Quantity]:
-    """C3: F and B gain on longer problems from RL on these, not from RL at SFT's difficulty."""
+    """Measure claim C3: F and B gain on longer problems only from RL on longer problems.
+
+    RL at SFT's difficulty should bring F and B no gain, and FB only selection of the fitting
+    strategy.
+    """
     steps = inputs.hardest
     same, harder = rl_stage(inputs.study.data.sft_steps), rl_stage(steps)
     find, quantities = inputs.scores.find, []
@@ -182,7 +187,7 @@ def measure(inputs: Inputs[Any]) -> list[Quantity]:
 
 
 def measure_time_scales(inputs: Inputs[Any]) -> list[Quantity]:
-    """C4: selection takes about 40 RL steps, improvement hundreds."""
+    """Measure claim C4: selection takes about 40 RL steps, improvement hundreds."""
     curves = inputs.curves("FB", rl_stage(inputs.hardest))
     scales = time_scales_of(curves) if curves else None
     rise = "RL step at which FB's {} has made 90 % of its rise ({})"

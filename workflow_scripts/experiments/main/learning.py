@@ -1,11 +1,12 @@
-"""Helpers of the figures that draw learning curves."""
+"""Helper functions for figures of learning curves."""
 
 from matplotlib.axes import Axes
 
 from workflow_scripts.evaluate.curves import WINDOW, Curves
 from workflow_scripts.report import style
 
-# For each panel: attribute of Curves, name of the same measure in Scores, label of the axis.
+# For each panel: the attribute of Curves, the same measure's name in evaluate.metrics.MEASURES, and
+# the label of the y axis.
 MEASURES = (
     ("accuracy", "pass@1", style.ACCURACY),
     ("fitting", "share_fitting", "share of the fitting\nstrategy (fraction)"),
@@ -13,7 +14,7 @@ MEASURES = (
 
 
 def measured_on(curves: list[Curves]) -> str:
-    """A footer that says how much the curves were measured on."""
+    """The part of a footer that gives the amount of data behind the curves."""
     rollouts = sum(each.n_rollouts for each in curves)
     seeds = max((each.n_seeds for each in curves), default=0)
     plural = "" if seeds == 1 else "s"
@@ -21,6 +22,6 @@ def measured_on(curves: list[Curves]) -> str:
 
 
 def label_steps(panel: Axes) -> None:
-    """Label the axis of RL steps."""
+    """Label the x axis as RL steps, with whole numbers."""
     panel.set_xlabel("RL step")
     panel.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]

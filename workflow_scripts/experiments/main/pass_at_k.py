@@ -1,4 +1,4 @@
-"""pass@k before and after RL: whether the gain of RL at k = 1 shrinks at large k. C5."""
+"""pass@k before and after RL (claim C5): test if the gain of RL at k = 1 shrinks at large k."""
 
 from typing import Any
 
@@ -24,7 +24,8 @@ HELD_BY_SFT = Criterion(
 def draw(inputs: Inputs[Any]) -> Figure:
     """Draw pass@k: a row per type, a column per model, a line per stage.
 
-    Panels of a model on the type that its strategy does not fit also show guess and check.
+    If a model's strategy does not fit the type of a panel, the panel also shows the pass@k of guess
+    and check, the strategy of trying values until one fits.
     """
     types, models, steps = PROBLEM_TYPES, inputs.models, inputs.hardest
     stages = inputs.stages(evaluation="pass_at_k")
@@ -67,7 +68,10 @@ def draw(inputs: Inputs[Any]) -> Figure:
 
 
 def measure(inputs: Inputs[Any]) -> list[Quantity]:
-    """C5: the gain of RL at k = 1 shrinks at large k, where SFT reaches it in many samples."""
+    """Measure claim C5: the gain of RL at k = 1 shrinks at large k.
+
+    Also measures whether pass@k of the SFT model at the largest k reaches pass@1 after RL.
+    """
     steps, stage = inputs.hardest, rl_stage(inputs.hardest)
     after = inputs.scores.find("FB", stage, evaluation="pass_at_k")
     before = inputs.scores.find("FB", SFT, evaluation="pass_at_k")

@@ -1,4 +1,4 @@
-"""Strategy selection: FB learns in RL which strategy fits a problem. C1, C2 and C6."""
+"""Strategy selection (claims C1, C2, C6): FB learns in RL which strategy fits a problem."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ NOT_ACQUIRED = Criterion("none of its responses use the strategy, within 5 point
 
 
 def table1(inputs: Inputs[Any]) -> Table:
-    """The paper's Table 1."""
+    """The paper's Table 1: pass@1 by model, stage and problem type."""
     return table_by_type(inputs, paper.TABLE1)
 
 
@@ -91,12 +91,15 @@ def sft_table(inputs: Inputs[Any]) -> Table:
 
 
 def draw_selection(inputs: Inputs[Any]) -> Figure:
-    """Draw FB during RL: a panel per measure, a line per type, and a thin line per seed."""
+    """Draw FB's accuracy and share of the fitting strategy during RL: one panel per measure.
+
+    Each panel has one bold line per problem type (the mean over seeds), and one thin line per seed.
+    """
     figure, axes = style.new_figure(2.9, 1, len(MEASURES), sharey=True)
     stage, drawn = rl_stage(inputs.hardest), []
     for type in PROBLEM_TYPES:
         curves = inputs.curves("FB", stage, type=type)
-        if curves is None:  # no prompt is of this type
+        if curves is None:  # the RL prompts have no problem of this type
             continue
         drawn.append(curves)
         color, _, line = style.TYPES[type]
@@ -122,7 +125,7 @@ def draw_selection(inputs: Inputs[Any]) -> Figure:
 
 
 def draw_routing(inputs: Inputs[Any]) -> Figure:
-    """Draw FB's strategies: a panel per problem type, a stacked bar per stage."""
+    """Draw FB's strategies: one panel per problem type, one stacked bar per stage."""
     types = PROBLEM_TYPES
     figure, axes = style.new_figure(2.6, 1, len(types), sharey=True)
     stages = [stage for stage in inputs.stages() if inputs.scores.find("FB", stage)]
@@ -171,13 +174,16 @@ def accuracy(inputs: Inputs[Any]) -> Figure:
 
 
 def known(model: str, stage: str, type: str = ALL_TYPES) -> float | None:
-    """A value of the paper's Table 1, None if the table has no such value."""
+    """A value of the paper's Table 1, or None if the table does not have it."""
     value = paper.TABLE1.get((model, stage, type))
     return value.value if value else None
 
 
 def measure(inputs: Inputs[Any]) -> list[Quantity]:
-    """C1: FB reaches near perfect accuracy; F and B, from a comparable start, do not."""
+    """Measure claim C1: after RL, FB reaches near-perfect accuracy.
+
+    F and B, whose accuracy before RL is similar, do not reach it.
+    """
     steps, easy, stage = inputs.hardest, inputs.study.data.sft_steps, rl_stage(inputs.hardest)
     after = {model: inputs.scores.find(model, stage) for model in ("F", "B", "FB")}
     start = [inputs.scores.find(model, SFT) for model in ("F", "B", "FB")]
@@ -210,7 +216,7 @@ def measure(inputs: Inputs[Any]) -> list[Quantity]:
 
 
 def measure_routing(inputs: Inputs[Any]) -> list[Quantity]:
-    """C2: after RL, FB uses forward on evaluation and backward on inversion."""
+    """Measure claim C2: after RL, FB uses forward on evaluation and backward on inversion."""
     steps, stage = inputs.hardest, rl_stage(inputs.hardest)
     after, before = inputs.scores.find("FB", stage), inputs.scores.find("FB", SFT)
     shares = [
@@ -233,7 +239,7 @@ def measure_routing(inputs: Inputs[Any]) -> list[Quantity]:
 
 
 def measure_no_new_strategy(inputs: Inputs[Any]) -> list[Quantity]:
-    """C6: RL does not teach F and B the strategy that SFT did not show them."""
+    """Measure claim C6: RL does not teach F and B the strategy that their SFT data lacked."""
     steps, stage, task = inputs.hardest, rl_stage(inputs.hardest), inputs.study.task
     chance = float(
         guess_and_check_pass_at_k(
@@ -250,7 +256,7 @@ def measure_no_new_strategy(inputs: Inputs[Any]) -> list[Quantity]:
                 f"check ({chance:.3f})",
                 CHANCE,
                 on,
-                # The paper's chance level is 1 / field size.
+                # The paper's value is compared with its own chance level, 1 / field size.
                 None if value is None else round(value - 1 / task.field_size, 3),
             ).level(group, baseline=chance),
             Ask(
