@@ -109,9 +109,10 @@ def find_difference(folder: Path, expected: dict[str, str]) -> tuple[str, bool] 
 
 
 def run_program(main: Callable[[], None]) -> None:
-    """Run a program's main function. StudyError or a full disk ends it with one line and status 1.
+    """Run a program's main function.
 
-    All other errors keep their traceback.
+    StudyError or a full disk ends the program with a one-line message and status 1. All other
+    errors keep their traceback.
     """
     faulthandler.enable()  # print a traceback when native code crashes; the log is empty otherwise
     try:

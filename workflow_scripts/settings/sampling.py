@@ -7,7 +7,7 @@ from workflow_scripts.settings.values import Count, Positive, Section, Seed
 
 
 class PassAtK(Section):
-    """The evaluation of pass@k (is one of k samples right?): few problems, many samples."""
+    """The evaluation of pass@k (at least 1 of k samples is right): few problems, many samples."""
 
     n_problems: Count
     """Number of validation problems, spread over problem types and numbers of steps."""
