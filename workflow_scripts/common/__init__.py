@@ -1,1 +1,1 @@
-"""What all packages use: files, locks, errors, jobs, provenance, progress."""
+"""Helpers that every other package uses: files, locks, errors, jobs, provenance, progress."""

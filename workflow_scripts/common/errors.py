@@ -1,21 +1,21 @@
-"""Errors whose message is one line: what is wrong, where, and how to mend it."""
+"""Errors with a one-line message: the fault, its place, and how to fix it."""
 
 from typing import Any
 
 
 class StudyError(Exception):
-    """A fault that the user can mend: in the configuration, in a file, or of the machine."""
+    """A fault that the user can fix: in the configuration, in a file, or on the machine."""
 
 
 class Temporary(StudyError):
-    """A fault that another try may not meet: a full disk, a run that was asked to stop."""
+    """A fault that may be gone at the next attempt: a full disk, or a run stopped by a signal."""
 
 
 class SettingError(ValueError):
-    """A setting whose value is not allowed.
+    """A setting has a value that is not allowed.
 
-    key is dotted and relative to the section that refuses the value; allowed says which values
-    are possible.
+    key is the setting's dotted key, relative to the section whose check failed. allowed describes
+    the allowed values.
     """
 
     def __init__(self, key: str, value: Any, allowed: str) -> None:

@@ -1,6 +1,6 @@
 """Atomic writes, hashes of files, and one-line errors about files.
 
-A file of the project is either complete or not there.
+A file written by these functions is either complete or absent.
 """
 
 import faulthandler
@@ -21,9 +21,10 @@ from workflow_scripts.common.errors import StudyError, Temporary
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Yield a temporary path. If the block ends without an error, that file moves to path.
+    """Yield a temporary path, and rename its file to path if the block ends without an error.
 
-    Temporary files that killed processes left beside path are removed.
+    If the block raises an error, the temporary file is removed. Temporary files for the same path
+    that killed processes have left are removed as well.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     for leftover in path.parent.glob(f".{glob.escape(path.name)}.[0-9]*.tmp"):
@@ -48,7 +49,7 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file. Raises StudyError if it is missing or damaged."""
+    """Read a JSON file. Raises StudyError if the file is missing or not valid JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -56,15 +57,16 @@ def read_json(path: Path) -> Any:
 
 
 def damaged(path: Path, reason: object) -> StudyError:
-    """The error for a file of the project that is missing, cut short or altered."""
+    """The error for a project file that is missing, cut short or altered; reason says which."""
     return StudyError(f"{path} cannot be read ({reason}): run snakemake again, which makes it anew")
 
 
 @contextmanager
 def full_disk(folder: Path, needed: int) -> Iterator[None]:
-    """Raise Temporary for an error in the block if folder's disk has fewer free bytes than needed.
+    """Turn an error in the block into Temporary if folder's disk has fewer than needed bytes free.
 
-    Native code reports a full disk in many ways, or not as such.
+    Native code reports a full disk by many different errors, so the free space is checked instead
+    of the error's type. If enough space is free, the original error is raised.
     """
     try:
         yield
@@ -79,7 +81,7 @@ def full_disk(folder: Path, needed: int) -> Iterator[None]:
 
 
 def sha256(path: Path) -> str:
-    """The hash of a file's content. Raises StudyError if it cannot be read."""
+    """The hexadecimal SHA-256 hash of a file. Raises StudyError if the file cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -88,13 +90,17 @@ def sha256(path: Path) -> str:
 
 
 def sha256_tree(folder: Path) -> dict[str, str]:
-    """The hash of every file below a folder, by its relative path."""
+    """The SHA-256 hash of every file in a folder and its subfolders, keyed by relative path."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
 
 
 def find_difference(folder: Path, expected: dict[str, str]) -> tuple[str, bool] | None:
-    """The first file below a folder whose hash is not the expected one, and whether it exists."""
+    """Compare a folder's files with expected hashes, keyed by relative path.
+
+    Returns the first path whose hash differs and whether its file exists, or None if all hashes
+    agree. Files that expected does not name are ignored.
+    """
     found = sha256_tree(folder)
     for name, digest in expected.items():
         if found.get(name) != digest:
@@ -103,8 +109,12 @@ def find_difference(folder: Path, expected: dict[str, str]) -> tuple[str, bool] 
 
 
 def run_program(main: Callable[[], None]) -> None:
-    """Run a command line. A StudyError or a full disk ends it with one line and status 1."""
-    faulthandler.enable()  # without it, a crash in native code leaves an empty log
+    """Run a program's main function.
+
+    StudyError or a full disk ends the program with a one-line message and status 1. All other
+    errors keep their traceback.
+    """
+    faulthandler.enable()  # print a traceback when native code crashes; the log is empty otherwise
     try:
         main()
     except StudyError as error:
@@ -117,5 +127,8 @@ def run_program(main: Callable[[], None]) -> None:
 
 
 def is_full_disk(error: Exception) -> bool:
-    """Whether an error says that a disk is full. safetensors says so in its own error class."""
+    """Whether an error reports a full disk.
+
+    The message is searched too, because safetensors raises an error class without errno.
+    """
     return getattr(error, "errno", None) == ENOSPC or os.strerror(ENOSPC) in str(error)

@@ -1,10 +1,11 @@
-"""A job of the plan: the function that it calls, its arguments, its inputs and its outputs.
+"""A job of the plan: the function that the job calls, its arguments, its inputs and its outputs.
 
     python -m workflow_scripts.train.grpo results/laptop/plan/rl/FB-s0-rl6-9.json
 
-A stage is a function of this package. A plan file holds one job: the name of its stage and the
-arguments. The workflow runs every job through operate.job, which also writes a receipt. The command
-above runs the same job without a receipt, with the same result.
+A stage is a function of this package that makes one kind of result, such as an RL run. A plan file
+(JSON) describes one job: its stage, arguments, input files and output files. The workflow runs
+every job through operate.job, which also writes a receipt: the hashes of the files that the job
+read and wrote. The command above runs a job without writing a receipt. The result is the same.
 """
 
 import argparse
@@ -26,22 +27,22 @@ from workflow_scripts.common.files import read_json, run_program
 from workflow_scripts.common.provenance import code_hash, pinned_packages
 
 PACKAGE = "workflow_scripts"
-# A job's identity has it because code_hash hashes a syntax tree, which differs between versions.
+# Part of a job's identity: code_hash hashes syntax trees, which differ between Python versions.
 _PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def digest(value: object) -> str:
-    """A short hash of a JSON value."""
+    """The first 16 hexadecimal digits of the SHA-256 hash of a JSON value."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def as_json(arguments: Mapping[str, object]) -> dict[str, Any]:
-    """The arguments of a stage as JSON: settings as dictionaries, paths as text."""
+    """The arguments of a stage as JSON values: settings become dictionaries, paths strings."""
     return {name: to_jsonable_python(value) for name, value in arguments.items()}
 
 
 def flatten(value: object, prefix: str = "") -> dict[str, object]:
-    """The leaves of nested dictionaries by dotted keys: {"a": {"b": 1}} becomes {"a.b": 1}."""
+    """Flatten nested dictionaries into one with dotted keys: {"a": {"b": 1}} to {"a.b": 1}."""
     if not isinstance(value, Mapping) or not value:
         return {prefix: value}
     return {
@@ -53,12 +54,13 @@ def flatten(value: object, prefix: str = "") -> dict[str, object]:
 
 @dataclass(frozen=True)
 class Job:
-    """One job: all that is needed to run it, and to compare it with its receipt.
+    """One job: everything needed to run the job and to compare the job with its receipt.
 
-    name is also the path of its files below ``plan/`` and ``receipts/``. inputs and outputs hold
-    files by the names that Snakemake's rules give them. trees are folders whose every file belongs
-    to the job: an additional file in one counts as damage. ignored are dotted keys of arguments
-    that cannot change the result. scratch is a folder that is removed after the job.
+    name is also the path of the job's files below ``plan/`` and ``receipts/``. inputs and outputs
+    map the names used in Snakemake's rules to file paths. trees are folders that belong to the job
+    alone: an additional file in such a folder counts as damage. ignored lists the dotted keys of
+    arguments that cannot change the result. scratch is a folder of temporary files, which is
+    removed after the job.
     """
 
     name: str
@@ -72,17 +74,17 @@ class Job:
 
     @property
     def module(self) -> str:
-        """The module of the stage."""
+        """The name of the module that defines the stage."""
         return f"{PACKAGE}.{self.program.partition(':')[0]}"
 
     @property
     def input_files(self) -> list[str]:
-        """All inputs, each once."""
+        """All input files, without duplicates."""
         return list(dict.fromkeys(file for files in self.inputs.values() for file in files))
 
     @property
     def identity(self) -> dict[str, Any]:
-        """Everything that decides the result, except the content of the inputs. It is JSON."""
+        """Everything that determines the result, except the input files' content. A JSON value."""
         arguments = {
             key: value
             for key, value in flatten(self.arguments).items()
@@ -96,7 +98,7 @@ class Job:
         }
 
     def run(self) -> None:
-        """Call the stage's function. Raises StudyError for arguments that do not fit it."""
+        """Call the stage's function. Raises StudyError if its parameters reject the arguments."""
         function = attrgetter(self.program.partition(":")[2])(importlib.import_module(self.module))
         checked = validate_call(config=ConfigDict(arbitrary_types_allowed=True))(function)
         try:
@@ -111,12 +113,12 @@ class Job:
 
 
 def plan_text(job: Job) -> str:
-    """The content of a job's plan file."""
+    """The content of a job's plan file, as JSON text."""
     return json.dumps(asdict(job), indent=1, allow_nan=False) + "\n"
 
 
 def read_plan(path: Path) -> Job:
-    """Read a job from its plan file. Raises StudyError if that is missing or damaged."""
+    """Read a job from its plan file. Raises StudyError if the file is missing or damaged."""
     fields = read_json(path)
     try:
         for name in ("trees", "ignored"):
@@ -129,7 +131,10 @@ def read_plan(path: Path) -> Job:
 
 
 def run_stage(description: str) -> None:
-    """Run the job of the plan file that the command line names, without a receipt."""
+    """Run the job of the plan file named on the command line, without writing a receipt.
+
+    Ends the program with status 1 if the job's stage is in another module than the one started.
+    """
 
     def main() -> None:
         parser = argparse.ArgumentParser(

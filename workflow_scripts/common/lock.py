@@ -1,6 +1,7 @@
-"""Locks: one process at a time works on a folder of results, or on a training run.
+"""Locks on folders: only one process at a time works on a results folder or on a training run.
 
-The operating system releases a lock when its process ends, even if the process is killed.
+The operating system releases a lock when the process that holds the lock ends, even if that process
+is killed.
 """
 
 import fcntl
@@ -20,7 +21,8 @@ LOCK = ".lock"
 def lock_folder(folder: Path) -> IO[str]:
     """Lock a folder until this process ends, or until the returned file is closed.
 
-    Raises StudyError, naming the other process, if another process holds the lock.
+    Raises StudyError if another process holds the lock (the message names that process), if the
+    folder cannot be written to, or if its file system has no locks.
     """
     path = folder / LOCK
     try:
@@ -47,7 +49,7 @@ def lock_folder(folder: Path) -> IO[str]:
             "has file locks (NFS 4, Lustre mounted with flock)"
         ) from None
     if not path.exists() or not os.path.samestat(path.stat(), os.fstat(file.fileno())):
-        file.close()  # its holder removed the file after this process opened it
+        file.close()  # the lock's last holder removed the file after this process had opened it
         return lock_folder(folder)
     file.truncate(0)
     file.write(f"process {os.getpid()} on {socket.gethostname()} since {time.strftime('%F %T')}")
@@ -56,15 +58,15 @@ def lock_folder(folder: Path) -> IO[str]:
 
 
 def unlock_folder(file: IO[str]) -> None:
-    """Release a lock and remove its file."""
+    """Release a lock and remove its lock file."""
     Path(file.name).unlink(missing_ok=True)
     file.close()
 
 
 def refuse_orphans(folder: Path) -> None:
-    """Raise StudyError if jobs of a killed snakemake still run on a folder of results.
+    """Raise StudyError if jobs of a killed snakemake process still run on a results folder.
 
-    They would write to the files of the jobs that start now.
+    folder is ``results/<tier>``. Such jobs and the jobs that start now would write the same files.
     """
     orphans = {}
     for process in psutil.process_iter(["pid", "cmdline", "cwd"]):

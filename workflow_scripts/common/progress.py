@@ -1,19 +1,19 @@
-"""Progress of a long step: one line that is updated on a terminal, a few lines in a log."""
+"""Progress of a long computation: one line updated in place on a terminal, or lines in a log."""
 
 import sys
 import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-_SECONDS_BETWEEN_LINES = {True: 0.5, False: 15.0}  # on a terminal, in a log
+_SECONDS_BETWEEN_LINES = {True: 0.5, False: 15.0}  # key: whether the output is a terminal
 
 
 @dataclass
 class ProgressLine:
-    """Shows how much of a total is done, the rate, and the time left.
+    """Prints how much of a total is done, the rate, and the remaining time.
 
-    The clock starts when the object is created. unit names what is counted. first is the count at
-    the start, which is above 0 if an earlier run did a part of the work.
+    Time is measured from the object's creation. unit names the counted things. first is the count
+    at the start, which is above 0 if an earlier process did some of the work.
     """
 
     label: str
@@ -24,7 +24,10 @@ class ProgressLine:
     _last_line: float = field(default=-1e9, init=False)
 
     def show(self, done: int, metrics: str = "") -> None:
-        """Show the count so far. Most calls show nothing; the call with the total always does."""
+        """Print the count so far, and metrics as text after the count.
+
+        A call soon after the last printed line prints nothing, unless done equals the total.
+        """
         live, now = sys.stderr.isatty(), time.monotonic()
         if now - self._last_line < _SECONDS_BETWEEN_LINES[live] and done < self.total:
             return

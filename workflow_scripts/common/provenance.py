@@ -1,4 +1,4 @@
-"""What made a result: a hash of the code, the versions of packages, and the commit."""
+"""The provenance of a result: a hash of the code, the package versions and the git commit."""
 
 import ast
 import hashlib
@@ -12,9 +12,9 @@ from pathlib import Path
 from workflow_scripts.common.errors import StudyError
 
 PACKAGE = Path(__file__).parents[1]
-# Modules that cannot change a result. The hash leaves out their code and that of the modules that
-# only they import. If one of them did change a result, the tests that compare results bit for bit
-# would fail.
+# Modules that cannot change a result. code_hash leaves out these modules, and modules imported only
+# by these modules. If a module listed here did change a result, the tests that compare results bit
+# for bit would fail.
 _WITHOUT_EFFECT = {
     "workflow_scripts.common.errors",
     "workflow_scripts.common.files",
@@ -23,10 +23,10 @@ _WITHOUT_EFFECT = {
     "workflow_scripts.common.progress",
     "workflow_scripts.common.provenance",
 }
-# A stage that imports torch also depends on these: they import each other.
+# Packages that import each other. A stage that imports torch depends on all of them.
 _TORCH = {"torch", "transformers", "tokenizers", "trl", "peft", "accelerate", "numpy"}
 
-_PACKAGE_OF = {"yaml": "PyYAML"}  # modules whose package has another name
+_PACKAGE_OF = {"yaml": "PyYAML"}  # modules whose package has a different name
 
 
 def _module_path(module: str) -> Path | None:
@@ -37,34 +37,34 @@ def _module_path(module: str) -> Path | None:
     return None
 
 
-# Calls that only show something to people: print(...), progress.show(...), ProgressLine(...).
+# Names of calls that only print output: print(...), progress.show(...), ProgressLine(...).
 _SHOWING, _PROGRESS = {"print", "show"}, "ProgressLine"
 
 
 class _WithoutWords(ast.NodeTransformer):
-    """Removes the parts of code that only people read: docstrings, error messages, output."""
+    """Removes code that affects only the words shown to people: docstrings, messages, output."""
 
     def visit_Expr(self, node: ast.Expr) -> ast.AST:
-        """Remove docstrings (also those of settings), and calls that show something."""
+        """Remove docstrings, texts below settings fields, and calls that print output."""
         is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         return ast.Pass() if is_text or _called(node.value) in _SHOWING else node
 
     def visit_Assign(self, node: ast.Assign) -> ast.AST:
-        """Remove the creation of a ProgressLine."""
+        """Remove an assignment that creates a ProgressLine."""
         return ast.Pass() if _called(node.value) == _PROGRESS else node
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:
-        """Remove imports from modules without effect."""
+        """Remove imports from modules that cannot change a result."""
         return ast.Pass() if node.module in _WITHOUT_EFFECT else node
 
     def visit_Raise(self, node: ast.Raise) -> ast.AST:
-        """Keep the class of an error, and remove its message."""
+        """Keep the class of a raised error, and remove its message and cause."""
         if isinstance(node.exc, ast.Call):
             return ast.Raise(exc=node.exc.func, cause=None)
         return node
 
     def generic_visit(self, node: ast.AST) -> ast.AST:
-        """Remove the `pass` statements that the other methods leave."""
+        """Visit the child nodes, then remove the `pass` statements that the other methods left."""
         super().generic_visit(node)
         for field in ("body", "orelse", "finalbody"):
             statements = getattr(node, field, None)
@@ -75,7 +75,7 @@ class _WithoutWords(ast.NodeTransformer):
 
 
 def _called(node: ast.expr) -> str | None:
-    """The name of the function or method that an expression calls."""
+    """The name of the function or method that an expression calls, None if there is no name."""
     if not isinstance(node, ast.Call):
         return None
     function = node.func
@@ -85,7 +85,7 @@ def _called(node: ast.expr) -> str | None:
 
 
 def _imports(tree: ast.Module) -> set[str]:
-    """The modules that a module imports, wherever the import stands."""
+    """The names of the modules that a module imports, anywhere in its code."""
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -98,7 +98,7 @@ def _imports(tree: ast.Module) -> set[str]:
 
 @cache
 def _parsed(module: str) -> tuple[str, frozenset[str]]:
-    """The syntax tree of one of the project's modules, as text, and what the module imports."""
+    """The syntax tree of a project module as text, and the names of the modules it imports."""
     path = _module_path(module)
     if path is None:
         raise ValueError(f"{module} is no module of {PACKAGE.name}")
@@ -109,7 +109,7 @@ def _parsed(module: str) -> tuple[str, frozenset[str]]:
 
 @cache
 def _closure(module: str) -> frozenset[str]:
-    """A module and the project's modules that it imports, directly or through others."""
+    """The names of a module and of the project modules that it imports, directly or indirectly."""
     pending, seen = [module], set()
     while pending:
         name = pending.pop()
@@ -126,10 +126,10 @@ def _closure(module: str) -> frozenset[str]:
 
 @cache
 def code_hash(module: str) -> str:
-    """Hash of the code of a module and of the project's modules that it imports, even indirectly.
+    """A hash of the code of a module and of the project modules it imports, even indirectly.
 
-    It is a hash of their syntax trees without docstrings, error messages and print statements, so
-    a change of these, of comments or of layout does not change it.
+    The hash covers syntax trees without docstrings, error messages and printed output. A change to
+    such texts, to comments or to layout therefore leaves the hash unchanged.
     """
     code = [(name, _parsed(name)[0]) for name in sorted(_closure(module))]
     return hashlib.sha256(repr(code).encode()).hexdigest()[:16]
@@ -137,14 +137,14 @@ def code_hash(module: str) -> str:
 
 @cache
 def _pins() -> dict[str, str]:
-    """The pinned version of every package, by name."""
+    """The pinned version of every package in requirements.txt, by package name."""
     lines = (PACKAGE.parent / "requirements.txt").read_text(encoding="utf-8").splitlines()
     return dict(line.split("==") for line in lines if "==" in line)
 
 
 @cache
 def pinned_packages(module: str) -> dict[str, str]:
-    """The pinned versions of the packages that the code of `code_hash` imports."""
+    """The pinned versions of the packages imported by the code that `code_hash` covers, by name."""
     imported = {name.split(".")[0] for each in _closure(module) for name in _parsed(each)[1]}
     imported -= {PACKAGE.name, *sys.stdlib_module_names}
     if "torch" in imported:
@@ -154,24 +154,24 @@ def pinned_packages(module: str) -> dict[str, str]:
 
 
 def package_versions(module: str) -> dict[str, str]:
-    """The installed versions of the packages of `pinned_packages`."""
+    """The installed versions of the packages that `pinned_packages` returns, by name."""
     return {name: version(name) for name in pinned_packages(module)}
 
 
 def forget_code() -> None:
-    """Clear the caches, so that changes of the code and of the pins are noticed."""
+    """Clear the caches, so that later changes to the code or to requirements.txt are seen."""
     for function in (_parsed, _closure, code_hash, _pins, pinned_packages):
         function.cache_clear()
 
 
 def refuse_other_versions(packages: Collection[str] = _TORCH) -> None:
-    """Raise StudyError if a package is installed in another version than the pinned one.
+    """Raise StudyError if the installed version of a package differs from the pinned version.
 
-    A package may also be missing: figures can be drawn without torch.
+    A missing package is allowed: figures, for example, can be drawn without torch.
     """
     for name in sorted(packages):
         try:
-            found = version(name).split("+")[0]  # 2.13.0+cpu
+            found = version(name).split("+")[0]  # without a build suffix: 2.13.0 for 2.13.0+cpu
         except PackageNotFoundError:
             continue
         if found != _pins()[name]:
@@ -182,7 +182,10 @@ def refuse_other_versions(packages: Collection[str] = _TORCH) -> None:
 
 
 def git_commit() -> str:
-    """The commit of the working tree, with ``-dirty`` if tracked files differ."""
+    """The git commit of the project, with ``-dirty`` if tracked files have changed since.
+
+    Returns "no commit" if git fails, for example outside a git repository.
+    """
     command = ["git", "-C", str(PACKAGE.parent), "describe", "--always", "--dirty", "--abbrev=40"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()

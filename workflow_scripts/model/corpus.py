@@ -1,22 +1,27 @@
-"""The corpus of the offline base models: what a small model knows before it sees the task.
+"""The training corpus of the offline base models: what a small model knows before SFT.
 
-It stands in for pre-training and holds seven kinds of documents:
+An offline base model is trained from scratch on this corpus, which replaces pre-training. A worked
+line is a written calculation, such as ``x3 = e5 + e4 = e9``. A composition is a problem of several
+parts (see task.problems). The corpus has seven kinds of documents:
 
 - facts: single operations, ``e3 + e4 = e7``;
-- comparisons: two values and whether they are the same, ``e3 e3 ok`` or ``e3 e5 no``;
-- lines: a program and questions about single lines of it: given the value of one variable, the
-  worked line that computes the next (``up``) or the previous (``down``) one;
-- lists: a program and two of its variables, and the lines from one to the other or back, at random,
-  with blanks for the values, ``x4 = _ + e7 = _``: addressing and stopping, nothing computed;
-- walks: the prompt of a composition, which asks for its last part or for any, the value that one of
-  its parts begins with, and such lines over that part, of which only the first holds that value;
-- checks: a prompt, single lines that arrive at the variable whose value is known, and whether each
-  agrees with that, ``e3 ok`` or ``e3 no``: no guessing;
-- links: the prompt of a composition, single lines that arrive at what is asked of one of its parts,
-  and the line that hands the value to the next part, or of the last the answer.
+- comparisons: two values and whether they are equal, ``e3 e3 ok`` or ``e3 e5 no``;
+- lines: a program and requests for single worked lines. A request gives the value of one variable;
+  the worked line computes the next variable (``up``) or the previous variable (``down``);
+- lists: a program, two of its variables, and the lines between the two variables, in a random
+  direction, with blanks for the values, ``x4 = _ + e7 = _``. A list trains a model to find lines
+  and to stop, without any computation;
+- walks: the prompt of a composition, the start value of one part, and the lines over that part with
+  blanks for the values. Only the first line holds the start value;
+- checks: a prompt, single worked lines that end at the variable whose value is known, and for each
+  line whether its result is the known value, ``e3 ok`` or ``e3 no``. No value is guessed;
+- links: the prompt of a composition, single worked lines that end at the asked variable of one
+  part, and after each line the link that passes the result to the next part. After a line of the
+  last part, the answer follows instead of a link.
 
-No document holds a guess, a strategy, or two worked lines of which one goes on from the other. By
-chance a link may hand on the result of a line to a later line, see docs/reconstruction.md.
+No document holds a guess, a strategy, or two worked lines where one continues from the result of
+the other. By chance, a link may pass the result of one line to a later line, see
+docs/reconstruction.md.
 """
 
 from collections.abc import Callable
@@ -42,9 +47,9 @@ from workflow_scripts.task.text import COMPACT, render_program, render_worked_li
 FACTS_PER_DOCUMENT = 16
 COMPARISONS_PER_DOCUMENT = 24
 LINES_PER_DOCUMENT = 8
-PART_STEPS = (1, 2)  # of each part of a composition
+PART_STEPS = (1, 2)  # possible numbers of steps of a part of a composition
 
-# A document is a list of segments: a text, and whether the model learns to write it.
+# A document is a list of segments: (text, learnt). The training loss covers only learnt segments.
 Document = list[tuple[str, bool]]
 
 
@@ -70,6 +75,7 @@ def _comparisons(rng: Random, field: Field, task: BaseTask, max_steps: int) -> D
 
 
 def _program(rng: Random, field: Field, n_variables: int, max_steps: int) -> tuple[Part, str]:
+    """Draw a program of 1 to max_steps steps. Returns the program as a part and as text."""
     n_steps = rng.randrange(1, max_steps + 1)
     (part,) = draw_problem(rng, field.p, EVALUATION, n_steps, n_variables).parts
     return part, "\n".join(render_program(field, part)) + "\n"
@@ -78,8 +84,8 @@ def _program(rng: Random, field: Field, n_variables: int, max_steps: int) -> tup
 def _lines(rng: Random, field: Field, task: BaseTask, max_steps: int) -> Document:
     part, program = _program(rng, field, task.n_variables, max_steps)
     document = [(program, False)]
-    given: set[tuple[int, int]] = set()  # (variable, value)
-    found: set[tuple[int, int]] = set()
+    given: set[tuple[int, int]] = set()  # (variable, value) pairs that lines start from
+    found: set[tuple[int, int]] = set()  # (variable, value) pairs that lines compute
     for _ in range(LINES_PER_DOCUMENT):
         index, value = rng.randrange(len(part.steps)), rng.randrange(field.p)
         operation, constant = part.steps[index]
@@ -89,7 +95,7 @@ def _lines(rng: Random, field: Field, task: BaseTask, max_steps: int) -> Documen
             operation = INVERSE_OPERATION[operation]
         result = field.apply(operation, value, constant)
         if (source, value) in found or (target, result) in given:
-            continue  # two lines of which one goes on from the other would be a chain
+            continue  # skip a line that would form a chain with an earlier line
         given.add((source, value))
         found.add((target, result))
         worked = render_worked_line(field, target, value, operation, constant, result)
@@ -99,13 +105,16 @@ def _lines(rng: Random, field: Field, task: BaseTask, max_steps: int) -> Documen
 
 
 def _steps_over(part: Part, up: bool) -> list[tuple[int, str, int]]:
-    """(variable, operation, constant) of the lines over a part, up or down."""
+    """The (variable, operation, constant) of each line over a part, in the order of the lines.
+
+    With up, the lines apply the part's steps. Otherwise, the lines undo the steps from the last.
+    """
     lines = [(part.first + i, *step) for i, step in enumerate(part.steps, start=up)]
     return lines if up else [(v, INVERSE_OPERATION[o], c) for v, o, c in reversed(lines)]
 
 
 def _blank_lines(field: Field, part: Part, up: bool) -> str:
-    """The lines over a part without values, and an end."""
+    """The lines over a part with blanks for the values, and the mark of the list's end."""
     steps = _steps_over(part, up)
     written = [f"x{v} = {BLANK} {o} {field.names[c]} = {BLANK}" for v, o, c in steps]
     return "\n".join([*written, LIST_END])
@@ -121,6 +130,7 @@ def _list(rng: Random, field: Field, task: BaseTask, max_steps: int) -> Document
 
 
 def _draw_parts(rng: Random, task: BaseTask, fewest: int) -> Problem:
+    """Draw a problem of at least `fewest` parts that asks for the part that task.asks allows."""
     n_parts = rng.randrange(fewest, most_parts(PART_STEPS, task.n_variables) + 1)
     problem = draw_parts(rng, task.field_size, n_parts, PART_STEPS, task.n_variables)
     return problem.asking_for(rng.randrange(fewest, n_parts + 1) if task.asks == "any" else n_parts)
@@ -141,7 +151,7 @@ def _walk(rng: Random, field: Field, task: BaseTask, max_steps: int) -> Document
 
 
 def _last_line(field: Field, part: Part, result: int) -> str:
-    """The worked line that arrives at the part's asked variable with a result."""
+    """The worked line that computes the given result for the part's asked variable."""
     variable, operation, constant = _steps_over(part, part.type == EVALUATION)[-1]
     value = field.apply(INVERSE_OPERATION[operation], result, constant)
     return render_worked_line(field, variable, value, operation, constant, result)
@@ -152,7 +162,7 @@ def _checks(rng: Random, field: Field, task: BaseTask, max_steps: int) -> Docume
     problem = draw_problem(rng, field.p, rng.choice(PROBLEM_TYPES), n_steps, task.n_variables)
     (part,) = problem.parts
     other = EVALUATION if part.type == INVERSION else INVERSION
-    back = replace(part, type=other)  # asks for what is known, as a guess does
+    back = replace(part, type=other)  # asks for the known variable, like the check of a guess
     document = [(COMPACT.prompt(problem, show_field_map=False), False)]
     for _ in range(LINES_PER_DOCUMENT):
         result = problem.known if rng.random() < 0.5 else rng.randrange(field.p)
@@ -191,10 +201,10 @@ _WRITERS: dict[str, Callable[[Random, Field, BaseTask, int], Document]] = {
 
 
 def draw_document(rng: Random, task: BaseTask, max_steps: int, shares: CorpusShares) -> Document:
-    """Draw one document, of programs of at most max_steps steps.
+    """Draw one document. shares holds the probability of each kind of document.
 
-    shares are the probabilities of the kinds.
+    A program of one part has at most max_steps steps. The parts of compositions have PART_STEPS.
     """
-    kinds = sorted(_WRITERS)  # the draw must not depend on the order in which they stand above
+    kinds = sorted(_WRITERS)  # sorted, so that the draw does not depend on the order in _WRITERS
     (kind,) = rng.choices(kinds, [getattr(shares, kind) for kind in kinds])
     return _WRITERS[kind](rng, make_field(task.field_size), task, max_steps)

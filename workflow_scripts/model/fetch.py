@@ -1,6 +1,9 @@
-"""Fetch a pre-trained model once, at a pinned revision or from a folder; all else works offline.
+"""Fetch a pre-trained model once, from the hub at a pinned revision or from a folder.
 
-python -m workflow_scripts.model.fetch PLAN
+    python -m workflow_scripts.model.fetch PLAN
+
+No other stage uses the network. The manifest of a model is a file with the hashes of all files of
+the model's folder.
 """
 
 import os
@@ -23,7 +26,7 @@ _NEEDED = ["config.json", "tokenizer.json", "*.safetensors"]
 
 
 def _download(repository: str, revision: str, target: Path) -> None:
-    # The library reads this variable when it is imported, which is why it is imported here.
+    # huggingface_hub reads this variable on import, so the import must follow the assignment.
     os.environ["HF_HUB_OFFLINE"] = "0"
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
@@ -36,11 +39,15 @@ def _download(repository: str, revision: str, target: Path) -> None:
             f"{repository} at {revision} cannot be fetched ({reason}): run this target where the "
             "hub can be reached, or set model.hub.folder to a folder that holds the model"
         ) from None
-    shutil.rmtree(target / ".cache", ignore_errors=True)  # the download's own book-keeping
+    shutil.rmtree(target / ".cache", ignore_errors=True)  # records that huggingface_hub keeps
 
 
 def _copy(source: Path, target: Path, manifest: str) -> None:
-    """Copy a model, and verify the copy: by the model's own manifest where it has one."""
+    """Copy a model, and verify the copy against the source's manifest if there is one.
+
+    Without a manifest, the copy is verified against the source files. Raises StudyError if a file
+    lies outside the source folder, is missing, or differs from its hash.
+    """
     if (source / manifest).is_file():
         expected = read_json(source / manifest)["files"]
     else:
@@ -63,10 +70,10 @@ def _copy(source: Path, target: Path, manifest: str) -> None:
 
 
 def fetch(hub: Hub, manifest: Path) -> None:
-    """Put weights (safetensors only), tokenizer and configuration beside the manifest.
+    """Put a model's weights, tokenizer and configuration into a folder, and write the manifest.
 
-    Raises StudyError if the hub cannot be reached, or if what it or the folder holds is no whole
-    model.
+    The folder is that of the manifest. Weights must be safetensors files. Raises StudyError if the
+    hub cannot be reached, or if the source holds no complete model.
     """
     target = manifest.parent
     if hub.folder:

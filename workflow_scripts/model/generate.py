@@ -1,8 +1,8 @@
-"""The one decode loop, used by RL and by sampling.
+"""The decode loop that samples completions, used by RL and by evaluations.
 
-Each prompt is prefilled once and its cache repeated for its samples, with room for all tokens to
-come; rows that have ended leave the batch. The samples are those of plain ancestral sampling from
-the tempered policy.
+The model reads each prompt once. The resulting key-value cache is repeated for the prompt's
+samples, with room for all new tokens. Rows that have ended are removed from the batch. The samples
+follow the same distribution as plain token-by-token sampling at the given temperature.
 """
 
 from dataclasses import dataclass
@@ -14,25 +14,30 @@ from transformers.cache_utils import DynamicLayer
 
 from workflow_scripts.model.store import LanguageModel
 
-# Ended rows leave the batch once they are this share of it: copying the cache costs time too.
+# Ended rows are removed once they make up this share of the batch. Each removal copies the cache,
+# so removing every row at once would take longer.
 _ENDED_SHARE = 0.25
 
 
 @dataclass(frozen=True)
 class SamplingParameters:
-    """How tokens are sampled, and where a completion ends."""
+    """How tokens are sampled, and when a completion ends."""
 
     max_new_tokens: int
     end_tokens: frozenset[int]
     temperature: float
     top_k: int = 0
-    """How many of the likeliest tokens are kept; 0 keeps all."""
+    """Number of likeliest tokens that are kept; 0 keeps all tokens."""
     top_p: float = 1.0
-    """Nucleus sampling: the probability mass that is kept; 1 keeps all."""
+    """Nucleus sampling: the probability mass of the likeliest tokens that are kept; 1 keeps all."""
 
 
 class _RoomyLayer(DynamicLayer):
-    """A cache layer that appends in place: DynamicLayer copies all it holds for every token."""
+    """A cache layer with room for new tokens, which are written in place.
+
+    transformers' DynamicLayer copies its whole content for every new token. prefilled holds the
+    states of the prompts; each row is repeated ``repeats`` times. room is a number of tokens.
+    """
 
     def __init__(self, prefilled: DynamicLayer, repeats: int, room: int) -> None:
         super().__init__()
@@ -50,6 +55,7 @@ class _RoomyLayer(DynamicLayer):
         self._view()
 
     def _view(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Set and return keys and values, each of shape (rows, heads, length, size)."""
         keys, values = (buffer[:, :, : self.length] for buffer in self.buffers)
         self.keys, self.values = keys, values
         return keys, values
@@ -57,14 +63,14 @@ class _RoomyLayer(DynamicLayer):
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Append the states of new tokens, of shape (rows, heads, tokens, size); return all."""
+        """Append states of new tokens, of shape (rows, heads, tokens, size). Returns all states."""
         start, self.length = self.length, self.length + key_states.shape[-2]
         for buffer, states in zip(self.buffers, (key_states, value_states), strict=True):
             buffer[:, :, start : self.length] = states
         return self._view()
 
     def batch_select_indices(self, indices: torch.Tensor) -> None:
-        """Keep some of the rows."""
+        """Keep only the rows with the given indices."""
         self.buffers = [buffer[indices] for buffer in self.buffers]
         self._view()
 
@@ -72,7 +78,7 @@ class _RoomyLayer(DynamicLayer):
 def _left_pad(
     prompts: list[list[int]], pad: int, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Token ids and attention mask of ragged prompts, each of shape (prompts, longest prompt)."""
+    """Pad prompts on the left. Returns token ids and attention mask, each (prompts, longest)."""
     width = max(map(len, prompts))
     ids = torch.tensor(
         [[pad] * (width - len(prompt)) + prompt for prompt in prompts], device=device
@@ -86,7 +92,7 @@ def _left_pad(
 def _next_tokens(
     logits: torch.Tensor, parameters: SamplingParameters, generator: torch.Generator
 ) -> torch.Tensor:
-    """Sample one token for each row of logits, shape (rows, vocabulary)."""
+    """Sample one token id per row, shape (rows,), from logits of shape (rows, vocabulary)."""
     logits = logits.float() / parameters.temperature
     if parameters.top_k:
         floor = logits.topk(parameters.top_k).values[:, -1:]
@@ -109,11 +115,12 @@ def generate(
     parameters: SamplingParameters,
     generator: torch.Generator,
 ) -> list[list[int]]:
-    """Sample n_samples completions of each prompt; those of one prompt are adjacent.
+    """Sample n_samples completions of each prompt. The completions of one prompt are adjacent.
 
-    prompts are token ids, ragged. A completion includes the end token that ended it; one without
-    was cut off at max_new_tokens. generator lives on the model's device. The model is put into
-    evaluation mode (no dropout) and left in the mode it was in.
+    prompts are lists of token ids, of any lengths. A completion includes its end token; a
+    completion without an end token was cut off at max_new_tokens. generator must be on the model's
+    device. The model is in evaluation mode (no dropout) while sampling, and returns to its previous
+    mode afterwards.
     """
     end_tokens, max_new_tokens = parameters.end_tokens, parameters.max_new_tokens
     was_training = model.training
@@ -130,14 +137,14 @@ def generate(
             use_cache=True,
             logits_to_keep=1,
         )
-        room = max_new_tokens - 1  # the last token is not fed back
+        room = max_new_tokens - 1  # the last sampled token is not fed back into the model
         layers = cast(list[DynamicLayer], prefilled.layers)
         cache = Cache(layers=[_RoomyLayer(layer, n_samples, room) for layer in layers])
         logits = output.logits[:, -1].repeat_interleave(n_samples, 0)
         mask = mask.repeat_interleave(n_samples, 0)
         position = positions[:, -1:].repeat_interleave(n_samples, 0)
         ends = torch.tensor(sorted(end_tokens), device=model.device)
-        rows = torch.arange(len(mask), device=model.device)  # which completion a row belongs to
+        rows = torch.arange(len(mask), device=model.device)  # the completion of each row
         ended = torch.zeros(len(mask), dtype=torch.bool, device=model.device)
         tokens = torch.full((len(mask), max_new_tokens), -1, device=model.device)
         for index in range(max_new_tokens):

@@ -1,4 +1,4 @@
-"""One GPU for each process, where several run side by side and no scheduler deals them out."""
+"""One GPU per process, for processes that run at the same time without a scheduler."""
 
 import os
 import sys
@@ -10,13 +10,16 @@ from typing import IO
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.lock import lock_folder
 
-_DRIVER = Path("/proc/driver/nvidia/gpus")  # one entry for each GPU; asking CUDA would start it
+_DRIVER = Path("/proc/driver/nvidia/gpus")  # one entry per GPU; CUDA calls would initialize CUDA
 _POLL_SECONDS = 5.0
-_claimed: list[IO[str]] = []  # locks, held until the process ends
+_claimed: list[IO[str]] = []  # lock files, kept open until the process ends
 
 
 def visible_gpus() -> list[str]:
-    """The names of the GPUs that this process may use, as CUDA_VISIBLE_DEVICES has them."""
+    """The names of the GPUs that this process may use, in the form of CUDA_VISIBLE_DEVICES.
+
+    If that variable is not set, the names are the indices of all GPUs.
+    """
     named = os.environ.get("CUDA_VISIBLE_DEVICES")
     if named is not None:
         return [name for name in named.split(",") if name]
@@ -24,9 +27,11 @@ def visible_gpus() -> list[str]:
 
 
 def claim_gpu() -> None:
-    """Take a free GPU for this process, for as long as it runs; wait until there is one.
+    """Claim a free GPU until this process ends. Waits while no GPU is free.
 
-    Call it before CUDA starts. A single one that SLURM gave is nobody else's, whatever its name.
+    Must be called before CUDA is initialized, because CUDA_VISIBLE_DEVICES is set here. A single
+    GPU assigned by SLURM is used without a claim: no other job has the same GPU, even if another
+    job's GPU has the same name.
     """
     gpus = visible_gpus()
     given = len(gpus) == 1 and "SLURM_JOB_ID" in os.environ

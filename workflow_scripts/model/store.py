@@ -1,4 +1,7 @@
-"""Models on disk: created, loaded, verified and saved. Safetensors only, no remote code."""
+"""Create, load, verify and save models.
+
+Weights are read and written as safetensors only. No code from a model's repository is run.
+"""
 
 import shutil
 from pathlib import Path
@@ -25,14 +28,15 @@ from workflow_scripts.settings.model import Compute, Lora
 
 LanguageModel = PreTrainedModel | PeftModel
 
-# The hashes of a model folder's files. Written last: a folder without one is not whole.
+# The file with the hashes of all files of a model's folder. The manifest is written last, so a
+# folder without a manifest is incomplete.
 MANIFEST = "manifest.json"
 
 
 def prepare_torch(compute: Compute) -> None:
-    """Set the number of threads, which is part of a run's settings, and take a GPU if asked for.
+    """Set torch's number of threads, and claim a GPU if compute.device is "cuda".
 
-    Raises StudyError if there is no GPU.
+    Raises StudyError if compute.device is "cuda" and no GPU is visible.
     """
     torch.set_num_threads(compute.threads)
     transformers_logging.disable_progress_bar()
@@ -42,12 +46,13 @@ def prepare_torch(compute: Compute) -> None:
             raise StudyError(
                 "model.device is cuda and no GPU is visible: run on one, or set it to cpu"
             )
-        # Adapters are float32 beside a bfloat16 model: without TF32 they would cost more than it.
+        # LoRA adapters are float32 even in a bfloat16 model. Without TF32, computing the adapters
+        # would take longer than computing the model.
         torch.set_float32_matmul_precision("high")
 
 
 def make_config(shape: Shape, tokenizer: PreTrainedTokenizerBase, **options: Any) -> Qwen2Config:
-    """The configuration of a Qwen2 of a shape; options are those of Qwen2Config."""
+    """The configuration of a Qwen2 model of a given shape. options are passed to Qwen2Config."""
     return Qwen2Config(
         vocab_size=shape.vocabulary,
         hidden_size=shape.hidden_size,
@@ -64,16 +69,16 @@ def make_config(shape: Shape, tokenizer: PreTrainedTokenizerBase, **options: Any
 
 
 def create_base_model(base: Base, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
-    """A Qwen2 of the size of a base model, with random weights drawn from torch's global seed."""
+    """A Qwen2 model with the sizes in base and random weights from torch's global generator."""
     shape, spread = Shape.of_base(base, len(tokenizer)), base.initializer_range
     config = make_config(shape, tokenizer, initializer_range=spread, max_position_embeddings=512)
     return Qwen2ForCausalLM(config)
 
 
 def verify_model(folder: Path) -> dict[str, str]:
-    """Return the hashes of a model folder's files.
+    """Check a model folder's files against the manifest. Returns the hashes, keyed by path.
 
-    Raises StudyError if the folder is missing, or a file is missing, cut short or altered.
+    Raises StudyError if the manifest is missing, or a file is missing, cut short or altered.
     """
     expected = read_json(folder / MANIFEST)["files"]
     if difference := find_difference(folder, expected):
@@ -87,19 +92,20 @@ def verify_model(folder: Path) -> dict[str, str]:
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """Load tokenizer.json as it is.
+    """Load a tokenizer exactly as tokenizer.json defines it.
 
-    AutoTokenizer would go by the architecture, and give every Qwen2 the rules of Qwen's tokenizer.
+    AutoTokenizer would choose a tokenizer class by the model's architecture, and so apply the rules
+    of Qwen's tokenizer to every Qwen2 model.
     """
     return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
 
 
 def load_model(folder: Path, compute: Compute, trainable: bool = False) -> LanguageModel:
-    """Load a verified model: full weights, or a LoRA adapter upon the base model it names.
+    """Verify and load a model: full weights, or a LoRA adapter and its base model.
 
-    Weights that are to be trained are float32 whatever dtype, which the trainers compute in: the
-    updates of bfloat16 weights are lost to rounding. peft sees to this for adapters.
-    Raises StudyError, naming the file, if the model or its base model is not whole.
+    Trainable weights are float32 whatever compute.dtype is, because rounding would cancel small
+    updates of bfloat16 weights. (Trainers still compute in compute.dtype. peft converts adapters.)
+    Raises StudyError, naming the file, if the model or its base model is incomplete or altered.
     """
     verify_model(folder)
     options: dict[str, Any] = {
@@ -120,7 +126,7 @@ def load_model(folder: Path, compute: Compute, trainable: bool = False) -> Langu
 
 
 def add_lora(model: LanguageModel, lora: Lora) -> PeftModel:
-    """Wrap a model with a new LoRA adapter, drawn from torch's global seed."""
+    """Add a new LoRA adapter to a model. Initial weights come from torch's global generator."""
     config = LoraConfig(
         r=lora.r,
         lora_alpha=lora.alpha,
@@ -134,16 +140,20 @@ def add_lora(model: LanguageModel, lora: Lora) -> PeftModel:
 def save_model(
     model: LanguageModel, tokenizer: PreTrainedTokenizerBase, folder: Path
 ) -> dict[str, str]:
-    """Save weights (of LoRA: the adapter), tokenizer and manifest; return the files' hashes."""
+    """Save weights, tokenizer and manifest. Returns the hashes of the files, keyed by path.
+
+    Of a model with a LoRA adapter, only the adapter's weights are saved. An existing folder is
+    replaced.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     if isinstance(model, PeftModel):
         adapter = cast(LoraConfig, model.peft_config["default"])
-        # peft makes a set of them, which is written in an order that changes from run to run.
+        # peft keeps target_modules as a set, whose order in the saved file varies between runs.
         adapter.target_modules = sorted(adapter.target_modules or ())
         model.save_pretrained(
             str(folder), selected_adapters=["default"], save_embedding_layers=False
         )
-        (folder / "README.md").unlink()  # peft's empty model card
+        (folder / "README.md").unlink()  # an empty model card
     else:
         model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)

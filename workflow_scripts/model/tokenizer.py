@@ -1,4 +1,8 @@
-"""The word-level tokenizer of the offline tiers: one token for each word of the task's text."""
+"""The word-level tokenizer of the offline base models: one token per word of the task's text.
+
+An offline base model is a small model trained from scratch (see model.corpus). Other models use
+their own tokenizers, for which this module also prepares prompts.
+"""
 
 from typing import cast
 
@@ -10,12 +14,12 @@ from workflow_scripts.task import text
 from workflow_scripts.task.field import make_field
 
 PAD, UNKNOWN, END = "<pad>", "<unk>", "<eos>"
-# Words of the base corpus only.
+# Words that occur only in the corpus of the base models.
 LINE, UP, DOWN, BLANK, LIST_END = "line", "up", "down", "_", "end"
 
 
 def make_tokenizer(p: int, n_variables: int) -> PreTrainedTokenizerFast:
-    """Return the tokenizer for GF(p) and the variables x0 .. x{n_variables-1}."""
+    """Make the word-level tokenizer for GF(p) and the variables x0 .. x{n_variables-1}."""
     elements = sorted(make_field(p).names)
     words = [PAD, UNKNOWN, END, "=", ";", "?"]
     words += [text.ANSWER, text.GUESS, text.WRONG, text.RIGHT, text.FIELD_MAP]
@@ -31,22 +35,23 @@ def make_tokenizer(p: int, n_variables: int) -> PreTrainedTokenizerFast:
 
 
 def user_turn(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
-    """A prompt as the model is to see it.
+    """The prompt as the model reads it.
 
-    If its tokenizer has a chat template, this is the user's turn up to where the model's begins;
-    otherwise the prompt as it is.
+    If the tokenizer has a chat template, the prompt becomes a user message, followed by the start
+    of the model's reply. Otherwise, the prompt is returned unchanged.
     """
     if tokenizer.chat_template is None:
         return prompt
     said = [{"role": "user", "content": prompt.strip()}]
     turn = tokenizer.apply_chat_template(said, tokenize=False, add_generation_prompt=True)
-    return cast(str, turn)  # not tokens, since it is not to tokenize
+    return cast(str, turn)  # a string, because tokenize is False
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
-    """Token ids of texts, without special tokens.
+    """The token ids of each text, without special tokens.
 
-    Raises StudyError naming the text with an unknown word: no model may train on <unk>.
+    Raises StudyError, naming the text, if a word is not in the tokenizer's vocabulary: no model may
+    be trained on the unknown token.
     """
     ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
     unknown = tokenizer.unk_token_id

@@ -1,4 +1,5 @@
-"""The sections of the configuration: one module each, so that a change of one reruns what uses it.
+"""The sections of the configuration, one module per section.
 
-The text under each setting is its entry in docs/configuration.md.
+With separate modules, a change to one section's code reruns only the jobs that use the section. The
+text below each setting is its entry in docs/configuration.md.
 """

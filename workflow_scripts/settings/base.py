@@ -1,4 +1,4 @@
-"""Section `base`: the base models that are trained from scratch, in place of pre-training."""
+"""Section `base`: small base models, trained from scratch in place of pre-trained models."""
 
 from pydantic import model_validator
 
@@ -18,64 +18,66 @@ from workflow_scripts.task.task import BaseTask
 
 
 class CorpusShares(Section):
-    """The probability of each kind of document; model.corpus describes the kinds."""
+    """The probability of each kind of document. model.corpus describes the kinds."""
 
     facts: Share
-    """Single operations."""
+    """Single operations, such as e3 + e4 = e7."""
     comparisons: Share
-    """Two values, and whether they are the same."""
+    """Pairs of values, and whether the two values are equal."""
     lines: Share
-    """A program, and single worked lines of it."""
+    """A program, and worked lines (written calculations) of single steps of the program."""
     lists: Share
-    """A program, and its lines from one variable to another, with blanks for the values."""
+    """A program, and its worked lines between two variables, with blanks for the values."""
     walks: Share
-    """The prompt of a composition, and such lines over one of its parts."""
+    """The prompt of a composition (a problem of several parts), and the worked lines of one part,
+    with blanks for the values."""
     checks: Share
-    """A prompt, and whether single lines arrive at the known value."""
+    """A prompt, and for single worked lines whether the result is the known value."""
     links: Share
-    """The prompt of a composition, and lines that hand a value to the next part."""
+    """The prompt of a composition, and lines that pass a value on to the next part."""
 
 
 class Corpus(Section):
-    """The base corpus. It is endless: every step sees new documents."""
+    """The base corpus: random documents. Every update uses new documents."""
 
     shares: CorpusShares
     """The probability of each kind of document."""
     program_steps: Count
-    """The most steps of a program."""
+    """Maximum number of steps of a program."""
     heldout_documents: Count
-    """Documents on which the base model is scored."""
+    """Number of new documents on which the trained base model is evaluated."""
 
 
 class Base(Section):
-    """A small Qwen2 that is trained from scratch on the base corpus."""
+    """A small Qwen2 model that is trained from scratch on the base corpus."""
 
     hidden_size: Count
     """Width of the residual stream."""
     layers: Count
-    """Transformer layers."""
+    """Number of transformer layers."""
     heads: Count
-    """Attention heads; they divide hidden_size."""
+    """Number of attention heads, a divisor of hidden_size."""
     mlp_size: Count
     """Width of the MLP."""
     initializer_range: Positive
     """Standard deviation of the initial weights."""
     steps: Count
-    """Updates."""
+    """Number of updates."""
     batch_size: Count
     """Documents per update."""
     learning_rate: Positive
-    """The highest learning rate, reached after the warm-up; it then falls linearly to zero."""
+    """Peak learning rate, reached at the end of the warm-up. The learning rate then falls linearly
+    to zero."""
     warmup_steps: CountOrZero
-    """Updates over which the learning rate rises from zero."""
+    """Number of updates over which the learning rate rises linearly from zero."""
     weight_decay: NonNegative
     """AdamW's decoupled weight decay."""
     adam_beta2: Beta
-    """AdamW's decay rate of the second moment."""
+    """AdamW's decay rate of the second-moment estimate."""
     seed: Seed
     """Seed of the initial weights and of the corpus."""
     corpus: Corpus
-    """What it is trained on."""
+    """The documents that the base model is trained on."""
 
     @model_validator(mode="after")
     def _heads(self) -> "Base":
@@ -85,7 +87,7 @@ class Base(Section):
 
 
 class BaseSettings(RunSettings):
-    """What defines a base model."""
+    """The settings that determine a base model."""
 
     task: BaseTask
     base: Base

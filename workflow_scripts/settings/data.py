@@ -1,4 +1,4 @@
-"""Section `data`: how many problems of which length are drawn."""
+"""Section `data`: the number of problems in the data sets, and their lengths in steps."""
 
 from workflow_scripts.settings.values import Count, Range, Section, Share
 
@@ -7,14 +7,15 @@ class Data(Section):
     """Sizes of the data sets, and the lengths of their problems in steps."""
 
     sft_examples: Count
-    """Examples of each SFT set."""
+    """Number of examples in each SFT set."""
     sft_steps: Range
-    """Steps of the problems in SFT."""
+    """Numbers of steps of the problems in SFT sets."""
     rl_prompts: Count
-    """Prompts of each RL set; a run repeats them in another order."""
+    """Number of prompts in each RL set. A run that needs more prompts repeats the set, each time in
+    a new order."""
     rl_evaluation_share: Share
     """Share of evaluation problems among the RL prompts; the others are inversion problems."""
     validation_problems: Count
-    """Problems of each validation set, dev and final alike."""
+    """Number of problems in each validation set. The sets dev and final have the same size."""
     validation_steps: Range
-    """Steps of the validation problems."""
+    """Numbers of steps of the validation problems."""

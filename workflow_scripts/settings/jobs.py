@@ -1,22 +1,22 @@
-"""Section `jobs`: what jobs ask of a scheduler. No result depends on it."""
+"""Section `jobs`: resources that jobs request from a scheduler. They do not affect results."""
 
 from workflow_scripts.settings.values import Count, CountOrZero, Section
 
 
 class JobNeeds(Section):
-    """What a job asks of a scheduler."""
+    """The resources that a job requests from a scheduler."""
 
     mem_mb: Count
-    """Memory in MB; a second attempt asks for twice as much."""
+    """Memory in MB. A second attempt requests twice as much."""
     runtime: Count
-    """Minutes; a second attempt at rollouts asks for twice as many."""
+    """Run time in minutes. A second attempt at rollouts requests twice as many."""
 
 
 class Jobs(Section):
-    """What the heavy stages ask SLURM for, where results/reference has not measured it."""
+    """The resources that long jobs request from SLURM if results/reference has no measurement."""
 
     gpus: CountOrZero
-    """GPUs of a job. What a model computes on is model.device."""
+    """Number of GPUs per job. Whether a model computes on a GPU depends on model.device."""
     base: JobNeeds
     """Training a base model."""
     sft: JobNeeds
@@ -24,4 +24,4 @@ class Jobs(Section):
     rl: JobNeeds
     """An RL run."""
     rollouts: JobNeeds
-    """The rollouts of one evaluation of one run."""
+    """The rollouts (sampled responses) of one evaluation of one run."""

@@ -1,4 +1,4 @@
-"""Section `model`: the language model, how it is adapted, and what it computes on."""
+"""Section `model`: the language model, its adaptation, and the device it computes on."""
 
 from typing import Annotated, Literal
 
@@ -8,52 +8,52 @@ from workflow_scripts.settings.values import Count, Section, Share, require
 
 
 class Lora(Section):
-    """A low-rank adapter, as peft takes it."""
+    """A low-rank adapter (LoRA). The settings are those of the peft library."""
 
     r: Count
     """Rank of the update of each weight matrix."""
     alpha: Count
-    """Scale: updates are multiplied by alpha / r."""
+    """Scale: the update of a weight matrix is multiplied by alpha / r."""
     dropout: Share
-    """Dropout before the adapter, in training."""
+    """Dropout probability of the adapter's input, in training."""
     target_modules: Annotated[list[str], Field(min_length=1)] | Literal["all-linear"]
-    """The layers that get an adapter, by name, or all-linear."""
+    """Names of the layers that get an adapter, or all-linear for all linear layers."""
 
 
 class Hub(Section):
-    """A model of the Hugging Face hub, fetched once by the target fetch_model."""
+    """A model of the Hugging Face hub. The target fetch_model fetches the model once."""
 
     repository: str
     """Owner and name of the repository."""
     revision: Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
     """The commit that is fetched."""
     folder: str | None = None
-    """A folder with the same files, to be copied where there is no network."""
+    """A folder with the same files. If set, the model is copied from there, not downloaded."""
 
 
 class Compute(Section):
-    """What a model computes on."""
+    """The device, number type and threads that a model computes with."""
 
     device: Literal["cpu", "cuda"]
     """cpu, or cuda for an NVIDIA GPU."""
     dtype: Literal["float32", "bfloat16"]
-    """Type of the weights."""
+    """Number type of the weights and of the computation. Weights in training are always float32."""
     threads: Count
-    """CPU threads of torch. They are part of a run's identity: sums in another order give other
-    bits."""
+    """Number of CPU threads of torch. Results depend on this number: sums in another order round
+    differently."""
 
 
 class TrainedModel(Compute):
-    """A model in training; lora is None where all weights are trained."""
+    """The settings of a model in training. lora is None if all weights are trained."""
 
     adaptation: Literal["full", "lora"]
-    """full: all weights are trained; lora: an adapter beside frozen weights."""
+    """full: all weights are trained; lora: only an adapter is trained, beside frozen weights."""
     lora: Lora | None = None
     """The adapter, if adaptation is lora."""
 
 
 class RunSettings(Section):
-    """What defines a training run of any stage: at least what its model computes on."""
+    """Base class of the settings that determine a training run. All runs need model."""
 
     model: Compute
 
@@ -62,11 +62,12 @@ class Model(Compute):
     """The language model."""
 
     base: str
-    """Folder of the base model. {task} stands for the task's name: gf11, gf13, gf11-asks=any."""
+    """Folder of the base model. {task} is replaced by the task's name: gf11, gf13 or
+    gf11-asks=any."""
     hub: Hub | None = None
-    """The hub model that fetch_model puts into results/<tier>/hub/model."""
+    """The hub model that the target fetch_model puts into results/<tier>/hub/model."""
     adaptation: Literal["full", "lora"]
-    """full: all weights are trained; lora: an adapter beside frozen weights."""
+    """full: all weights are trained; lora: only an adapter is trained, beside frozen weights."""
     lora: Lora
     """The adapter, if adaptation is lora."""
 
@@ -81,12 +82,12 @@ class Model(Compute):
 
     @property
     def compute(self) -> Compute:
-        """What the model computes on."""
+        """The settings of this section that say how the model computes."""
         return Compute(device=self.device, dtype=self.dtype, threads=self.threads)
 
     @property
     def trained(self) -> TrainedModel:
-        """What of this section decides a training run, the base model apart."""
+        """The settings of this section that determine a training run, except the base model."""
         return TrainedModel(
             device=self.device,
             dtype=self.dtype,

@@ -1,4 +1,4 @@
-"""What SFT and RL set alike: batches and the optimizer, AdamW."""
+"""The settings that SFT and RL share: batches and the AdamW optimizer."""
 
 from typing import Annotated, Literal
 
@@ -23,19 +23,20 @@ class Optimization(Section):
     batch_size: Count
     """Sequences per update: examples in SFT, completions in RL."""
     micro_batch_size: Count
-    """Sequences per forward and backward pass. It divides batch_size; gradients are summed."""
+    """Sequences per forward and backward pass, a divisor of batch_size. Gradients accumulate over
+    the passes of an update."""
     learning_rate: Positive
-    """The highest learning rate, reached after the warm-up."""
+    """Peak learning rate, reached at the end of the warm-up."""
     lr_schedule: Literal["constant", "linear", "cosine"]
-    """The learning rate after the warm-up: constant, or falling to zero."""
+    """Learning rate after the warm-up: constant, or falling to zero linearly or as a cosine."""
     warmup_steps: CountOrZero
-    """Updates over which the learning rate rises from zero."""
+    """Number of updates over which the learning rate rises linearly from zero."""
     weight_decay: NonNegative
     """AdamW's decoupled weight decay."""
     adam_beta2: Beta
-    """AdamW's decay rate of the second moment."""
+    """AdamW's decay rate of the second-moment estimate."""
     max_grad_norm: Positive
-    """Gradients are scaled down to this norm where they exceed it."""
+    """Gradient clipping: a gradient with a larger norm is scaled down to this norm."""
 
     @model_validator(mode="after")
     def _micro_batches(self) -> "Optimization":

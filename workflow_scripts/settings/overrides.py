@@ -1,4 +1,4 @@
-"""Settings with some values changed."""
+"""Settings with some values replaced."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -10,10 +10,10 @@ S = TypeVar("S", bound=StudySettings)
 
 
 def override(settings: S, changes: Mapping[str, Any]) -> S:
-    """The settings with some dotted keys changed, validated again.
+    """The settings with some values replaced, validated again.
 
-    Raises ValueError (of pydantic, or SettingError) for a value that is not allowed, and for a key
-    that is not there.
+    changes maps dotted keys to new values. Raises ValueError (pydantic's, or SettingError) if a
+    value is not allowed or a key does not exist.
     """
     values = settings.model_dump()
     for key, value in changes.items():

@@ -17,33 +17,37 @@ from workflow_scripts.settings.values import (
 
 
 class Rl(Optimization):
-    """GRPO on problems whose answer decides the reward. Every step updates once, on fresh rollouts.
+    """GRPO with a reward for a correct final answer.
 
-    batch_size counts completions: a step has batch_size / group_size prompts.
+    Every step samples new rollouts (completions of prompts) and makes one update. batch_size counts
+    completions: a step has batch_size / group_size prompts.
     """
 
     steps: Count
-    """RL steps."""
+    """Number of RL steps."""
     group_size: Annotated[int, Field(ge=2), NotABool]
-    """Completions per prompt. Advantages are relative to the group's mean reward."""
+    """Completions per prompt (a group). Advantages are relative to the group's mean reward."""
     kl_coefficient: NonNegative
-    """Weight of the KL term against the SFT model (beta in TRL); 0 leaves it out."""
+    """Weight of the KL term that keeps the model close to the SFT model (beta in TRL); 0: no KL
+    term."""
     temperature: Positive
     """Sampling temperature of the rollouts."""
     top_p: Annotated[float, Field(gt=0, le=1), NotABool]
-    """Nucleus sampling: the probability mass that is kept; 1 keeps all."""
+    """Nucleus sampling: the probability mass of the likeliest tokens that are kept; 1 keeps all
+    tokens."""
     top_k: CountOrZero
-    """How many of the likeliest tokens are kept in sampling; 0 keeps all."""
+    """Number of likeliest tokens that are kept in sampling; 0 keeps all tokens."""
     clip_epsilon: Positive
-    """The clip range of the probability ratio."""
+    """Clip range of the probability ratio between the updated and the sampling policy, around 1."""
     loss_type: Literal["grpo", "dr_grpo", "dapo"]
-    """How the loss is averaged over tokens, as TRL names it."""
+    """How the loss is averaged over tokens. The names are those of TRL."""
     scale_rewards: Literal["group", "batch", "none"]
-    """Whose standard deviation divides the advantages."""
+    """The standard deviation that divides the advantages: of the group's rewards, of the batch's,
+    or none."""
     max_new_tokens: Count
-    """The most tokens of a completion, in RL and in every evaluation."""
+    """Maximum number of tokens of a completion, in RL and in every evaluation."""
     scored_steps: list[Count]
-    """RL steps after which the model of a main run is kept and evaluated as well."""
+    """RL steps after which a run of the main experiment also saves its model for evaluation."""
 
     @model_validator(mode="after")
     def _groups(self) -> "Rl":
@@ -56,12 +60,12 @@ class Rl(Optimization):
 
     @property
     def n_prompts(self) -> int:
-        """How many prompts a run takes, repetitions counted."""
+        """The number of prompts that a run uses, with repetitions."""
         return self.steps * self.batch_size // self.group_size
 
 
 class RlSettings(RunSettings):
-    """What defines an RL run besides its seed, its prompts and its SFT model."""
+    """The settings that determine an RL run, apart from its seed, prompts and SFT model."""
 
     model: TrainedModel
     rl: Rl

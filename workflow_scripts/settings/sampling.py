@@ -1,4 +1,4 @@
-"""Section `sampling`: the rollouts on which models are evaluated."""
+"""Section `sampling`: the rollouts (sampled responses) on which models are evaluated."""
 
 from typing import Literal
 
@@ -7,12 +7,12 @@ from workflow_scripts.settings.values import Count, Positive, Section, Seed
 
 
 class PassAtK(Section):
-    """The evaluation of pass@k: few problems, many samples."""
+    """The evaluation of pass@k (at least 1 of k samples is right): few problems, many samples."""
 
     n_problems: Count
-    """Validation problems, spread over types and steps."""
+    """Number of validation problems, spread over problem types and numbers of steps."""
     n_samples: Count
-    """Samples of each problem; k goes up to this number in powers of two."""
+    """Number of samples per problem. k takes the powers of two up to this number."""
 
 
 class Decoding(Section):
@@ -21,31 +21,31 @@ class Decoding(Section):
     temperature: Positive
     """Sampling temperature."""
     batch_size: Count
-    """Rollouts that are sampled at once."""
+    """Number of responses that are sampled at once."""
     seed: Seed
-    """Seed of the sampling seeds, of which every batch has its own."""
+    """Seed from which each batch's own sampling seed is derived."""
 
 
 class Sampling(Decoding):
-    """The rollouts on which models are evaluated."""
+    """The rollouts (sampled responses) on which models are evaluated."""
 
     validation: Literal["dev", "final"]
-    """dev: the problems on which recipes are chosen; final: those of reported numbers."""
+    """The validation set. dev: for choosing recipes; final: for reported numbers."""
     n_samples: Count
-    """Samples of each validation problem."""
+    """Number of samples per validation problem."""
     n_samples_checkpoint: Count
-    """Samples of each validation problem, for models at rl.scored_steps."""
+    """Number of samples per validation problem, for models saved at rl.scored_steps."""
     pass_at_k: PassAtK
     """The evaluation of pass@k."""
 
     @property
     def decoding(self) -> Decoding:
-        """What of this section decides the rollouts of an evaluation."""
+        """The settings of this section that determine how a response is sampled."""
         return Decoding(temperature=self.temperature, batch_size=self.batch_size, seed=self.seed)
 
 
 class SamplingSettings(Section):
-    """What defines an evaluation's rollouts besides the models and the problems."""
+    """The settings that determine an evaluation's rollouts, apart from models and problems."""
 
     model: Compute
     sampling: Decoding
@@ -53,9 +53,12 @@ class SamplingSettings(Section):
 
 
 class EvaluationSize(Section):
-    """How much an evaluation samples."""
+    """The number of problems and samples of an evaluation.
+
+    A stratum is the problems of one type and number of steps, or of one number of parts.
+    """
 
     n_samples: Count
-    """Samples of each problem."""
+    """Number of samples per problem."""
     n_problems: Count | None = None
-    """Problems, spread over the strata; all, if it is not set."""
+    """Number of problems, spread over the strata. If not set, all problems are used."""

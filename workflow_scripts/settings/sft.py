@@ -6,14 +6,14 @@ from workflow_scripts.settings.values import Count
 
 
 class Sft(Optimization):
-    """Supervised fine-tuning on solutions."""
+    """Supervised fine-tuning on problems with written solutions."""
 
     epochs: Count
-    """Passes over the SFT examples."""
+    """Number of passes over the SFT examples."""
 
 
 class SftSettings(RunSettings):
-    """What defines an SFT run besides its seed, its data and its base model."""
+    """The settings that determine an SFT run, apart from its seed, data and base model."""
 
     model: TrainedModel
     sft: Sft

@@ -1,4 +1,4 @@
-"""Section `statistics`: the bootstrap."""
+"""Section `statistics`: the bootstrap, from which all confidence intervals are computed."""
 
 from typing import Annotated
 
@@ -8,11 +8,11 @@ from workflow_scripts.settings.values import Count, Section, Seed
 
 
 class Statistics(Section):
-    """The bootstrap behind every interval."""
+    """The bootstrap, from which all confidence intervals are computed."""
 
     bootstrap_resamples: Count
-    """Resamples behind each interval."""
+    """Number of resamples for each interval."""
     confidence: Annotated[float, Field(gt=0, lt=1)]
-    """Coverage of the intervals."""
+    """Confidence level of the intervals."""
     seed: Seed
-    """Seed of the resamples."""
+    """Seed of the random resamples."""

@@ -15,19 +15,19 @@ from workflow_scripts.settings.statistics import Statistics
 from workflow_scripts.settings.values import Distinct, NonNegative, Section, Seed, require
 from workflow_scripts.task.task import Task
 
-_RESERVED = ("base", "reference")  # folders of data/ and results/ that are no tier's
+_RESERVED = ("base", "reference")  # folders in data/ and results/ that belong to no tier
 
 
 class StudySettings(Section):
     """The settings that all experiments share."""
 
     tier: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
-    """Name of the tier: everything it makes lies in data/<tier> and results/<tier>."""
+    """Name of the tier (a named configuration). Its files are in data/<tier> and results/<tier>."""
     seeds: Annotated[list[Seed], Field(min_length=1), Distinct]
-    """Each is an SFT seed with RL runs of its own."""
+    """Seeds of the SFT runs. RL runs are made from each SFT run, with the same seed."""
     checkpoint_seconds: NonNegative
-    """Time between checkpoints of a training run: the most that a kill loses. No result depends on
-    it."""
+    """Seconds between checkpoints of a training run. A killed run loses at most the work since its
+    last checkpoint. Results do not depend on this setting."""
     task: Task
     data: Data
     base: Base
@@ -40,7 +40,7 @@ class StudySettings(Section):
 
     @model_validator(mode="after")
     def _agrees(self) -> "StudySettings":
-        """Settings of one section that those of another bound."""
+        """Check settings whose allowed values depend on another section. Raises SettingError."""
         require(self.tier not in _RESERVED, "tier", self.tier, f"none of {', '.join(_RESERVED)}")
         data, task = self.data, self.task
         for key, steps in (
@@ -62,6 +62,6 @@ class StudySettings(Section):
 
 
 def require_variables(task: Task, key: str, n_steps: int) -> None:
-    """Raise SettingError unless a program of n_steps has names for its n_steps + 1 variables."""
+    """Raise SettingError if n_steps + 1, the variables of a program, exceeds task.n_variables."""
     allowed = f"at most {task.n_variables - 1} steps, one less than task.n_variables"
     require(n_steps < task.n_variables, key, n_steps, allowed)

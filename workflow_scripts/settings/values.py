@@ -1,4 +1,4 @@
-"""What the sections are made of: kinds of numbers, ranges, and how a value is refused."""
+"""Building blocks of the settings sections: number types, ranges, and the check of a value."""
 
 from typing import Annotated, Any
 
@@ -13,11 +13,12 @@ def _not_a_bool(value: Any) -> Any:
     return value
 
 
-# pydantic takes yes for 1. It stands last, so that the bounds before it are part of the schema.
+# pydantic would accept yes as 1. NotABool comes after Field in the types below, so that the bounds
+# of Field are part of the JSON schema.
 NotABool = BeforeValidator(_not_a_bool)
 Count = Annotated[int, Field(ge=1), NotABool]
 CountOrZero = Annotated[int, Field(ge=0), NotABool]
-Seed = Annotated[int, Field(ge=0, le=2**32 - 1), NotABool]  # as torch and numpy take them
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1), NotABool]  # the range that numpy accepts
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), NotABool]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), NotABool]
 Share = Annotated[float, Field(ge=0, le=1), NotABool]
@@ -29,6 +30,7 @@ def _in_hundredths_of_a_percent(value: float) -> float:
     return value
 
 
+# A share that names of runs and data sets contain, in percent.
 NamedShare = Annotated[Share, AfterValidator(_in_hundredths_of_a_percent)]
 
 
@@ -42,7 +44,7 @@ Distinct = AfterValidator(_distinct)
 
 
 class Section(BaseModel):
-    """A section of the configuration. It is not strict: --config hands over strings."""
+    """A section of the configuration. Strings are converted, because --config passes strings."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
@@ -57,9 +59,9 @@ class Range(Section):
     """The whole numbers from low to high, both included."""
 
     low: Count
-    """The first number."""
+    """The smallest number."""
     high: Count
-    """The last number."""
+    """The largest number."""
 
     @model_validator(mode="after")
     def _ordered(self) -> "Range":
@@ -70,14 +72,14 @@ class Range(Section):
         return f"{self.low}-{self.high}"
 
     def values(self) -> tuple[int, ...]:
-        """The numbers in order."""
+        """All numbers of the range, in ascending order."""
         return tuple(range(self.low, self.high + 1))
 
     def holds(self, other: "Range") -> bool:
-        """Whether every number of the other range lies in this one."""
+        """Whether this range contains every number of the other range."""
         return self.low <= other.low and other.high <= self.high
 
 
 def single(value: int) -> Range:
-    """The range of one number."""
+    """The range that contains only value."""
     return Range(low=value, high=value)

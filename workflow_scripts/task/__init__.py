@@ -1,4 +1,5 @@
 """Arithmetic programs over a finite field: problems, solutions, reward, strategy labels.
 
-Standard library only. The same seed gives the same bytes on every machine.
+The modules need only the standard library. The same seed gives the same data sets, byte for byte,
+on every machine.
 """

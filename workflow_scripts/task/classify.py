@@ -1,4 +1,4 @@
-"""The rule-based strategy label of a response, read from its text and its problem alone."""
+"""The rule-based strategy label of a response, computed from the text and the problem alone."""
 
 from workflow_scripts.task.field import INVERSE_OPERATION
 from workflow_scripts.task.problems import Problem
@@ -10,11 +10,13 @@ LABELS = (FORWARD, BACKWARD, MIXED, NONE)
 
 
 def classify(problem: Problem, response: str) -> str:
-    """Label any text: forward, backward, mixed (lines of both) or none (lines of neither).
+    """Label any text: forward, backward, mixed (lines of both kinds) or none (of neither kind).
 
-    A worked line is forward if it assigns a variable by the operation and constant of the program
-    line that defines it, and backward if it undoes the program line that uses it. Results are not
-    checked: a wrong sum is still a forward step. Guess and check has the strategy of its lines.
+    A worked line is a written calculation such as ``x3 = e5 + e4 = e9``. The line is forward if its
+    operation and constant are those of the program line that defines its variable. The line is
+    backward if it undoes the program line that uses its variable. Results are not checked: a wrong
+    sum is still a forward step. A response that guesses a value and checks the guess gets the label
+    of its worked lines.
     """
     names = problem.field.names
     forward_steps, backward_steps = set(), set()

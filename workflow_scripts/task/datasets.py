@@ -1,10 +1,14 @@
-"""The data stage: validation sets, SFT sets and RL prompt sets, as JSON lines.
+"""The data stage: writes validation sets, SFT sets and RL prompt sets as JSON lines.
 
     python -m workflow_scripts.task.datasets PLAN
 
-The first line of a file is its header: what was drawn, with which settings and seed, how many rows
-follow, and their hash, by which a reader notices a file that is not whole. Every other line is a
-row: an example of an SFT set, a prompt of an RL set or a problem of a validation set.
+The first line of a file is its header: the settings and the seed of the draw, the number of rows,
+and a hash of the rows, by which a reader detects a damaged file. Every other line is a row: an
+example of an SFT set, a prompt of an RL set or a problem of a validation set.
+
+A mix (see task.mixes) says which problems a set holds. A validation set has two splits: dev, for
+choosing recipes, and final, for reported numbers. No SFT set or RL set holds a validation problem;
+problems are compared by their canonical forms (see Problem.canonical).
 """
 
 import hashlib
@@ -56,7 +60,10 @@ def _make_row(index: int, problem: Problem, task: Task, **solution: str) -> Row:
 
 
 def _draw_new(draw: Callable[[], Problem], taken: set[Canonical]) -> Problem:
-    """Draw until the problem is not among those taken, by canonical form."""
+    """Draw problems until one has a canonical form that is not in taken.
+
+    Raises StudyError if 1000 problems in a row are taken.
+    """
     for _ in range(1000):
         problem = draw()
         if problem.canonical not in taken:
@@ -69,9 +76,10 @@ def _draw_single(rng: Random, task: Task, type_: str, n_steps: int) -> Problem:
 
 
 def _draw_composition(rng: Random, task: Task, mix: Compositions, n_parts: int) -> Problem:
-    """Draw a problem that asks for n_parts parts.
+    """Draw a problem that asks for the answer of part n_parts, counted from 1.
 
-    Where any part may be asked for, the prompt shows as many as fit, whatever n_parts is.
+    If task.asks is "any", the prompt shows as many parts as fit, whatever n_parts is. Otherwise the
+    prompt shows n_parts parts.
     """
     n_variables = task.n_variables
     n_shown = most_parts(mix.part_steps, n_variables) if task.asks == "any" else n_parts
@@ -80,16 +88,16 @@ def _draw_composition(rng: Random, task: Task, mix: Compositions, n_parts: int) 
 
 
 def _seed_of(mix: ValidationMix | SftMix | PromptMix) -> str:
-    """A mix as it stands in the seeds of random numbers."""
+    """A mix as JSON text, for the seed of a random number generator."""
     return json.dumps(to_json(mix), sort_keys=True)
 
 
 def draw_validation(task: Task, mix: ValidationMix, n_problems: int) -> dict[str, list[Row]]:
-    """Draw the splits dev and final of one kind, disjoint and without repetition.
+    """Draw the splits dev and final of one mix. All their problems are distinct.
 
-    Each has n_problems problems. The strata are each number of parts of compositions, and each type
-    with each number of steps of single problems; they differ in size by one problem at most.
-    Raises StudyError if the field is too small for so many problems.
+    Each split has n_problems problems, spread evenly over strata: stratum sizes differ by at most
+    one problem. A stratum of compositions is one number of parts. A stratum of single problems is
+    one type with one number of steps. Raises StudyError if the field has too few problems.
     """
     rng = Random(f"validation GF({task.field_size}) {_seed_of(mix)}")
     strata: list[Callable[[], Problem]]
@@ -110,7 +118,11 @@ def draw_validation(task: Task, mix: ValidationMix, n_problems: int) -> dict[str
 
 
 def _solve(problem: Problem, task: Task, mix: SftMix, rng: Random) -> dict[str, str]:
-    """Write a solution by a strategy of the mix, drawn independently of the problem."""
+    """Write a solution, as the columns strategy and response of a row.
+
+    For a single problem, the strategy is drawn from the mix, independently of the problem. Every
+    part of a composition is solved by the strategy that fits its type.
+    """
     if isinstance(mix, Compositions):
         return {"strategy": "fitting", "response": write_fitting_solution(task.form, problem)}
     strategy = BACKWARD if rng.random() < mix.backward_share else FORWARD
@@ -121,10 +133,11 @@ def _solve(problem: Problem, task: Task, mix: SftMix, rng: Random) -> dict[str, 
 def draw_sft(
     task: Task, mix: SftMix, n_examples: int, seed: int, taken: set[Canonical]
 ) -> list[Row]:
-    """Draw SFT examples: problem and strategy independently, none of the problems taken.
+    """Draw n_examples SFT examples whose problems are not in taken (canonical forms).
 
-    Every part of a composition is solved by the strategy that fits it. Raises StudyError if the
-    problems taken leave too few others.
+    The strategy of a single problem is drawn independently of the problem. Every part of a
+    composition is solved by the strategy that fits its type. Raises StudyError if taken leaves too
+    few other problems.
     """
     rng = Random(f"sft GF({task.field_size}) {_seed_of(mix)} seed {seed}")
     examples = []
@@ -141,7 +154,11 @@ def draw_sft(
 
 
 def solve_heldout(task: Task, mix: SftMix, validation: list[Row]) -> list[Row]:
-    """Solve the validation problems of the sizes of a mix as its SFT examples are solved."""
+    """Write solutions of validation problems in the same way as those of a mix's SFT examples.
+
+    Only problems of a size in the mix are solved: of single problems, the size is the number of
+    steps, of compositions the number of parts.
+    """
     rng = Random(f"heldout GF({task.field_size}) {_seed_of(mix)}")
     if isinstance(mix, Compositions):
         chosen = [row for row in validation if row["parts"] in mix.parts]
@@ -155,10 +172,11 @@ def solve_heldout(task: Task, mix: SftMix, validation: list[Row]) -> list[Row]:
 
 
 def draw_prompts(task: Task, mix: PromptMix, n_prompts: int, taken: set[Canonical]) -> list[Row]:
-    """Draw RL prompts, the same for all seeds, none of the problems taken.
+    """Draw n_prompts RL prompts whose problems are not in taken (canonical forms).
 
-    The shares of types are exact; numbers of steps, or of parts, take turns. Raises StudyError if
-    the problems taken leave too few others.
+    The prompts are the same for all seeds. The share of evaluation problems is exact up to
+    rounding. The numbers of steps (for compositions, of parts) are used in rotation. Raises
+    StudyError if taken leaves too few other problems.
     """
     rng = Random(f"prompts GF({task.field_size}) {_seed_of(mix)}")
     prompts = []
@@ -175,7 +193,7 @@ def draw_prompts(task: Task, mix: PromptMix, n_prompts: int, taken: set[Canonica
 
 
 def write_dataset(path: Path, settings: dict[str, Any], rows: list[Row]) -> None:
-    """Write a data set whole; settings, a JSON value, say in its header what was drawn."""
+    """Write a data set atomically. settings is a JSON value for the header."""
     body = "".join(json.dumps(row) + "\n" for row in rows)
     header = {
         "settings": settings,
@@ -186,7 +204,10 @@ def write_dataset(path: Path, settings: dict[str, Any], rows: list[Row]) -> None
 
 
 def _read(path: Path) -> tuple[dict[str, Any], str]:
-    """The header of a data set and the text of its rows."""
+    """The header of a data set and the text of its rows.
+
+    Raises StudyError if the file is missing, or if its rows do not match the header's hash.
+    """
     try:
         first, _, body = path.read_text(encoding="utf-8").partition("\n")
         header = json.loads(first)
@@ -201,13 +222,13 @@ def _read(path: Path) -> tuple[dict[str, Any], str]:
 def read_dataset(path: Path) -> list[Row]:
     """Read the rows of a data set.
 
-    Raises StudyError, naming the file, if it is missing, cut short or altered.
+    Raises StudyError, naming the file, if the file is missing, cut short or altered.
     """
     return [json.loads(line) for line in _read(path)[1].splitlines()]
 
 
 def read_task(path: Path) -> Task:
-    """The task that a data set was drawn from. Raises StudyError as read_dataset does."""
+    """The task settings in a data set's header. Raises StudyError as read_dataset does."""
     header, _ = _read(path)
     try:
         return Task(**header["settings"]["task"])
@@ -216,7 +237,7 @@ def read_task(path: Path) -> Task:
 
 
 def canonical_forms(paths: Iterable[Path]) -> set[Canonical]:
-    """The canonical forms of all problems of some data sets. Raises as read_dataset."""
+    """The canonical forms of all problems in the data sets. Raises as read_dataset does."""
     return {
         Problem.from_json(row["problem"]).canonical for path in paths for row in read_dataset(path)
     }
@@ -225,6 +246,7 @@ def canonical_forms(paths: Iterable[Path]) -> set[Canonical]:
 def _write_training_set(
     path: Path, settings: dict[str, Any], rows: list[Row], taken: set[Canonical]
 ) -> None:
+    """Write a data set. Raises StudyError if the problem of a row is in taken."""
     shared = [row["id"] for row in rows if Problem.from_json(row["problem"]).canonical in taken]
     if shared:
         raise StudyError(f"{path}: rows {shared[:5]} are validation problems")
@@ -232,12 +254,12 @@ def _write_training_set(
 
 
 def _header(kind: str, task: Task, mix: ValidationMix | SftMix | PromptMix) -> dict[str, Any]:
-    """What the header of a data set says of its content."""
+    """The entries of a header that describe the data set's content."""
     return {"kind": kind, "task": asdict(task), "mix": to_json(mix)}
 
 
 def make_validation(task: Task, mix: ValidationMix, n: int, dev: Path, final: Path) -> None:
-    """Write both splits of one kind of validation set, n problems each; see draw_validation."""
+    """Write the splits dev and final of a validation set, n problems each; see draw_validation."""
     splits = draw_validation(task, mix, n)
     for split, path in zip(SPLITS, (dev, final), strict=True):
         write_dataset(path, {**_header("validation", task, mix), "split": split}, splits[split])
@@ -246,26 +268,27 @@ def make_validation(task: Task, mix: ValidationMix, n: int, dev: Path, final: Pa
 def make_sft(
     task: Task, mix: SftMix, n: int, seed: int, validation: list[Path], output: Path
 ) -> None:
-    """Write an SFT set of n examples without the validation sets' problems; see draw_sft."""
+    """Write an SFT set of n examples that holds no validation problem; see draw_sft."""
     taken = canonical_forms(validation)
     settings = {**_header("sft", task, mix), "seed": seed}
     _write_training_set(output, settings, draw_sft(task, mix, n, seed, taken), taken)
 
 
 def make_heldout(task: Task, mix: SftMix, validation: Path, output: Path) -> None:
-    """Write the solutions of a validation set; see solve_heldout."""
+    """Write the problems of a validation set with solutions; see solve_heldout."""
     solved = solve_heldout(task, mix, read_dataset(validation))
     write_dataset(output, _header("heldout", task, mix), solved)
 
 
 def make_prompts(task: Task, mix: PromptMix, n: int, validation: list[Path], output: Path) -> None:
-    """Write an RL set of n prompts without the validation sets' problems; see draw_prompts."""
+    """Write an RL set of n prompts that holds no validation problem; see draw_prompts."""
     taken = canonical_forms(validation)
     prompts = draw_prompts(task, mix, n, taken)
     _write_training_set(output, _header("prompts", task, mix), prompts, taken)
 
 
 if __name__ == "__main__":
-    from workflow_scripts.common.jobs import run_stage  # the library itself needs no package
+    # Imported here because everything above needs only the standard library.
+    from workflow_scripts.common.jobs import run_stage
 
     run_stage(__doc__)

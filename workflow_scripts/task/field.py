@@ -1,4 +1,4 @@
-"""The finite field GF(p) and the abstract symbols its elements are written in."""
+"""The finite field GF(p), and the symbols that name its elements in texts."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -9,10 +9,10 @@ INVERSE_OPERATION = {"+": "-", "*": "/", "-": "+", "/": "*"}
 
 @dataclass(frozen=True)
 class Field:
-    """GF(p) for a prime p. Elements are the integers 0..p-1.
+    """GF(p) for a prime p. The elements are the integers 0..p-1.
 
-    ``names[v]`` is the symbol of element v: one of e0..e{p-1}, permuted, so that what a
-    language model knows about numerals is of no use.
+    ``names[v]`` is the symbol of element v in all texts. The symbols are e0..e{p-1} in a permuted
+    order, so that a language model's knowledge of numerals does not help.
     """
 
     p: int
@@ -20,7 +20,10 @@ class Field:
     inverses: tuple[int, ...]  # inverses[v] * v == 1 (mod p); inverses[0] is unused
 
     def apply(self, operation: str, a: int, b: int) -> int:
-        """Return ``a operation b`` for an operation in ``+ - * /``."""
+        """Return ``a operation b`` in GF(p), for an operation in ``+ - * /``.
+
+        Raises ZeroDivisionError for a division by 0.
+        """
         if operation == "+":
             return (a + b) % self.p
         if operation == "*":
@@ -34,7 +37,7 @@ class Field:
 
 @cache
 def make_field(p: int) -> Field:
-    """Return GF(p) with its fixed symbols, which depend on p alone.
+    """Return GF(p). The order of its symbols is random but depends only on p.
 
     Raises ValueError if p is not a prime.
     """

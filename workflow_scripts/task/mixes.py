@@ -1,7 +1,8 @@
-"""What a data set holds: which problems, in which shares, solved by which strategy.
+"""Mixes: which problems a data set holds, in which shares, and solved by which strategy.
 
-A single problem has one part; a composition has several. In JSON and in the seeds of the random
-numbers a mix stands as its fields.
+A problem consists of parts, each of type evaluation or inversion (see task.problems). A single
+problem has one part, a composition has several. In JSON, and when a random seed is derived from it,
+a mix is written as a mapping of its fields.
 """
 
 from dataclasses import asdict, dataclass
@@ -10,14 +11,17 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Singles:
-    """Single problems: each number of steps with each type."""
+    """Single problems of a validation set: every type with every number of steps in steps."""
 
     steps: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class SolvedSingles:
-    """Single problems, each solved forward or backward, whatever its type."""
+    """Single problems with solutions, for SFT.
+
+    Whatever its type, a problem is solved backward with probability backward_share, else forward.
+    """
 
     backward_share: float
     steps: tuple[int, ...]
@@ -25,7 +29,10 @@ class SolvedSingles:
 
 @dataclass(frozen=True)
 class PromptSingles:
-    """Single problems of which some share are evaluation, the others inversion."""
+    """Single problems as RL prompts.
+
+    evaluation_share is the share of evaluation problems. All others are inversion problems.
+    """
 
     steps: tuple[int, ...]
     evaluation_share: float
@@ -33,7 +40,10 @@ class PromptSingles:
 
 @dataclass(frozen=True)
 class Compositions:
-    """Problems of several parts, of so many steps each. Every part is solved by what fits it."""
+    """Problems made of parts. Solutions solve every part by the strategy that fits its type.
+
+    parts lists the possible numbers of parts, part_steps the possible numbers of steps of a part.
+    """
 
     parts: tuple[int, ...]
     part_steps: tuple[int, ...]
@@ -45,5 +55,5 @@ PromptMix = PromptSingles | Compositions
 
 
 def to_json(mix: ValidationMix | SftMix | PromptMix) -> dict[str, Any]:
-    """The fields of a mix, with lists."""
+    """The fields of a mix as a JSON value: tuples become lists."""
     return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(mix).items()}

@@ -1,9 +1,10 @@
-"""Problems: programs of + and * steps with one known value and one value asked for.
+"""Problems: programs of + and * steps, with one known value and one value to find.
 
-A program assigns consecutive variables, ``x4 = x3 + c``. An *evaluation* part gives the value of
-its first variable and asks for its last; an *inversion* part gives the last and asks for the
-first. A problem of several parts is a *composition*: each part's answer is known to the next. Its
-prompt may go on with parts that are not asked for.
+A program assigns consecutive variables, one line per step, such as ``x4 = x3 + c``. A *part* is a
+program with a question. An *evaluation* part gives the value of the program's first variable and
+asks for the last variable. An *inversion* part gives the value of the last variable and asks for
+the first. A problem of several parts is a *composition*: the answer of each part is the known value
+of the next part. A prompt may also show further parts that the question does not ask for.
 """
 
 from collections.abc import Sequence
@@ -17,27 +18,27 @@ from workflow_scripts.task.field import INVERSE_OPERATION, Field, make_field
 EVALUATION, INVERSION, COMPOSITION = "evaluation", "inversion", "composition"
 PROBLEM_TYPES = (EVALUATION, INVERSION)
 
-Step = tuple[str, int]  # operation, "+" or "*", and constant
-# Field, known value, and type and steps of each part: see Problem.canonical.
+Step = tuple[str, int]  # (operation "+" or "*", constant)
+# (p, known value, (type, steps) of each asked part): see Problem.canonical.
 Canonical = tuple[int, int, tuple[tuple[str, tuple[Step, ...]], ...]]
 
 
 @dataclass(frozen=True)
 class Part:
-    """A program over the variables first .. first + len(steps), and what is asked of it."""
+    """A program over the variables first .. first + len(steps), and the type of its question."""
 
     type: str
     first: int
     steps: tuple[Step, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """The part as a JSON value, each step as one string such as ``+4``."""
+        """The part as a JSON value. Each step becomes a string such as ``+4``."""
         steps = [f"{operation}{constant}" for operation, constant in self.steps]
         return {"type": self.type, "first": self.first, "steps": steps}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Part":
-        """The part that to_json wrote."""
+        """Read a part from the JSON value that Part.to_json returned."""
         steps = tuple((step[0], int(step[1:])) for step in value["steps"])
         return cls(value["type"], value["first"], steps)
 
@@ -57,7 +58,7 @@ class Part:
         return self.last if self.type == EVALUATION else self.first
 
     def solve(self, field: Field, known: int) -> int:
-        """The value of the asked variable, given that of the known one."""
+        """The value of the asked variable, given the value of the known variable."""
         value = known
         if self.type == EVALUATION:
             for operation, constant in self.steps:
@@ -70,31 +71,35 @@ class Part:
 
 @dataclass(frozen=True)
 class Problem:
-    """Parts over GF(p). The first has a known value, each of the others the answer before it."""
+    """One or more parts over GF(p).
+
+    ``known`` is the known value of the first part. The known value of every other part is the
+    answer of the part before.
+    """
 
     p: int
     known: int
     parts: tuple[Part, ...]
-    unasked: tuple[Part, ...] = ()  # shown in the prompt after those that are asked for
+    unasked: tuple[Part, ...] = ()  # shown in the prompt after the asked parts
 
     @property
     def field(self) -> Field:
-        """The field of all values."""
+        """The field GF(p) that all values belong to."""
         return make_field(self.p)
 
     @property
     def type(self) -> str:
-        """The type of the only part, or composition if there are several."""
+        """The type of the only asked part, or "composition" if there are several."""
         return self.parts[0].type if len(self.parts) == 1 else COMPOSITION
 
     @property
     def n_steps(self) -> int:
-        """Steps of all parts that are asked for."""
+        """The total number of steps of the asked parts."""
         return sum(len(part.steps) for part in self.parts)
 
     @cached_property
     def answer(self) -> int:
-        """The value of the last asked part's asked variable."""
+        """The answer of the problem: the value of the last asked part's asked variable."""
         value = self.known
         for part in self.parts:
             value = part.solve(self.field, value)
@@ -102,11 +107,14 @@ class Problem:
 
     @property
     def canonical(self) -> Canonical:
-        """What makes two problems the same: all that is asked for but the names of variables."""
+        """The canonical form: two problems count as the same if their canonical forms are equal.
+
+        The form leaves out the numbers of the variables and the unasked parts.
+        """
         return self.p, self.known, tuple((part.type, part.steps) for part in self.parts)
 
     def asking_for(self, n_parts: int) -> "Problem":
-        """The same prompt, whose question is about the n-th of its parts, counted from 1."""
+        """A problem with the same programs that asks for the answer of part n_parts, from 1."""
         everything = self.parts + self.unasked
         return replace(self, parts=everything[:n_parts], unasked=everything[n_parts:])
 
@@ -121,13 +129,16 @@ class Problem:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Problem":
-        """The problem that to_json wrote."""
+        """Read a problem from the JSON value that Problem.to_json returned."""
         parts, unasked = (tuple(map(Part.from_json, value[key])) for key in ("parts", "unasked"))
         return cls(value["p"], value["known"], parts, unasked)
 
 
 def _draw_steps(rng: Random, p: int, n_steps: int) -> tuple[Step, ...]:
-    """Steps with random constants: any for +, any but 0 for *, which could not be undone."""
+    """Draw steps with random constants: any element for +, any element except 0 for *.
+
+    A multiplication by 0 could not be undone.
+    """
     return tuple(
         ("+", rng.randrange(p)) if rng.random() < 0.5 else ("*", rng.randrange(1, p))
         for _ in range(n_steps)
@@ -137,11 +148,11 @@ def _draw_steps(rng: Random, p: int, n_steps: int) -> tuple[Step, ...]:
 def draw_composition(
     rng: Random, p: int, types: Sequence[str], steps: Sequence[int], n_variables: int
 ) -> Problem:
-    """Draw a problem of ``len(types)`` parts; part i has type types[i] and steps[i] steps.
+    """Draw a problem of ``len(types)`` parts. Part i has type types[i] and steps[i] steps.
 
-    The first variable stands at a random offset: a model that has seen short programs only
-    would otherwise learn where they end instead of reading it. Raises ValueError if the
-    parts need more than n_variables variables.
+    The number of the first variable is random. With a fixed first variable, a model trained only on
+    short programs would learn at which variable programs end, instead of reading the prompt. Raises
+    ValueError if the parts need more than n_variables variables.
     """
     used = sum(steps) + len(steps)
     if used > n_variables:
@@ -155,19 +166,19 @@ def draw_composition(
 
 
 def draw_problem(rng: Random, p: int, type_: str, n_steps: int, n_variables: int) -> Problem:
-    """Draw a problem of one part, see `draw_composition`."""
+    """Draw a problem of one part; see `draw_composition`."""
     return draw_composition(rng, p, [type_], [n_steps], n_variables)
 
 
 def most_parts(part_steps: Sequence[int], n_variables: int) -> int:
-    """How many parts of at most so many steps fit into a prompt."""
+    """The number of parts that always fit into a prompt, whatever sizes of part_steps they have."""
     return n_variables // (max(part_steps) + 1)
 
 
 def draw_parts(
     rng: Random, p: int, n_parts: int, part_steps: Sequence[int], n_variables: int
 ) -> Problem:
-    """Draw a composition whose parts have random types and numbers of steps."""
+    """Draw a problem of n_parts parts with random types and numbers of steps (of part_steps)."""
     types = [rng.choice(PROBLEM_TYPES) for _ in range(n_parts)]
     steps = [rng.choice(part_steps) for _ in range(n_parts)]
     return draw_composition(rng, p, types, steps, n_variables)

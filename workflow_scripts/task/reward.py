@@ -1,13 +1,13 @@
-"""The reward: is the answer right? Only the outcome counts, never the way to it."""
+"""The outcome reward: 1 for a correct final answer, else 0. The lines before it do not count."""
 
 from workflow_scripts.task.problems import Problem
 from workflow_scripts.task.text import ANSWER_MARKS
 
 
 def is_correct(problem: Problem, response: str) -> bool:
-    """True if the response ends with the right element after the mark of an answer, its only one.
+    """Whether the response ends with an answer mark and the symbol of the correct answer.
 
-    The mark is ``ans`` or ``Answer:``, by the form of the text.
+    The mark is ``ans`` or ``Answer:``. A response with several marks is not correct.
     """
     words = response.split()
     marks = [word for word in words if word in ANSWER_MARKS]
@@ -15,9 +15,9 @@ def is_correct(problem: Problem, response: str) -> bool:
 
 
 def outcome_reward(problem: Problem, response: str, complete: bool) -> float:
-    """1 for a complete response with the right answer, else 0.
+    """The reward of a response: 1.0 if it is complete and its answer is correct, else 0.0.
 
-    A response is complete if the model ended it; one cut off at the token limit earns nothing,
-    even where what is left of it looks like an answer.
+    A response is complete if the model ended the response with the end token. A response cut off at
+    the token limit gets 0.0, even if its text happens to end with the correct answer.
     """
     return float(complete and is_correct(problem, response))

@@ -1,8 +1,9 @@
-"""Writers of solutions: forward, backward, and guess and check where a strategy does not fit.
+"""Writers of solutions: forward, backward, and guess and check.
 
-Forward applies the steps in order, so it fits evaluation; backward undoes them from the last, so it
-fits inversion. On the other type a strategy can only guess the value that it needs to start from,
-work through the program, and compare the end with the known value.
+The forward strategy applies the steps in order, so it fits evaluation problems. The backward
+strategy undoes the steps from last to first, so it fits inversion problems. On the other type, a
+strategy can only *guess and check*: guess the asked value, work through the program from the guess,
+compare the result with the known value, and guess again if the two differ.
 """
 
 from functools import cache
@@ -19,12 +20,12 @@ FITTING_STRATEGY = {EVALUATION: FORWARD, INVERSION: BACKWARD}
 
 
 class _Words(NamedTuple):
-    """Words of a form, see text.WORD."""
+    """Numbers of words of a form's lines. text.WORD defines a word."""
 
     line: int
-    guess: int  # with its check
+    guess: int  # a guess line and its check line
     link: int
-    answer: int  # with the end of the text
+    answer: int  # the answer line, plus one for the end token
 
 
 @cache
@@ -38,33 +39,37 @@ def _words(form: Form) -> _Words:
 
 
 def solution_words(form: Form, n_steps: int, n_parts: int = 1) -> int:
-    """Words of a solution by the fitting strategy."""
+    """The number of words of a solution by fitting strategies, with the end token."""
     words = _words(form)
     n_links = n_parts if form.opens else n_parts - 1
     return words.line * n_steps + words.link * n_links + words.answer
 
 
 def guess_and_check_words(form: Form, n_steps: int, n_guesses: int = 1) -> int:
-    """Words of a solution of one part that makes some guesses."""
+    """The number of words of a one-part solution with n_guesses guesses, with the end token."""
     words = _words(form)
     return (words.guess + words.line * n_steps) * n_guesses + words.answer
 
 
 def max_guesses(form: Form, p: int, n_steps: int, word_limit: int) -> int:
-    """How many guesses fit into a guess-and-check solution of word_limit words."""
+    """The number of guesses that fit into a solution of word_limit words, at most p."""
     words = _words(form)
     return min(p, (word_limit - words.answer) // (words.guess + words.line * n_steps))
 
 
 def guess_and_check_success(form: Form, p: int, n_steps: int, word_limit: int) -> float:
-    """Probability that distinct random guesses within the limit find the answer."""
+    """The probability that guess and check finds the answer within word_limit words.
+
+    All guesses are distinct and each order is equally likely, so the probability is the number of
+    guesses that fit, divided by p.
+    """
     return max_guesses(form, p, n_steps, word_limit) / p
 
 
 def work_through(
     form: Form, field: Field, part: Part, strategy: str, start: int
 ) -> tuple[list[str], int]:
-    """Return the worked lines of a part from a start value, and the value they end with."""
+    """Return a part's worked lines from a start value, and the result of the last line."""
     lines, value = [], start
     if strategy == FORWARD:
         for variable, (operation, constant) in enumerate(part.steps, start=part.first + 1):
@@ -87,7 +92,11 @@ def work_through(
 def _guess_and_check(
     form: Form, problem: Problem, part: Part, strategy: str, rng: Random, word_limit: int
 ) -> list[str]:
-    """Guesses in an order drawn uniformly from those that succeed within the limit."""
+    """The lines of a guess-and-check solution whose last guess is right.
+
+    The values are guessed in a random order. All orders that reach the answer within word_limit
+    words are equally likely. Raises ValueError if not even one guess fits into word_limit words.
+    """
     field, answer = problem.field, problem.answer
     limit = max_guesses(form, field.p, len(part.steps), word_limit)
     if limit < 1:
@@ -107,8 +116,8 @@ def write_solution(
 ) -> str:
     """Write a correct response to a problem of one part with the given strategy.
 
-    rng orders the guesses where the strategy does not fit the problem's type.
-    Raises ValueError if not even one guess fits into word_limit words.
+    If the strategy does not fit the problem's type, the response guesses and checks, and rng draws
+    the guesses. Raises ValueError if not even one guess fits into word_limit words.
     """
     (part,) = problem.parts
     if strategy == FITTING_STRATEGY[part.type]:
@@ -120,7 +129,8 @@ def write_solution(
 def write_fitting_solution(form: Form, problem: Problem) -> str:
     """Write a correct response in which every part is solved by its fitting strategy.
 
-    A link carries the answer of a part over to the next.
+    Before each part, a link line states the part's known value. Before the first part, only forms
+    with Form.opens have a link line.
     """
     field, value, lines = problem.field, problem.known, []
     for index, part in enumerate(problem.parts):

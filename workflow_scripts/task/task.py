@@ -1,4 +1,4 @@
-"""The settings that say what is solved: section `task` of the configuration."""
+"""The settings of the problems and their texts: section `task` of the configuration."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -7,12 +7,12 @@ from workflow_scripts.common.errors import SettingError
 from workflow_scripts.task.field import make_field
 from workflow_scripts.task.text import FORMS, Form
 
-_MOST_SYMBOLS = 10_000  # task.text reads e0 .. e9999 and x0 .. x9999
+_MOST_SYMBOLS = 10_000  # task.text parses at most e0 .. e9999 and x0 .. x9999
 
 
 @dataclass(frozen=True)
 class BaseTask:
-    """What of a task decides the corpus of its base model (see model.corpus)."""
+    """The task settings that determine the training corpus of a base model (see model.corpus)."""
 
     field_size: int
     n_variables: int
@@ -21,26 +21,25 @@ class BaseTask:
 
 @dataclass(frozen=True)
 class Task:
-    """What is solved: arithmetic programs over the field GF(field_size)."""
+    """The problems (arithmetic programs over the field GF(field_size)) and their texts."""
 
     field_size: int
     """Number of elements of the field, a prime."""
     n_variables: int
-    """How many variable names there are, x0 to x{n_variables - 1}. A program starts at a random
-    one."""
+    """Number of variable names, x0 to x{n_variables - 1}. A program starts at a random variable."""
     field_map: Literal["hidden", "prompt"]
-    """hidden: which symbol stands for which number is never stated and has to be learnt; prompt:
-    every prompt states it."""
+    """Whether prompts state the number behind each symbol e0, e1, and so on. hidden: no prompt
+    states the numbers, so that a model has to learn them; prompt: every prompt states them."""
     text: Literal["compact", "natural"]
-    """compact: the fewest words, for a model trained from scratch; natural: sentences, for an
-    instruction-tuned model."""
+    """compact: as few words as possible, for a model trained from scratch; natural: English
+    sentences, for an instruction-tuned model."""
     response_words: int
-    """The longest response that SFT shows, in words. It bounds how many guesses fit into a response
-    by guess and check."""
+    """Maximum length of a response in SFT data, in words. The limit bounds the number of guesses in
+    a guess-and-check response: guess a value, work through the program, compare, guess again."""
     asks: Literal["last", "any"]
-    """Which part of a prompt is asked for, if it has several: the last, or any one of them."""
+    """The part that a prompt of several parts asks for. last: the last part; any: any one part."""
 
-    # How pydantic reads this section; it is not needed otherwise.
+    # Read by pydantic when it validates this section of the configuration.
     __pydantic_config__: ClassVar[dict[str, Any]] = {
         "extra": "forbid",
         "use_attribute_docstrings": True,
@@ -58,15 +57,16 @@ class Task:
 
     @property
     def form(self) -> Form:
-        """The words in which prompts and responses are written."""
+        """The text form in which prompts and responses are written."""
         return FORMS[self.text]
 
     @property
     def for_base(self) -> BaseTask:
-        """What of this task decides its base model."""
+        """The settings of this task that determine the base model."""
         return BaseTask(self.field_size, self.n_variables, self.asks)
 
 
 def _require(condition: bool, key: str, value: object, allowed: str) -> None:
+    """Raise SettingError unless the condition holds."""
     if not condition:
         raise SettingError(key, value, allowed)

@@ -1,21 +1,23 @@
-"""The text of prompts and responses. Any white space separates words; new lines are for the reader.
+"""The text of prompts and responses, in two forms.
 
-A prompt is a program, the known value and the question; a response is worked lines and the answer.
-The compact form is for models that know nothing else, and has the fewest words:
+Any white space separates words; line breaks are only for human readers. A prompt is a program, the
+known value and the question. A response is worked lines (written calculations) and the answer. The
+compact form has as few words as possible, for models trained from scratch. Left a prompt, right a
+response:
 
     x3 = x2 + e4                x3 = e5 + e4 = e9
     x4 = x3 * e7                x4 = e9 * e7 = e2
     x2 = e5 ; x4 ?              ans e2
 
-The natural form, for instruction models, puts sentences around the same lines:
+The natural form, for instruction-tuned models, puts English sentences around the same lines:
 
     ...                         From x2 = e5, I apply the steps.
     x3 = x2 + e4                Then x3 = e5 + e4 = e9
     x4 = x3 * e7                Then x4 = e9 * e7 = e2
     It is known that ...        Answer: e2
 
-Worked lines and the place of the answer are the same in both, so labels and rewards need not be
-told which form a response has.
+Both forms write worked lines alike and end with an answer mark and the answer. Strategy labels and
+rewards are therefore computed without knowing the form.
 """
 
 import re
@@ -31,8 +33,9 @@ FIELD_MAP = "map"
 NATURAL_ANSWER = "Answer:"
 ANSWER_MARKS = (ANSWER, NATURAL_ANSWER)
 
-# A variable being assigned is one word, and so is an operation with its constant: a program line
-# has 3 words, a worked line 5, and to look a step up in the program is to copy one word.
+# An assigned variable (``x3 =``) is one word, and an operation with its constant (``+ e4``) is one
+# word. A program line then has 3 words, a worked line 5, and a model copies a step of the program
+# by copying one word.
 WORD = r"x[0-9]+ =|[-+*/] e[0-9]+|\S+"
 _LINE = re.compile(
     r"(?<!\S)x([0-9]{1,4})\s+=\s+(e[0-9]{1,4})\s+([-+*/])\s+(e[0-9]{1,4})\s+=\s+(e[0-9]{1,4})(?!\S)"
@@ -41,7 +44,7 @@ _LINE = re.compile(
 
 @dataclass(frozen=True)
 class WorkedLine:
-    """``x{variable} = operand operation constant = result``, elements as symbols."""
+    """A line ``x{variable} = operand operation constant = result``; elements are symbols."""
 
     variable: int
     operand: str
@@ -51,12 +54,12 @@ class WorkedLine:
 
 
 def count_words(text: str) -> int:
-    """How many words a text has, by the pattern WORD."""
+    """The number of words in a text. The pattern WORD defines a word."""
     return len(re.findall(WORD, text))
 
 
 def render_program(field: Field, part: Part) -> list[str]:
-    """The program lines of a part, ``x3 = x2 + e4``."""
+    """The program lines of a part, such as ``x3 = x2 + e4``."""
     return [
         f"x{variable + 1} = x{variable} {operation} {field.names[constant]}"
         for variable, (operation, constant) in enumerate(part.steps, start=part.first)
@@ -66,18 +69,18 @@ def render_program(field: Field, part: Part) -> list[str]:
 def render_worked_line(
     field: Field, variable: int, operand: int, operation: str, constant: int, result: int
 ) -> str:
-    """The line ``x{variable} = operand operation constant = result``; values are elements."""
+    """The line ``x{variable} = operand operation constant = result``, from elements as integers."""
     names = field.names
     return f"x{variable} = {names[operand]} {operation} {names[constant]} = {names[result]}"
 
 
 def parse_worked_lines(response: str) -> list[WorkedLine]:
-    """All well-formed worked lines of any text, in order; what is malformed is passed over."""
+    """All well-formed worked lines in a text, in order. Malformed lines are skipped."""
     return [WorkedLine(int(variable), *rest) for variable, *rest in _LINE.findall(response)]
 
 
 def _handed_on(problem: Problem) -> list[str]:
-    """The clauses ``x7 = x4`` by which the parts of a prompt go on from each other."""
+    """Clauses such as ``x7 = x4``: a part's known variable equals the previous asked variable."""
     everything = problem.parts + problem.unasked
     return [
         f"x{part.known_variable} = x{previous.asked_variable}"
@@ -86,55 +89,59 @@ def _handed_on(problem: Problem) -> list[str]:
 
 
 def _program_lines(problem: Problem) -> list[str]:
+    """The program lines of all parts that the prompt shows, asked or not."""
     parts = problem.parts + problem.unasked
     return [line for part in parts for line in render_program(problem.field, part)]
 
 
 class Form(ABC):
-    """The words around program lines and worked lines. Values are given as symbols."""
+    """A text form: the words around program lines and worked lines. Values are given as symbols."""
 
-    opens: bool  # whether a link stands before the first part as well
-    tokens_per_word: int  # at most, see rl.max_new_tokens
+    opens: bool  # whether a link line also comes before the first part
+    tokens_per_word: int  # upper bound, for the check that rl.max_new_tokens is large enough
 
     @abstractmethod
     def prompt(self, problem: Problem, show_field_map: bool) -> str:
-        """The prompt, ending with a new line.
+        """The prompt, ending with a line break.
 
-        With show_field_map it states which symbol stands for which element.
+        With show_field_map, the prompt also states the element that each symbol names.
         """
 
     @abstractmethod
     def link(self, variable: int, value: str, forward: bool) -> str:
-        """The line that hands a value to a part, which is then worked through forward or not."""
+        """The line that states the value of a part's known variable before the part is solved.
+
+        forward is True if the part's steps are then applied, False if the steps are undone.
+        """
 
     @abstractmethod
     def worked_line(self, line: str) -> str:
-        """A worked line among the others."""
+        """A worked line, with the words that this form puts around it."""
 
     @abstractmethod
     def guess(self, variable: int, value: str) -> str:
-        """The line that assumes a value of the variable that is asked for."""
+        """The line that states a guessed value of the asked variable."""
 
     @abstractmethod
     def check(self, value: str, agrees: bool) -> str:
-        """The verdict on a guess: the known value, and whether the guess led to it.
+        """The line that checks a guess: value is the known value, agrees if the guess led to it.
 
-        The known value is repeated because a small model only compares what stands side by side.
+        The line repeats the known value because a small model compares only adjacent values.
         """
 
     @abstractmethod
     def answer(self, value: str) -> str:
-        """The last line, with the value that is asked for."""
+        """The last line: an answer mark and the value of the answer."""
 
 
 class Compact(Form):
-    """The form with the fewest words, short enough for a model of the offline tiers to learn."""
+    """The form with the fewest words, short enough for a small model trained from scratch."""
 
     opens = False
-    tokens_per_word = 1  # of the word-level tokenizer of the offline tiers
+    tokens_per_word = 1  # small models have a word-level tokenizer, see model.tokenizer
 
     def prompt(self, problem: Problem, show_field_map: bool) -> str:
-        """The field map if asked for, the program lines, then the known values and the question."""
+        """The field map (if show_field_map), the program, the known values and the question."""
         names = problem.field.names
         lines = []
         if show_field_map:
@@ -168,14 +175,17 @@ class Compact(Form):
 
 
 class Natural(Form):
-    """The form in sentences, which are equally long whatever the strategy and the verdict."""
+    """The form in English sentences.
+
+    A sentence has the same number of words for both strategies, and for a right and a wrong guess.
+    """
 
     opens = True
-    # Tokenizers of language models split `x12 =` and `+ e10` into letters, single digits and signs.
+    # Pre-trained tokenizers split `x12 =` and `+ e10` into letters, single digits and signs.
     tokens_per_word = 3
 
     def prompt(self, problem: Problem, show_field_map: bool) -> str:
-        """Sentences around the same program lines, known values and question."""
+        """The program lines, known values and question of the compact form, in sentences."""
         names, p = problem.field.names, problem.p
         lines = [f"We compute in the field with {p} elements, the integers modulo {p}."]
         if show_field_map:
@@ -194,11 +204,11 @@ class Natural(Form):
         return "\n".join(lines) + "\n"
 
     def link(self, variable: int, value: str, forward: bool) -> str:
-        """A sentence that says from where the part is solved, and in which direction."""
+        """A sentence that introduces a part of the solution: its start value and its direction."""
         return f"From x{variable} = {value}, I {'apply' if forward else 'undo'} the steps."
 
     def worked_line(self, line: str) -> str:
-        """The line after the word "Then"."""
+        """The line, preceded by the word "Then"."""
         return f"Then {line}"
 
     def guess(self, variable: int, value: str) -> str:
@@ -206,7 +216,7 @@ class Natural(Form):
         return f"I guess that x{variable} = {value}."
 
     def check(self, value: str, agrees: bool) -> str:
-        """A sentence with the known value and the verdict."""
+        """A sentence with the known value and whether the guess was right."""
         return f"It should be {value}: {'right' if agrees else 'wrong'} guess."
 
     def answer(self, value: str) -> str:

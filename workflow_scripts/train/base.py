@@ -2,9 +2,10 @@
 
     python -m workflow_scripts.train.base PLAN
 
-It stands in for a pre-trained model: it knows the field's facts, single lines and lists, and
-was shown no chain of lines, no guess and no strategy (see model.corpus).
-Writes model/, log.csv and run.json into the output folder.
+The base model replaces a pre-trained model. The base corpus (see model.corpus) shows the field's
+operations, single worked lines (written calculations) and lists of lines without values, but no
+chain of worked lines, no guess and no strategy. A learnt token is a token that the loss covers.
+Writes model/, log.csv and run.json into the run's folder.
 """
 
 from random import Random
@@ -31,13 +32,14 @@ from workflow_scripts.train.supervised import (
     order_batches,
 )
 
+# Every document is of the kind "lines": a program and single worked lines.
 _ONLY_LINES = CorpusShares(facts=0, comparisons=0, lines=1, lists=0, walks=0, checks=0, links=0)
 
 
 def draw_examples(
     rng: Random, n: int, task: BaseTask, corpus: Corpus, tokenizer: PreTrainedTokenizerBase
 ) -> list[Example]:
-    """Draw and tokenize n documents of the base corpus."""
+    """Draw n documents of the base corpus and tokenize them."""
     longest, shares = corpus.program_steps, corpus.shares
     documents = [draw_document(rng, task, longest, shares) for _ in range(n)]
     tokens = iter(encode(tokenizer, [text for document in documents for text, _ in document]))
@@ -49,7 +51,10 @@ def draw_examples(
 
 @torch.no_grad()
 def line_accuracy(model: LanguageModel, examples: list[Example]) -> float:
-    """Share of documents in which the likeliest token is right wherever one is to be learnt."""
+    """The share of documents in which every learnt token is predicted correctly.
+
+    The prediction is the likeliest token, given the document's true tokens before it.
+    """
     model.eval()
     right = 0
     for example in examples:
@@ -62,7 +67,11 @@ def line_accuracy(model: LanguageModel, examples: list[Example]) -> float:
 def evaluate_base(
     model: LanguageModel, tokenizer: PreTrainedTokenizerBase, task: BaseTask, base: Base
 ) -> dict[str, float]:
-    """Held-out loss in nats per learnt token, and the accuracy on documents of single lines."""
+    """Evaluate a base model on held-out documents.
+
+    Returns the mean loss in nats per learnt token (loss), the number of learnt tokens (n_tokens),
+    and line_accuracy on documents of the kind "lines" (line_accuracy).
+    """
     corpus = base.corpus
     rng = Random("held-out base corpus")
     held_out = draw_examples(rng, corpus.heldout_documents, task, corpus, tokenizer)
@@ -73,7 +82,7 @@ def evaluate_base(
 
 
 def optimization_of(base: Base) -> Optimization:
-    """The batches and the optimizer of a base model's training."""
+    """The batch and optimizer settings of a base model's training."""
     return Optimization(
         batch_size=base.batch_size,
         micro_batch_size=base.batch_size,
@@ -87,12 +96,12 @@ def optimization_of(base: Base) -> Optimization:
 
 
 def run_base(settings: BaseSettings, run: RunFolder) -> None:
-    """Train a base model and score it on held-out documents."""
+    """Train a base model, then evaluate the model on held-out documents."""
     task, base, compute = settings.task, settings.base, settings.model
     training = TrainingRun("workflow_scripts.train.base", settings, base.seed, [], run)
     tokenizer = make_tokenizer(task.field_size, task.n_variables)
     model = create_base_model(base, tokenizer)
-    model.to(compute.device)  # type: ignore[arg-type]  # its wrapper has no type
+    model.to(compute.device)  # type: ignore[arg-type]  # transformers' wrapper is untyped
     guard = WeightGuard(model)
 
     rng = Random(f"base corpus seed {base.seed}")

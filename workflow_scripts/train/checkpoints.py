@@ -1,9 +1,10 @@
-"""Checkpoints of a training run, from which it goes on after any interruption.
+"""Checkpoints of a training run, from which the run resumes after any interruption.
 
-They lie in a scratch folder of the run, named by all that decides its result: settings, seed, code,
-inputs and packages. What was saved under other settings is therefore never continued. A checkpoint
-is saved by the trainer, hashed, and moved into place, so that it is there as a whole or not at all.
-One that differs from its hashes is passed over, and the one before it is used.
+Checkpoints of a run lie in a scratch folder (for temporary files) whose name is a hash of
+everything that determines the run's result: settings, seed, code, inputs and packages. A run
+therefore never resumes from a checkpoint saved under other settings. The trainer saves a checkpoint
+elsewhere; the checkpoint is then hashed and moved into place, so it is either complete or absent. A
+checkpoint that differs from its hashes is removed, and the checkpoint before is used.
 """
 
 import json
@@ -39,28 +40,29 @@ from workflow_scripts.train.run_folder import RunFolder
 from workflow_scripts.train.scratch import IDENTITY
 
 _MANIFEST, _ROLLOUTS = "checkpoint.json", "rollouts.csv"
-_KEPT = 2  # the newest, and the one before it
-# A scheduler's time limit, preemption, a person at the terminal, a terminal that was closed.
+_KEPT = 2  # the newest checkpoint, and an older one in case the newest is damaged
+# Causes, in this order: a scheduler's time limit, preemption, Ctrl-C, a closed terminal.
 _SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGHUP)
 
 
 class Log(Protocol):
-    """What a run writes as it goes, and takes up again."""
+    """A log that a run keeps besides the trainer's own, saved with every checkpoint."""
 
     def read(self, path: Path) -> None:
-        """Take up what was written."""
+        """Restore the log from a file."""
         ...
 
     def write(self, path: Path) -> None:
-        """Write what there is so far."""
+        """Write the log so far to a file."""
         ...
 
 
 class Checkpoints(TrainerCallback):
-    """Saves a run's state every so many seconds, between an update and the next rollouts.
+    """Saves a run's state at intervals of run.checkpoint_seconds, and resumes from the saved state.
 
-    log, the rollouts so far, is saved and continued with the weights. Raises StudyError if another
-    process works on the run.
+    A checkpoint is saved after an update, before the next rollouts are sampled. log (in RL, the
+    rollouts so far) is saved and restored together with the weights. The constructor locks the
+    run's folder. Raises StudyError if another process works on the run.
     """
 
     def __init__(self, run: RunFolder, record: RunRecord, log: Log | None = None) -> None:
@@ -69,14 +71,14 @@ class Checkpoints(TrainerCallback):
         self.record, self.seconds, self.log = record, run.checkpoint_seconds, log
         self.signal: signal.Signals | None = None
         self.saved = time.monotonic()
-        # A run whose snakemake was killed may still be at work.
+        # A job may still be working on this run after its snakemake process was killed.
         self.lock = lock_folder(run.folder)
         shutil.rmtree(self.incoming, ignore_errors=True)
 
     def train(self, trainer: Trainer, can_resume: Callable[[int], bool] = lambda _: True) -> None:
-        """Train to the end, from the newest whole checkpoint whose step can_resume accepts.
+        """Train to the end, from the newest complete checkpoint whose step can_resume accepts.
 
-        Raises Temporary if a signal ended training, or the disk is full.
+        Raises Temporary if a signal stopped the training, or if the disk is full.
         """
         newest = self._newest(can_resume)
         if newest:
@@ -99,7 +101,7 @@ class Checkpoints(TrainerCallback):
             shutil.rmtree(self.incoming, ignore_errors=True)
 
     def finish(self) -> None:
-        """Let another process work on the run; its scratch folder is removed with its receipt."""
+        """Unlock the run's folder. The scratch folder is removed later, by operate.job."""
         unlock_folder(self.lock)
 
     def on_train_begin(
@@ -109,7 +111,7 @@ class Checkpoints(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
-        """Count the seconds until the first checkpoint."""
+        """Start to count the seconds until the first checkpoint."""
         self.saved = time.monotonic()
 
     def on_step_end(
@@ -119,14 +121,16 @@ class Checkpoints(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
-        """Ask the trainer to save if it is time, and to stop if a signal came."""
-        # A logged loss is a mean over the steps since the last one: save where that is none.
+        """Ask the trainer to save if a checkpoint is due, and to stop if a signal was received."""
+        # A logged loss is the mean over the steps since the last log. Save only at logged steps, so
+        # that a resumed run logs the same means.
         logged = state.global_step % args.logging_steps == 0
         if logged and state.global_step < state.max_steps and self._due():
             control.should_save = True
             control.should_training_stop = self.signal is not None
 
     def _due(self) -> bool:
+        """Whether to save: a signal was received, or the time since the last save is over."""
         return self.signal is not None or time.monotonic() - self.saved >= self.seconds
 
     def on_save(
@@ -136,7 +140,7 @@ class Checkpoints(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
-        """Hash what the trainer has saved, move it into place, and remove what is too old."""
+        """Hash the saved checkpoint, move it into place, and remove the oldest checkpoints."""
         (saved,) = self.incoming.glob("checkpoint-*")
         if self.log:
             self.log.write(saved / _ROLLOUTS)
@@ -155,11 +159,14 @@ class Checkpoints(TrainerCallback):
         self.saved = time.monotonic()
 
     def _steps(self) -> list[Path]:
-        """The checkpoints, the newest first."""
+        """The folders of the checkpoints, newest first."""
         return sorted(self.folder.glob("step-*"), reverse=True)
 
     def _newest(self, can_resume: Callable[[int], bool]) -> Path | None:
-        """The newest whole checkpoint; those that are damaged are named in the log, and removed."""
+        """The newest usable checkpoint, None if there is none.
+
+        Damaged checkpoints and checkpoints whose step can_resume rejects are named and removed.
+        """
         for checkpoint in self._steps():
             damage = find_damage(checkpoint)
             if not damage and not can_resume(_step_of(checkpoint)):
@@ -171,6 +178,7 @@ class Checkpoints(TrainerCallback):
         return None
 
     def _continue_from(self, checkpoint: Path) -> None:
+        """Restore the record and the log of a checkpoint. The trainer restores the weights."""
         manifest, step = read_json(checkpoint / _MANIFEST), _step_of(checkpoint)
         self.record.seconds_before = manifest["seconds"]
         self.record.resumed_at = [*manifest["resumed_at"], step]
@@ -180,7 +188,7 @@ class Checkpoints(TrainerCallback):
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
-        """Let signals end training at the next checkpoint; a second one ends it at once."""
+        """Let a signal stop training at the next checkpoint. A second signal acts immediately."""
 
         def remember(number: int, frame: FrameType | None) -> None:
             self.signal = signal.Signals(number)
@@ -196,7 +204,7 @@ class Checkpoints(TrainerCallback):
 
     @staticmethod
     def _size(trainer: Trainer) -> int:
-        """Bytes of a checkpoint: the trainable weights, and AdamW's two moments of each."""
+        """The bytes of a checkpoint: the trainable weights and AdamW's two moments per weight."""
         assert trainer.model is not None
         trainable = [p for p in trainer.model.parameters() if p.requires_grad]
         return sum(3 * p.numel() * p.element_size() for p in trainable)
@@ -207,7 +215,7 @@ def _step_of(checkpoint: Path) -> int:
 
 
 def find_damage(checkpoint: Path) -> str | None:
-    """What is wrong with a checkpoint, None if it is whole."""
+    """A description of a checkpoint's damage, None if the checkpoint is complete."""
     try:
         expected = json.loads((checkpoint / _MANIFEST).read_text())["files"]
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -1,9 +1,10 @@
-"""Compare base models trained on this machine with the shipped ones.
+"""Compare base models trained on this machine with the shipped base models (data/base).
 
     python -m workflow_scripts.train.compare_base PLAN
 
-Bits differ between processors, so the two are compared on fresh documents of the corpus: held-out
-loss and accuracy on single lines must agree within the tolerances below.
+Trainings on different processors do not give the same bits. The models are therefore evaluated on
+new documents of the corpus: the held-out loss and the line accuracy (see train.base) of both must
+agree within tolerances.
 """
 
 from pathlib import Path
@@ -15,7 +16,8 @@ from workflow_scripts.model.store import load_model, load_tokenizer, prepare_tor
 from workflow_scripts.settings.base import BaseSettings
 from workflow_scripts.train.base import evaluate_base
 
-# Two trainings that differ in rounding alone stay within these; one that went wrong does not.
+# Tolerances for comparing two trainings: a smaller difference can come from rounding, a larger one
+# means that a training went wrong.
 TOLERANCES = {"loss": 0.02, "line_accuracy": 0.05}
 
 
@@ -27,10 +29,10 @@ def _evaluate(folder: Path, settings: BaseSettings) -> dict[str, float]:
 def compare_base(
     settings: list[BaseSettings], trained: list[Path], shipped: list[Path], output: Path
 ) -> None:
-    """Write the comparison of pairs of models; each model is named by its manifest.
+    """Compare pairs of models, and write the comparison as a Markdown table.
 
-    settings are those of each pair. Raises StudyError if a pair differs by more than the
-    tolerances.
+    A model is given by the path of its manifest, which lies in the model's folder. settings holds
+    one entry per pair. Raises StudyError if a pair differs by more than a tolerance.
     """
     rows, different = [], []
     for each, ours, theirs in zip(settings, trained, shipped, strict=True):

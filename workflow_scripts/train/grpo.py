@@ -1,12 +1,13 @@
-"""RL: GRPO on an SFT model with an outcome reward, through TRL's GRPOTrainer.
+"""RL: GRPO on an SFT model, with a reward for a correct final answer, by TRL's GRPOTrainer.
 
     python -m workflow_scripts.train.grpo PLAN
 
-On-policy: every step samples a group of responses to each of its prompts and updates once. The
-reference of the KL term is the SFT policy. Rollouts come from the project's own decode loop, which
-samples without dropout; TRL computes advantages, loss and update (see train.lean_grpo). The RL seed
-decides the order of the prompts, and with the number of the step how its rollouts are sampled.
-Writes model/, checkpoints/ (the scored ones), log.csv, rollouts.csv and run.json.
+Training is on-policy: every step samples a group of responses per prompt and makes one update. The
+reference model of the KL term is the SFT model. The project's own decode loop samples the rollouts
+(responses), without dropout. TRL computes advantages, loss and update (see train.lean_grpo). The RL
+seed determines the order of the prompts. The RL seed and the step number determine how the rollouts
+of a step are sampled. Writes model/, checkpoints/ (the models at rl.scored_steps), log.csv,
+rollouts.csv and run.json into the run's folder.
 """
 
 import json
@@ -53,7 +54,7 @@ from workflow_scripts.train.rollout_log import RolloutLog
 from workflow_scripts.train.run import TrainingRun, WeightGuard, trainer_arguments
 from workflow_scripts.train.run_folder import RunFolder
 
-# Metrics shown beside the progress, and the columns of log.csv.
+# SHOWN: metrics on the progress line. LOGGED: metrics in the columns of log.csv.
 SHOWN = ("reward", "kl", "completions/mean_length")
 LOGGED = (
     "loss",
@@ -70,7 +71,7 @@ LOGGED = (
 
 
 def order_prompts(prompts: list[Row], n: int, seed: int) -> list[Row]:
-    """The n prompts of a run in order: shuffled passes over the set, one after the other."""
+    """The first n prompts of repeated passes over the prompt set, shuffled anew for each pass."""
     rng = Random(f"rl order seed {seed}")
     ordered: list[Row] = []
     while len(ordered) < n:
@@ -79,7 +80,7 @@ def order_prompts(prompts: list[Row], n: int, seed: int) -> list[Row]:
 
 
 def prompt_dataset(prompts: list[Row], tokenizer: PreTrainedTokenizerBase) -> Dataset:
-    """Prompts as the model is to see them, each with its problem for the reward function."""
+    """The prompts as the model reads them, each with its problem for the reward function."""
     return Dataset.from_list(
         [
             {"prompt": user_turn(tokenizer, row["prompt"]), "problem": json.dumps(row["problem"])}
@@ -89,14 +90,18 @@ def prompt_dataset(prompts: list[Row], tokenizer: PreTrainedTokenizerBase) -> Da
 
 
 def sampling_seed(seed: int, step: int) -> int:
-    """The seed of a step's rollouts, so that they do not depend on what was sampled before."""
+    """The seed of the rollouts of one step. A resumed run therefore samples the same rollouts."""
     return Random(f"rollouts seed {seed} step {step}").getrandbits(63)
 
 
 def make_rollouts(
     tokenizer: PreTrainedTokenizerBase, rl: Rl, seed: int
 ) -> Callable[[list[str], GRPOTrainer], dict[str, Any]]:
-    """Return TRL's rollout function: prompts, each repeated for its group -> sampled tokens."""
+    """Return the function by which TRL samples rollouts.
+
+    The function takes a batch of prompts, each repeated group_size times in a row. It returns the
+    token ids of the prompts and of one sampled completion per prompt.
+    """
     parameters = SamplingParameters(
         max_new_tokens=rl.max_new_tokens,
         end_tokens=frozenset({tokenizer.eos_token_id}),
@@ -120,9 +125,9 @@ def make_rollouts(
 def make_reward(
     tokenizer: PreTrainedTokenizerBase, log: RolloutLog
 ) -> Callable[..., list[float | None]]:
-    """Return the reward function, which also logs the rollouts it scores.
+    """Return the reward function, which also adds each rollout to the log.
 
-    TRL allows a reward to be None; here none is.
+    The return type allows None only because TRL's type does. No reward is None.
     """
 
     def reward(
@@ -145,7 +150,7 @@ def make_reward(
 
 
 class ScoredModels(TrainerCallback):
-    """Saves the model at the steps whose accuracy the study reports."""
+    """Saves the model at given RL steps (rl.scored_steps), for evaluation."""
 
     def __init__(self, steps: list[int], tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
         self.steps, self.tokenizer, self.folder = steps, tokenizer, folder
@@ -157,12 +162,12 @@ class ScoredModels(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
-        """Save the model if its step is one of them."""
+        """Save the model if this step is one of the given steps."""
         if state.global_step in self.steps:
             save_model(kwargs["model"], self.tokenizer, self.folder / f"step-{state.global_step}")
 
     def are_whole(self, step: int) -> bool:
-        """Whether a run that goes on from a step finds all that was to be saved before."""
+        """Whether all models to be saved up to a step are complete, so that a run can resume."""
         try:
             for scored in self.steps:
                 if scored <= step:
@@ -172,9 +177,10 @@ class ScoredModels(TrainerCallback):
         return True
 
     def copy_to(self, folder: Path) -> None:
-        """Put the models in their place, and remove those of an earlier run from there.
+        """Copy the models to the output folder, replacing those of an earlier run.
 
-        A run that is stopped before its results are complete goes on only where they still are.
+        The models are copied, not moved: a run stopped before its results are complete can resume
+        only if the originals are still in its scratch folder.
         """
         shutil.rmtree(folder, ignore_errors=True)
         if self.folder.is_dir():
@@ -182,7 +188,7 @@ class ScoredModels(TrainerCallback):
 
 
 def grpo_config(settings: RlSettings, seed: int, output: Path) -> GRPOConfig:
-    """TRL's configuration, with nothing that matters left to a default."""
+    """TRL's configuration of an RL run. Every option that affects the result is set explicitly."""
     rl = settings.rl
     return GRPOConfig(
         **trainer_arguments(rl, settings.model, seed, output),
@@ -207,21 +213,21 @@ def grpo_config(settings: RlSettings, seed: int, output: Path) -> GRPOConfig:
 
 @dataclass(frozen=True)
 class RlInputs:
-    """What an RL run starts from."""
+    """The files that an RL run starts from."""
 
     sft: Path
     """Folder of the SFT model."""
     prompts: Path
-    """The prompt set."""
+    """File of the prompt set."""
 
 
 @dataclass(frozen=True)
 class Implementation:
-    """Which code samples and updates."""
+    """The code that updates the model and samples the rollouts. Benchmarks also use TRL's own."""
 
     trainer: type[GRPOTrainer] = LeanGRPOTrainer
     own_rollouts: bool = True
-    """Whether the project's own decode loop samples, or TRL."""
+    """True: the project's decode loop samples the rollouts; False: TRL does."""
 
 
 OWN = Implementation()
@@ -235,12 +241,12 @@ def make_trainer(
     output: Path,
     implementation: Implementation = OWN,
 ) -> GRPOTrainer:
-    """The trainer of an RL run; its rollouts are logged, and its checkpoints go below output."""
+    """Make the trainer of an RL run. log collects the rollouts; output holds its checkpoints."""
     set_seed(seed)
     tokenizer = load_tokenizer(inputs.sft)
     model = load_model(inputs.sft, settings.model, trainable=True)
     if not isinstance(model, PeftModel):
-        # TRL loads the reference of the KL term from here, so it is the SFT policy.
+        # TRL loads the reference model of the KL term from this path: the SFT model.
         model.config._name_or_path = str(inputs.sft)
     prompts = order_prompts(read_dataset(inputs.prompts), settings.rl.n_prompts, seed)
     rollouts = make_rollouts(tokenizer, settings.rl, seed) if implementation.own_rollouts else None
@@ -257,22 +263,24 @@ def make_trainer(
 
 
 def run_grpo(settings: RlSettings, seed: int, sft: Path, prompts: Path, run: RunFolder) -> None:
-    """Train the SFT model on the prompts."""
+    """Train the SFT model on the prompts with GRPO, and write the files of the run."""
     log, files = RolloutLog(), [sft / MANIFEST, prompts]
     training = TrainingRun("workflow_scripts.train.grpo", settings, seed, files, run, log)
     checkpoints = training.checkpoints
     trainer = make_trainer(settings, seed, RlInputs(sft, prompts), log, checkpoints.incoming)
-    # What the trainer was made with; TRL's own types allow more.
+    # The types of the objects that make_trainer used. TRL declares wider types.
     model = cast(LanguageModel, trainer.model)
     reference = cast(LanguageModel | None, trainer.ref_model)
     tokenizer = cast(PreTrainedTokenizerBase, trainer.processing_class)
-    # In the scratch folder: a run of other settings must not leave its models among these.
+    # Saved in the run's scratch folder, whose name depends on the settings, so that models of runs
+    # with different settings never mix.
     scored = ScoredModels(settings.rl.scored_steps, tokenizer, checkpoints.folder / "scored")
     trainer.add_callback(scored)
-    # The reference is a frozen adapter of the model itself, or a model of its own.
+    # The KL term's reference is a separate model, or (with LoRA) a frozen adapter in the model.
     guard = WeightGuard(model, reference)
     tokens_per_second = training.train(trainer, SHOWN, LOGGED, scored.are_whole)
-    # Groups of equal rewards have no advantage: a run of nothing else rightly changes nothing.
+    # If all completions of a group get the same reward, their advantages are 0. A run with only
+    # such groups rightly leaves the weights unchanged, so the guard must not require a change.
     history = [row for row in trainer.state.log_history if "loss" in row]
     guard.check(must_move=any(row["frac_reward_zero_std"] < 1 for row in history))
 
@@ -288,9 +296,9 @@ def run_grpo(settings: RlSettings, seed: int, sft: Path, prompts: Path, run: Run
 
 
 def train_grpo(settings: RlSettings, seed: int, sft: Path, prompts: Path, run: RunFolder) -> None:
-    """The RL stage: run_grpo, after a check that the limit of tokens holds the solutions.
+    """The RL stage: check the token limit, then call run_grpo.
 
-    Raises StudyError if it does not.
+    Raises StudyError if rl.max_new_tokens is too small for the solutions (see train.limit).
     """
     refuse_short_limit(load_tokenizer(sft), prompts, settings.rl.max_new_tokens)
     run_grpo(settings, seed, sft, prompts, run)

@@ -1,12 +1,12 @@
-"""TRL's GRPOTrainer without the work that cannot change an update.
+"""TRL's GRPOTrainer without computations that cannot change an update.
 
-- A group of equal rewards has advantage 0: without a KL term its completions have no gradient, and
-  are left out of the update's forward and backward pass.
-- Completions of similar length are scored together, so that little of a batch is padding.
+- If all completions of a group get the same reward, their advantage is 0. Without a KL term, these
+  completions contribute no gradient, so they are left out of the forward and backward passes.
+- Log-probabilities are computed in batches of completions of similar length, to reduce padding.
 
-Loss and gradient are those of GRPOTrainer up to rounding, which tests hold: in one process, for the
-losses of the table below, without entropy bonus or quantile. What TRL logs besides the loss
-(entropy, clipped ratios) is then a mean over the completions that are left.
+Loss and gradient equal those of GRPOTrainer up to rounding. Tests check this for a single process,
+for the loss types in DENOMINATORS, without TRL's entropy bonus and entropy quantile. Other metrics
+that TRL logs (entropy, clipped ratios) are then means over the remaining completions.
 """
 
 from collections.abc import Callable
@@ -17,28 +17,32 @@ from torch.nn.functional import pad
 from transformers import PreTrainedModel
 from trl import GRPOTrainer
 
-_ROWS = 32  # scored together on a CPU; more do not fit a core's cache
+_ROWS = 32  # completions per batch on a CPU; larger batches exceed a core's cache
 
-# How each loss that the configuration offers averages. TRL divides a sum over tokens by a number
-# that depends on the completions it is given; the function returns that number, up to a factor that
-# is the same for all completions of an update, from their mask of shape (completions, tokens).
+# For each loss type of the configuration, a function that returns its divisor. TRL sums over tokens
+# and divides by a number that depends on the completions in the batch. The function computes that
+# number from the completion mask of shape (completions, tokens), up to a factor that is constant
+# within an update.
 DENOMINATORS: dict[str, Callable[[torch.Tensor], float]] = {
-    "grpo": len,  # completions; each has first been averaged over its own tokens
-    "dr_grpo": len,  # completions, times the limit of tokens
-    "dapo": lambda mask: 1.0,  # tokens of the whole update, which TRL counts beforehand
+    "grpo": len,  # the number of completions; TRL first averages each over its own tokens
+    "dr_grpo": len,  # the number of completions; the constant factor is the token limit
+    "dapo": lambda mask: 1.0,  # constant: the number of tokens in the whole update
 }
 
 
 class LeanGRPOTrainer(GRPOTrainer):
-    """A GRPOTrainer whose updates cost less and are the same; see the module's text."""
+    """A GRPOTrainer that makes the same updates with less work; see the module's docstring."""
 
     def _compute_loss(
         self, model: PreTrainedModel, inputs: dict[str, torch.Tensor | Any]
     ) -> torch.Tensor:
+        """The loss of a batch, computed without the completions of advantage 0."""
         weighted = inputs["advantages"] != 0
         if self.beta or weighted.all():
             return super()._compute_loss(model, inputs)
-        weighted[0] |= ~weighted.any()  # an update by momentum alone needs a gradient of zeros
+        # Keep one completion if all advantages are 0: the optimizer still needs a gradient (of
+        # zeros), because its momentum changes the weights.
+        weighted[0] |= ~weighted.any()
         rows = {
             name: value[weighted] if torch.is_tensor(value) and value.ndim else value
             for name, value in inputs.items()
@@ -57,7 +61,11 @@ class LeanGRPOTrainer(GRPOTrainer):
         batch_size: int | None = None,
         **options: Any,
     ) -> tuple[torch.Tensor, torch.Tensor | None, None]:
-        """Log-probabilities and entropies as in TRL, (rows, logits_to_keep); padding has 0."""
+        """Log-probabilities and entropies as in TRL, each of shape (rows, logits_to_keep).
+
+        Values at padding are 0. Rows are processed in order of length, and returned in their
+        original order.
+        """
         n_prompt = input_ids.shape[1] - logits_to_keep
         prompts = attention_mask[:, :n_prompt].sum(1)
         completions = attention_mask[:, n_prompt:].sum(1)
@@ -85,5 +93,5 @@ class LeanGRPOTrainer(GRPOTrainer):
             None if values[0] is None else torch.cat(values)[back]
             for values in zip(*scored, strict=True)
         )
-        assert logps is not None  # TRL always computes them
+        assert logps is not None  # TRL always returns log-probabilities
         return logps, entropies, None

@@ -1,4 +1,4 @@
-"""Whether a run's limit of tokens holds the solutions of its data, counted with its tokenizer."""
+"""Check that rl.max_new_tokens is large enough for the solutions, with the model's tokenizer."""
 
 from pathlib import Path
 
@@ -15,15 +15,15 @@ from workflow_scripts.task.text import count_words
 def refuse_short_limit(tokenizer: PreTrainedTokenizerBase, prompts: Path, limit: int) -> None:
     """Raise StudyError if a response of task.response_words words may have more tokens than limit.
 
-    How many tokens a word has is measured on solutions of the prompts' problems. (The plan is made
-    before there is a tokenizer, so it counts the form's tokens_per_word for each word.)
+    The number of tokens per word is measured on solutions of the prompts' problems. (The plan is
+    made before the tokenizer is available, so the plan's own check uses Form.tokens_per_word.)
     """
     task = read_task(prompts)
     words = task.response_words
     problems = (Problem.from_json(row["problem"]) for row in read_dataset(prompts))
     solutions = [write_fitting_solution(task.form, problem) for problem in problems]
     needed = max(
-        -(-words * (len(ids) + 1) // (count_words(solution) + 1))  # with the end of the text
+        -(-words * (len(ids) + 1) // (count_words(solution) + 1))  # + 1: the end token
         for solution, ids in zip(solutions, encode(tokenizer, solutions), strict=True)
     )
     if limit < needed:

@@ -1,4 +1,4 @@
-"""The record of a training run: what made it, what it took and what came out."""
+"""The record of a training run, run.json: the run's inputs, cost and results."""
 
 import time
 from pathlib import Path
@@ -13,8 +13,8 @@ from workflow_scripts.model.device import device_name, peak_memory_mib
 class RunRecord:
     """Collects run.json: settings, seed, code, inputs, packages, device, time, memory and results.
 
-    settings are a JSON value. seconds_before and resumed_at are those of a run that goes on: the
-    seconds that it had taken until its checkpoint, and the steps at which it was taken up again.
+    settings is a JSON value. For a resumed run, seconds_before is the run's time up to its
+    checkpoint, and resumed_at lists the steps at which the run was resumed.
     """
 
     def __init__(
@@ -33,16 +33,16 @@ class RunRecord:
 
     @property
     def identity(self) -> str:
-        """A hash of all that decides the run's result."""
+        """A hash of everything that determines the run's result."""
         return digest(self.defining)
 
     @property
     def seconds(self) -> float:
-        """The seconds that the run has taken, interruptions not counted."""
+        """The seconds that the run has taken so far, without interruptions."""
         return round(self.seconds_before + time.time() - self.started, 2)
 
     def write(self, path: Path, device: str, **results: Any) -> None:
-        """Write the record, as the last of a run's outputs."""
+        """Write run.json, the last output file of a run. results become entries of the file."""
         record = {
             **self.defining,
             "commit": git_commit(),

@@ -1,4 +1,4 @@
-"""The log of RL rollouts: for every step, what was sampled and what it earned."""
+"""The log of RL rollouts (sampled responses): per step, numbers of responses by kind and result."""
 
 import csv
 from collections import defaultdict
@@ -10,12 +10,12 @@ from workflow_scripts.task.problems import Problem
 from workflow_scripts.task.text import count_words
 
 KEYS = ("step", "type", "steps", "parts", "strategy")
-COUNTS = ("n", "correct", "complete", "words")
-Cell = tuple[int, str, int, int, str]  # a value of each of KEYS
+COUNTS = ("n", "correct", "complete", "words")  # numbers of rollouts, and their words in total
+Cell = tuple[int, str, int, int, str]  # one value for each of KEYS
 
 
 class RolloutLog:
-    """Sums rollouts by RL step, problem type, steps, parts and strategy."""
+    """Counts rollouts by RL step, problem type, numbers of steps and parts, and strategy label."""
 
     def __init__(self) -> None:
         self.cells: dict[Cell, list[int]] = defaultdict(lambda: [0] * len(COUNTS))
@@ -23,14 +23,14 @@ class RolloutLog:
     def add(
         self, step: int, problem: Problem, response: str, complete: bool, reward: float
     ) -> None:
-        """Count one rollout of an RL step; steps are counted from 1."""
+        """Count one rollout. step is the RL step, counted from 1."""
         label = classify(problem, response)
         cell = self.cells[step, problem.type, problem.n_steps, len(problem.parts), label]
         for i, value in enumerate((1, int(reward), int(complete), count_words(response))):
             cell[i] += value
 
     def read(self, path: Path) -> None:
-        """Take up a log that was written."""
+        """Restore the log from a file that RolloutLog.write wrote."""
         with path.open(newline="") as file:
             for row in csv.DictReader(file):
                 step, type_, steps, parts, label = (row[key] for key in KEYS)
@@ -38,7 +38,7 @@ class RolloutLog:
                 self.cells[cell] = [int(row[name]) for name in COUNTS]
 
     def write(self, path: Path) -> None:
-        """Write the log as CSV, sorted by its keys."""
+        """Write the log as CSV, sorted by KEYS."""
         with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(KEYS + COUNTS)

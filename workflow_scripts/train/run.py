@@ -1,4 +1,4 @@
-"""What the three training stages share: a run with its record and checkpoints, and a guard."""
+"""Shared by the three training stages: trainer arguments, a run's files, a check of weights."""
 
 import hashlib
 from collections.abc import Callable
@@ -17,16 +17,16 @@ from workflow_scripts.train.record import RunRecord
 from workflow_scripts.train.run_folder import RunFolder
 from workflow_scripts.train.step_log import Progress, write_step_table
 
-# transformers' own "constant" ignores warm-up steps.
+# "constant" needs another name because transformers' "constant" ignores warm-up steps.
 _SCHEDULES = {"constant": "constant_with_warmup", "linear": "linear", "cosine": "cosine"}
 
 
 def trainer_arguments(
     optimization: Optimization, compute: Compute, seed: int, output: Path
 ) -> dict[str, Any]:
-    """The arguments that all of TRL's trainers take: batches, optimizer, device, no side effects.
+    """The arguments that TRL's trainers share: batches, optimizer, device.
 
-    output is the folder of their checkpoints.
+    Shuffling, reports and saves at fixed steps are off. output is the folder for checkpoints.
     """
     micro = optimization.micro_batch_size
     return {
@@ -52,12 +52,12 @@ def trainer_arguments(
 
 
 class TrainingRun:
-    """One run of a training stage, from its start to its record.
+    """One run of a training stage, from its setup to its record (run.json).
 
-    It locks the folder, sets up torch and seeds every random number generator. stage is the
-    module of the stage, inputs are the files that it reads. log is what the run writes as it goes,
-    apart from the trainer's own. Raises StudyError if another process works on the run, or if there
-    is no GPU where one is asked for.
+    The constructor locks the folder, sets up torch and seeds all random number generators. stage is
+    the name of the stage's module, inputs are the files that the stage reads. log is a log besides
+    the trainer's own (in RL, the rollouts). Raises StudyError if another process works on the run,
+    or if the device is "cuda" and no GPU is visible.
     """
 
     def __init__(
@@ -84,8 +84,8 @@ class TrainingRun:
     ) -> float:
         """Train to the end, from the newest checkpoint whose step can_resume accepts.
 
-        shown are the metrics beside the progress, logged the columns of log.csv. Returns the tokens
-        of prompts and responses trained on per second. Raises as Checkpoints.train.
+        shown are the metrics on the progress line, logged the columns of log.csv. Returns the mean
+        rate in tokens (of prompts and responses) per second. Raises as Checkpoints.train does.
         """
         progress = Progress(self.folder.folder.name, shown)
         trainer.add_callback(progress)
@@ -99,13 +99,14 @@ class TrainingRun:
         tokenizer: PreTrainedTokenizerBase,
         **results: Any,
     ) -> None:
-        """Save the model, write the results into run.json, and give the folder back."""
+        """Save the model, write run.json with the results, and unlock the folder."""
         files = save_model(model, tokenizer, self.folder.model)
         self.record.write(self.folder.record, self.device, **results, files=files)
         self.checkpoints.finish()
 
 
 def _weights_hash(models: list[LanguageModel], trainable: bool) -> str:
+    """A hash of the names and values of all trainable weights, or of all frozen weights."""
     digest = hashlib.sha256()
     for model in models:
         for name, parameter in model.named_parameters():
@@ -117,10 +118,10 @@ def _weights_hash(models: list[LanguageModel], trainable: bool) -> str:
 
 
 class WeightGuard:
-    """Checks that training moves the trainable weights, and no others.
+    """Checks that training changes the trainable weights, and no others.
 
-    reference is the reference model of the KL term, where it is a model of its own. Raises
-    StudyError if no weight of the model is trainable.
+    reference is the reference model of the KL term, if that is a separate model. The constructor
+    raises StudyError if no weight of the model is trainable.
     """
 
     def __init__(self, model: LanguageModel, reference: LanguageModel | None = None) -> None:
@@ -132,7 +133,10 @@ class WeightGuard:
         self.frozen = _weights_hash(self.models, trainable=False)
 
     def check(self, must_move: bool = True) -> None:
-        """Raise StudyError if frozen weights moved, or if trainable ones must move and did not."""
+        """Raise StudyError if frozen weights changed, or if trainable weights did not.
+
+        With must_move False, unchanged trainable weights are allowed.
+        """
         if must_move and _weights_hash(self.models, trainable=True) == self.trainable:
             raise StudyError("training ended with the weights it began with")
         if _weights_hash(self.models, trainable=False) != self.frozen:

@@ -1,4 +1,4 @@
-"""Where a training run is written."""
+"""The paths of the files that a training run writes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,7 @@ SCRATCH = "scratch"
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The folder of a training run, and how often the run is saved there."""
+    """The folder of a training run, and the seconds between the run's checkpoints."""
 
     folder: Path
     checkpoint_seconds: float
@@ -20,25 +20,25 @@ class RunFolder:
 
     @property
     def log(self) -> Path:
-        """The metrics of the training steps, as CSV."""
+        """The metrics of the logged training steps, as CSV."""
         return self.folder / "log.csv"
 
     @property
     def record(self) -> Path:
-        """What made the run, what it took and what came out."""
+        """The record of the run's inputs, cost and results, as JSON."""
         return self.folder / "run.json"
 
     @property
     def rollouts(self) -> Path:
-        """The rollouts of the RL steps, as CSV; of RL alone."""
+        """Counts of the rollouts (sampled responses) of all RL steps, as CSV. Only for RL runs."""
         return self.folder / "rollouts.csv"
 
     @property
     def scored_models(self) -> Path:
-        """The models that are kept besides the last; of RL alone."""
+        """The folder of the models saved at rl.scored_steps. Only for RL runs."""
         return self.folder / "checkpoints"
 
     @property
     def scratch(self) -> Path:
-        """Checkpoints, which are removed once the run is done."""
+        """The folder of checkpoints and other temporary files, removed when the run is done."""
         return self.folder / SCRATCH

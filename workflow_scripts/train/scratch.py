@@ -1,8 +1,9 @@
-"""The scratch folders of training runs, and what is left in them that nothing will continue.
+"""The scratch folders of training runs, and the removal of folders that no run will use again.
 
-A scratch folder lies in the folder of its run. Its name is a hash of all that decides the run's
-result, which is also written in it. It is removed when the run is done; one whose settings, code or
-inputs have changed since stays until `snakemake clean_scratch`.
+A scratch folder holds the checkpoints of a run, below the run's folder. Its name is a hash of
+everything that determines the run's result (settings, seed, code, inputs, packages), as listed in
+the folder's identity.json. A finished run's scratch folder is removed. If settings, code or inputs
+of an unfinished run change, the old scratch folder stays until `snakemake clean_scratch`.
 """
 
 import shutil
@@ -19,15 +20,18 @@ IDENTITY = "identity.json"
 
 
 def planned_digest(stage: str, settings: dict[str, Any], seed: int, code_hash: str) -> str:
-    """A hash of what the configuration knows of a run, before its inputs are there.
+    """A hash of the properties of a run that are known before its input files exist.
 
-    settings are as in run.json.
+    settings has the form of the settings in run.json.
     """
     return digest({"stage": stage, "settings": settings, "seed": seed, "code_hash": code_hash})
 
 
 def _is_needed(scratch: Path, planned: str | None) -> bool:
-    """Whether a run that is planned would go on from what is in a scratch folder."""
+    """Whether a planned run would resume from a scratch folder.
+
+    planned is the planned_digest of the run in the same folder, None if no such run is planned.
+    """
     try:
         identity = read_json(scratch / IDENTITY)
         known = (identity[key] for key in ("stage", "settings", "seed", "code_hash"))
@@ -39,9 +43,10 @@ def _is_needed(scratch: Path, planned: str | None) -> bool:
 
 
 def remove_unneeded(results: Path, planned: dict[str, str]) -> list[Path]:
-    """Remove the scratch folders below results that no planned run needs, and return them.
+    """Remove and return the scratch folders below results that no planned run would resume from.
 
-    planned has the planned_digest of each run by its folder. A run at work keeps its own.
+    planned maps the folder of each run to its planned_digest. A run that is in progress (its folder
+    is locked) keeps all its scratch folders.
     """
     removed = []
     for folder in sorted(results.glob(f"*/*/{SCRATCH}")):
@@ -59,7 +64,7 @@ def remove_unneeded(results: Path, planned: dict[str, str]) -> list[Path]:
 
 
 def clean(results: Path, planned: dict[str, str]) -> None:
-    """Remove and print the scratch folders that no planned run needs."""
+    """Remove the scratch folders that no planned run would resume from, and print their paths."""
     removed = remove_unneeded(results, planned)
     for scratch in removed:
         print(f"removed {scratch}")

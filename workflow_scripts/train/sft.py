@@ -2,9 +2,10 @@
 
     python -m workflow_scripts.train.sft PLAN
 
-Only the response is learnt, not the prompt. The SFT seed decides the order of the examples and the
-initialization of a LoRA adapter; the same seed has decided which examples were drawn.
-Writes model/, log.csv and run.json (with the validation cross-entropy) into the output folder.
+The loss covers only the response and its end token, not the prompt. The SFT seed determines the
+order of the examples and the initial weights of a LoRA adapter. The examples were drawn with the
+same seed. Writes model/, log.csv and run.json (with the validation cross-entropy) into the run's
+folder.
 """
 
 from pathlib import Path
@@ -38,9 +39,9 @@ from workflow_scripts.train.supervised import (
 
 
 def tokenize_examples(rows: list[Row], tokenizer: PreTrainedTokenizerBase) -> list[Example]:
-    """Tokenize the rows of an SFT set: of each, the response and its end are to be learnt.
+    """Tokenize the rows of an SFT set. The loss will cover each response and its end token.
 
-    Raises StudyError, naming the text, for a word that the tokenizer does not know.
+    Raises StudyError, naming the text, if a word is not in the tokenizer's vocabulary.
     """
     prompts = encode(tokenizer, [user_turn(tokenizer, row["prompt"]) for row in rows])
     responses = encode(tokenizer, [row["response"] for row in rows])
@@ -51,9 +52,10 @@ def tokenize_examples(rows: list[Row], tokenizer: PreTrainedTokenizerBase) -> li
 
 
 def load_trainable(base: Path, model: TrainedModel) -> LanguageModel:
-    """Load a base model whose weights are to be trained, or those of a new adapter.
+    """Load a base model for training: with all weights trainable, or with a new LoRA adapter.
 
-    The adapter is drawn from torch's global seed. Raises StudyError if the model is not whole.
+    The adapter's initial weights come from torch's global generator. Raises StudyError if the base
+    model is incomplete or altered.
     """
     if model.lora is None:
         return load_model(base, model, trainable=True)
@@ -68,7 +70,10 @@ def run_sft(
     validation: list[Path],
     run: RunFolder,
 ) -> None:
-    """Fine-tune the base model on data, then measure cross-entropy on the validation sets."""
+    """Fine-tune the base model on data, then measure the cross-entropy on validation sets.
+
+    validation lists files of validation problems with solutions (see datasets.make_heldout).
+    """
     sft, inputs = settings.sft, [base / MANIFEST, data, *validation]
     training = TrainingRun("workflow_scripts.train.sft", settings, seed, inputs, run)
     tokenizer = load_tokenizer(base)

@@ -1,4 +1,4 @@
-"""Progress of a training run, on the terminal and as a table of its steps."""
+"""The progress of a training run: a line on the terminal, and a table of the logged steps."""
 
 import csv
 import time
@@ -12,9 +12,10 @@ from workflow_scripts.common.progress import ProgressLine
 
 
 class Progress(TrainerCallback):
-    """Shows the step, the rate and the time left, with some of the metrics logged.
+    """Shows the step, the rate, the remaining time and some of the logged metrics.
 
-    tokens_per_second counts the tokens of prompts and responses since this process took the run up.
+    tokens_per_second is the mean rate over prompt and response tokens since this process started or
+    resumed the run. The attribute is set when training ends.
     """
 
     def __init__(self, label: str, shown: tuple[str, ...]) -> None:
@@ -27,7 +28,7 @@ class Progress(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
-        """Start to count time, steps and tokens."""
+        """Start counting time, steps and tokens."""
         self.line = ProgressLine(self.label, state.max_steps, "steps", first=state.global_step)
         self.started, self.first_token = time.monotonic(), state.num_input_tokens_seen
 
@@ -38,7 +39,7 @@ class Progress(TrainerCallback):
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
-        """Note how many tokens there were per second."""
+        """Compute tokens_per_second."""
         tokens = state.num_input_tokens_seen - self.first_token
         self.tokens_per_second = round(tokens / (time.monotonic() - self.started), 1)
 
@@ -50,8 +51,8 @@ class Progress(TrainerCallback):
         logs: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
-        """Show the metrics of a step."""
-        if logs is None or "loss" not in logs:  # the trainer's closing summary
+        """Show the metrics of a logged step."""
+        if logs is None or "loss" not in logs:  # the trainer's summary at the end has no loss
             return
         metrics = "  ".join(f"{key} {float(logs[key]):.4g}" for key in self.shown if key in logs)
         self.line.show(state.global_step, metrics)
@@ -60,7 +61,10 @@ class Progress(TrainerCallback):
 def write_step_table(
     path: Path, log_history: list[dict[str, Any]], columns: tuple[str, ...]
 ) -> None:
-    """Write what the trainer logged as CSV, one row for each logged step."""
+    """Write the trainer's log as CSV, one row per logged step.
+
+    Entries without a value for the first column are left out, such as the summary at the end.
+    """
     rows = [row for row in log_history if columns[0] in row]
     with atomic_path(path) as temporary, temporary.open("w", newline="") as file:
         writer = csv.writer(file)

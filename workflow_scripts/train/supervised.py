@@ -1,4 +1,7 @@
-"""Supervised training through TRL's SFTTrainer, shared by the base model and SFT."""
+"""Supervised training with TRL's SFTTrainer, shared by base model training and SFT.
+
+A learnt token is a token that the loss covers. The label of every other token is -100.
+"""
 
 from random import Random
 from typing import Any
@@ -10,10 +13,10 @@ from trl import SFTConfig, SFTTrainer
 
 from workflow_scripts.model.store import LanguageModel
 
-# Metrics shown beside the progress, and the columns of log.csv.
+# SHOWN: metrics on the progress line. LOGGED: metrics in the columns of log.csv.
 SHOWN = ("loss", "learning_rate")
 LOGGED = ("loss", "grad_norm", "learning_rate")
-# Batches among which examples are sorted by length, so that little of a batch is padding.
+# Examples are sorted by length within groups of this many batches, to reduce padding.
 _SORTED_BATCHES = 16
 _IGNORED = -100
 
@@ -21,7 +24,10 @@ Example = dict[str, list[int]]
 
 
 def make_example(segments: list[tuple[list[int], bool]], end: int) -> Example:
-    """Join token segments and the end token; labels cover the segments that are to be learnt."""
+    """Join segments (token ids, whether the tokens are learnt) and the end token to an example.
+
+    The end token is always learnt.
+    """
     ids: list[int] = []
     labels: list[int] = []
     for tokens, learnt in segments:
@@ -31,9 +37,10 @@ def make_example(segments: list[tuple[list[int], bool]], end: int) -> Example:
 
 
 def order_batches(lengths: list[int], batch_size: int, rng: Random) -> list[int]:
-    """Return indices in the order of training: batches in random order, each of similar lengths.
+    """The example indices of one epoch, in training order.
 
-    A random remainder that does not fill a batch is left out.
+    lengths are numbers of tokens. Batches are in random order, and the examples of a batch have
+    similar lengths. Randomly chosen examples that do not fill a last batch are left out.
     """
     indices = list(range(len(lengths)))
     rng.shuffle(indices)
@@ -54,9 +61,10 @@ def make_supervised_trainer(
     examples: list[Example],
     arguments: dict[str, Any],
 ) -> SFTTrainer:
-    """The trainer that takes examples in the order given, once; arguments as of trainer_arguments.
+    """Make a trainer that uses each of the examples once, in the given order.
 
-    The order holds all epochs: a resumed run then sees what an uninterrupted one does.
+    examples contains all epochs, so that a resumed run sees the same examples as an uninterrupted
+    run. arguments come from trainer_arguments.
     """
     config = SFTConfig(
         **arguments,
@@ -82,7 +90,10 @@ def make_supervised_trainer(
 def cross_entropy(
     model: LanguageModel, examples: list[Example], batch_size: int, pad: int
 ) -> tuple[float, int]:
-    """Mean negative log-likelihood of the learnt tokens in nats, and their number."""
+    """The mean negative log-likelihood per learnt token, in nats, and the number of learnt tokens.
+
+    pad is the id of the padding token.
+    """
     model.eval()
     total, n_tokens = 0.0, 0
     examples = sorted(examples, key=lambda example: len(example["input_ids"]))
@@ -91,7 +102,7 @@ def cross_entropy(
         width = max(len(example["input_ids"]) for example in batch)
         ids = [e["input_ids"] + [pad] * (width - len(e["input_ids"])) for e in batch]
         labels = [e["labels"] + [_IGNORED] * (width - len(e["labels"])) for e in batch]
-        # Padding stands right of every real token, so causal attention never sees it.
+        # Padding is right of all real tokens, so causal attention from real tokens ignores padding.
         logits = model(input_ids=torch.tensor(ids, device=model.device)).logits[:, :-1]
         targets = torch.tensor(labels, device=model.device)[:, 1:]
         loss = torch.nn.functional.cross_entropy(
