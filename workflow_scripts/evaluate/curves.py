@@ -176,7 +176,7 @@ def measure_time_scales(curves: Curves) -> TimeScales:
     """Measure how many RL steps selection and improvement take.
 
     Selection is the rise of the share of the fitting strategy. Improvement is the rise of the
-    accuracy among responses with that strategy. An estimate is NaN in the cases of `risen_at`.
+    accuracy among responses with that strategy. An estimate is NaN where `risen_at` returns NaN.
     """
     selection = risen_at(curves.steps, fraction_of_rise(*curves.fitting))
     improvement = risen_at(curves.steps, fraction_of_rise(*curves.accuracy_given_fitting))

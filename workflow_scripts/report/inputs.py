@@ -22,7 +22,8 @@ from workflow_scripts.settings.values import Range
 
 SFT = "SFT"
 SFT_COLUMNS = ["model", "condition", "seed", "cross_entropy", "n_tokens"]
-# The problem type that the model's strategy fits, and the type that this strategy does not fit.
+# SFT showed F and B one strategy each. Of each model: the problem type that its strategy fits, and
+# the other type.
 FITTING_TYPE = {"F": "evaluation", "B": "inversion"}
 OTHER_TYPE = {"F": "inversion", "B": "evaluation"}
 

@@ -77,7 +77,7 @@ class Main(Experiment):
         }
 
     def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
-        """The figures of the paper. The first is `selection`, with versions for fewer seeds."""
+        """The paper's figures. `selection` is drawn from all seeds, and also from the first few."""
         return {
             **self._selection(study),
             "routing": Product("Strategies of FB by problem type", selection.draw_routing),
