@@ -101,7 +101,7 @@ def test_bad_input_is_one_line_before_any_job(project, text, expected):
 
 
 @pytest.mark.parametrize(
-    "module", ["task.datasets", "train.sft", "evaluate.label", "report.tables", "report.figures"]
+    "module", ["task.datasets", "train.sft", "evaluate.label", "report.claims", "experiments.main"]
 )
 def test_every_stage_is_a_program_that_explains_itself(clone, module):
     result = clone.python(module, "--help")

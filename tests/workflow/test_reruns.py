@@ -4,11 +4,14 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT, Project
-from workflow_scripts.operate.verify import jobs_of
+from workflow_scripts.common import provenance
+from workflow_scripts.operate.contents import Contents
+from workflow_scripts.operate.verify import jobs_of, judge_jobs
 from workflow_scripts.plan.configuration import read_configuration
 from workflow_scripts.plan.plan import Plan
 from workflow_scripts.plan.study import Study
@@ -85,7 +88,21 @@ def done(smoke, tmp_path_factory) -> Project:
 
 
 def why(project: Project, *config: str) -> dict[str, str]:
-    """The jobs that would run, and why."""
+    """The jobs that would run, and why: as `make why` says, in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(project.folder)
+        patch.setattr(provenance, "PACKAGE", project.folder / "workflow_scripts")
+        provenance.forget_code()
+        study = Study(read_configuration([Path("config/smoke.yaml")], list(config)))
+        jobs = Plan(study)
+        names = jobs_of(jobs, ["all"])
+        bad = judge_jobs(jobs, names, Contents(jobs.results)).bad(names)
+    provenance.forget_code()
+    return {name: f"{verdict.state}: {verdict.reason}" for name, verdict in bad.items()}
+
+
+def why_told(project: Project, *config: str) -> dict[str, str]:
+    """The same from the command line."""
     arguments = ["--configfile", "config/smoke.yaml", "--why"]
     result = project.python(
         "operate.verify", *arguments, *(["--config", *config] if config else [])
@@ -223,9 +240,10 @@ def test_a_further_seed_adds_its_own_runs(done):
 
 
 def test_why_says_in_one_line_per_job_what_changed(done):
-    assert why(done) == {}
-    told = why(done, "rl={learning_rate: 1.0e-4}")
+    assert why_told(done) == why(done) == {}
+    told = why_told(done, "rl={learning_rate: 1.0e-4}")
     assert told["rl/FB-s0-rl6-15"] == "stale: changed: rl.learning_rate: 0.00015 -> 0.0001"
+    assert told == why(done, "rl={learning_rate: 1.0e-4}")
     rests = "stale: reads from rl/FB-s0-rl6-15, which is stale"
     assert told["rollouts/FB-s0-rl6-15/longer"] == rests
     with edited(done, f"{WS}/evaluate/label.py", "def make", "_X = 1\n\n\ndef make"):

@@ -209,17 +209,15 @@ def test_a_damaged_model_is_named_and_nothing_is_written(smoke, tmp_path, damage
     content = weights.read_bytes()
     weights.write_bytes(content[:-100] if damage == "cut short" else content[:-1] + b"\0")
     sampling = {"temperature": 1.0, "batch_size": 64, "seed": 0}
-    model_settings = load_tier("smoke").model.model_dump()
+    compute = load_tier("smoke").model.compute.model_dump()
     output = tmp_path / "rollouts.parquet"
     arguments = {
-        "settings": {"model": model_settings, "sampling": sampling, "max_new_tokens": 81},
+        "settings": {"model": compute, "sampling": sampling, "max_new_tokens": 81},
         "run": "x",
         "models": {"0": target},
         "problems": smoke.folder / "data/smoke/gf11/final-steps.jsonl",
-        "n_samples": 1,
-        "n_problems": None,
+        "size": {"n_samples": 1},
         "output": output,
-        "record": output.with_suffix(".json"),
     }
     result = run_stage("evaluate.sample:sample", arguments, tmp_path)
     assert result.returncode == 1
