@@ -18,7 +18,7 @@ from workflow_scripts.report.criteria import MARGIN, Criterion
 from workflow_scripts.report.inputs import Inputs, rl_stage
 from workflow_scripts.report.quantities import Ask, Quantity
 from workflow_scripts.report.tables import Table, table_row
-from workflow_scripts.settings.strategies import BACKWARD_SHARE, percent
+from workflow_scripts.settings.strategies import percent
 from workflow_scripts.settings.study import StudySettings
 from workflow_scripts.settings.values import Distinct, NamedShare
 from workflow_scripts.task.problems import EVALUATION, INVERSION, PROBLEM_TYPES
@@ -40,7 +40,7 @@ class Amplification(Experiment):
         for seed in grid.study.seeds:
             for share in self.evaluation_shares:
                 prompts = Prompts.singles(data, grid.main.hardest, share)
-                mix = SftData.singles(data, BACKWARD_SHARE["FB"])
+                mix = SftData.of_model(data, "FB")
                 sft = grid.add_sft(mix, seed, self.overrides)
                 run = grid.add_rl(sft, prompts, self.overrides)
                 yield Member(run, "FB", prompts.stage, percent(share), ("steps",))

@@ -21,7 +21,7 @@ from workflow_scripts.report import style
 from workflow_scripts.report.inputs import Files, Inputs, Measurements
 from workflow_scripts.report.quantities import Quantity
 from workflow_scripts.report.tables import Table, to_markdown
-from workflow_scripts.settings.study import StudySettings
+from workflow_scripts.settings.study import StudySettings, require_variables
 from workflow_scripts.settings.values import Range, Section, require
 from workflow_scripts.task.mixes import ValidationMix
 
@@ -204,6 +204,13 @@ class Experiment(Section):
         experiment = cls.model_validate(source.experiment)
         measured = Measurements.read(source.files, source.study.statistics)
         return Inputs(source.study, source.hardest, experiment, measured)
+
+
+def require_rl_steps(study: StudySettings, experiment: str, rl_steps: Sequence[Range]) -> None:
+    """Raise SettingError if there are too few variable names for the longest programs of RL."""
+    for index, steps in enumerate(rl_steps):
+        key = f"experiments.{experiment}.rl_steps.{index}.high"
+        require_variables(study.task, key, steps.high)
 
 
 def require_run_key(field_name: str, key: str) -> None:

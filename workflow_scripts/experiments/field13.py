@@ -18,15 +18,16 @@ from workflow_scripts.experiments.experiment import (
     Experiment,
     Measured,
     Product,
+    require_rl_steps,
 )
-from workflow_scripts.experiments.runs import Branch, Changes, Grid, Member, Prompts, SftData
+from workflow_scripts.experiments.runs import Changes, Grid, Member, Prompts
 from workflow_scripts.report.accuracy import draw_by_type, table_by_type
 from workflow_scripts.report.criteria import GAP, NEAR_PERFECT
 from workflow_scripts.report.inputs import Inputs, rl_stage
 from workflow_scripts.report.quantities import Ask, Quantity
 from workflow_scripts.report.tables import Table
-from workflow_scripts.settings.strategies import BACKWARD_SHARE, ModelName
-from workflow_scripts.settings.study import StudySettings, require_variables
+from workflow_scripts.settings.strategies import ModelName
+from workflow_scripts.settings.study import StudySettings
 from workflow_scripts.settings.values import Distinct, Range
 
 _FIELD_SIZE = "task.field_size"
@@ -46,9 +47,7 @@ class Field13(Experiment):
 
     def check(self, study: StudySettings) -> None:
         """Raise SettingError if there are too few variable names for the longest programs."""
-        for index, steps in enumerate(self.rl_steps):
-            key = f"experiments.{self.name}.rl_steps.{index}.high"
-            require_variables(study.task, key, steps.high)
+        require_rl_steps(study, self.name, self.rl_steps)
 
     def variants(self) -> Iterator[dict[str, Change]]:
         """The overrides, together with the other field size."""
@@ -67,10 +66,7 @@ class Field13(Experiment):
         """Each model after SFT, and after RL on each prompt set."""
         data = grid.study.data
         prompts = tuple(Prompts.singles(data, steps) for steps in self.rl_steps)
-        for seed in grid.study.seeds:
-            for model in self.models:
-                mix = SftData.singles(data, BACKWARD_SHARE[model])
-                yield from grid.grow(Branch(model, mix, prompts, self._changes), seed)
+        yield from grid.grow_models(self.models, prompts, self._changes)
 
     def tables(self, study: StudySettings) -> dict[str, Product[Table]]:
         """A table like the paper's Table 1."""

@@ -13,12 +13,10 @@ from workflow_scripts.common.jobs import run_stage
 from workflow_scripts.evaluate.metrics import Subset
 from workflow_scripts.experiments.experiment import ClaimPart, Experiment, Measured, Product
 from workflow_scripts.experiments.runs import (
-    Branch,
     Evaluation,
     Grid,
     Member,
     Prompts,
-    SftData,
 )
 from workflow_scripts.report.accuracy import draw_by_steps
 from workflow_scripts.report.criteria import GAIN
@@ -26,7 +24,7 @@ from workflow_scripts.report.inputs import SFT, Inputs, rl_stage
 from workflow_scripts.report.quantities import Ask, Quantity
 from workflow_scripts.report.tables import MIX_NOTE, TYPES, Table, table_row
 from workflow_scripts.settings.sampling import EvaluationSize
-from workflow_scripts.settings.strategies import BACKWARD_SHARE, ModelName
+from workflow_scripts.settings.strategies import ModelName
 from workflow_scripts.settings.study import StudySettings, require_variables
 from workflow_scripts.settings.values import Distinct, Range, require, single
 from workflow_scripts.task.mixes import Singles, ValidationMix
@@ -86,11 +84,7 @@ class Longer(Experiment):
         """
         data = grid.study.data
         prompts = (grid.hardest, Prompts.singles(data, self.rl_steps))
-        for seed in grid.study.seeds:
-            for model in self.models:
-                mix = SftData.singles(data, BACKWARD_SHARE[model])
-                branch = Branch(model, mix, prompts, self.overrides, evaluations=_EVALUATIONS)
-                yield from grid.grow(branch, seed)
+        yield from grid.grow_models(self.models, prompts, self.overrides, _EVALUATIONS)
 
     def tables(self, study: StudySettings) -> dict[str, Product[Table]]:
         """A table of accuracy by number of steps."""

@@ -40,7 +40,7 @@ from workflow_scripts.report.tables import (
     accuracy_and_fitting,
     table_row,
 )
-from workflow_scripts.settings.strategies import BACKWARD_SHARE, ModelName
+from workflow_scripts.settings.strategies import ModelName
 from workflow_scripts.settings.study import StudySettings
 from workflow_scripts.settings.values import Distinct, Range, Seed
 
@@ -149,7 +149,7 @@ def _condition(axis: str, value: Any) -> str:
 
 
 def _branch(grid: Grid, model: ModelName, changes: Changes, condition: str) -> Branch:
-    data = SftData.singles(grid.study.data, BACKWARD_SHARE[model])
+    data = SftData.of_model(grid.study.data, model)
     return Branch(model, data, (grid.hardest,), changes, condition)
 
 

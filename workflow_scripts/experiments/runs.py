@@ -6,17 +6,18 @@ from a name.
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any, ClassVar, TypeVar
 
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.jobs import flatten
+from workflow_scripts.report.inputs import SFT, rl_stage
 from workflow_scripts.settings.data import Data
 from workflow_scripts.settings.overrides import override
 from workflow_scripts.settings.sampling import EvaluationSize
-from workflow_scripts.settings.strategies import ModelName, model_of_share, percent
+from workflow_scripts.settings.strategies import BACKWARD_SHARE, ModelName, model_of_share, percent
 from workflow_scripts.settings.study import StudySettings
 from workflow_scripts.settings.values import Range
 from workflow_scripts.task.mixes import (
@@ -27,7 +28,6 @@ from workflow_scripts.task.mixes import (
     SolvedSingles,
 )
 
-SFT = "SFT"
 # Settings with these prefixes affect SFT runs and their rollouts. Other settings affect only RL, so
 # SFT runs do not depend on them.
 _SFT_KEYS = ("task.", "model.", "sft.", "rl.max_new_tokens")
@@ -47,6 +47,11 @@ class SftData:
     mix: SftMix
     n_examples: int
     heldout: str
+
+    @classmethod
+    def of_model(cls, data: Data, model: ModelName) -> "SftData":
+        """The SFT data of one of the paper's models."""
+        return cls.singles(data, BACKWARD_SHARE[model])
 
     @classmethod
     def singles(cls, data: Data, backward_share: float) -> "SftData":
@@ -88,7 +93,7 @@ class Prompts:
     @property
     def stage(self) -> str:
         """The name of RL on these prompts in tables and figures, such as RL(6-9)."""
-        return f"RL({self.label})"
+        return rl_stage(self.label)
 
 
 @dataclass(frozen=True)
@@ -249,6 +254,20 @@ class Grid:
     def hardest(self) -> Prompts:
         """The hardest RL prompts of the main experiment."""
         return Prompts.singles(self.study.data, self.main.hardest)
+
+    def grow_models(
+        self,
+        models: Iterable[ModelName],
+        prompts: tuple[Prompts, ...],
+        changes: Changes,
+        evaluations: tuple[str, ...] = ("steps",),
+    ) -> Iterator[Member]:
+        """Add, for each seed and model, the SFT run and an RL run on each prompt set."""
+        for seed in self.study.seeds:
+            for model in models:
+                data = SftData.of_model(self.study.data, model)
+                branch = Branch(model, data, prompts, changes, evaluations=evaluations)
+                yield from self.grow(branch, seed)
 
     def grow(self, branch: Branch, seed: int) -> Iterator[Member]:
         """Add the runs of a branch for a seed. Yields the SFT run, then the RL runs, as members."""

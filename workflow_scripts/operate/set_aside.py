@@ -42,12 +42,12 @@ def set_aside(plan: Plan, needed: list[str], judgement: Judgement, reader: Reade
     cleared, and why. Raises StudyError before any file is moved if a folder of one of the needed or
     reading jobs is a symbolic link.
     """
-    due = receipts.downstream(needed, plan.jobs)
-    _refuse_links(plan.jobs[name] for name in due)
+    planned = list(find_planned(plan, needed, judgement, reader))
+    _refuse_links(plan.jobs[each.job] for each in planned)
     run_cache.allow_all(plan.results)
     folder = plan.results / SET_ASIDE / datetime.now().strftime("%Y-%m-%d-%H%M%S-%f")
     told: dict[str, list[str]] = {}
-    for each in [*find_unplanned(plan), *find_planned(plan, needed, judgement, reader)]:
+    for each in [*find_unplanned(plan), *planned]:
         if _clear(each, plan.results, folder, reader) and each.reason:
             told.setdefault(each.reason, []).append(each.job)
     _tell(told, plan.results)

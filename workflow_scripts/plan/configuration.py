@@ -30,9 +30,9 @@ def _section_at(keys: list[str]) -> Any:
     """
     section: Any = Settings
     for key in keys:
-        fields = _fields_of(section)
-        if key in fields:
-            annotation = fields[key]
+        known = _fields_of(section)
+        if key in known:
+            annotation = known[key]
             candidates = (annotation, *get_args(annotation))
             section = next(each for each in candidates if _fields_of(each))
     return section

@@ -4,7 +4,7 @@ A target is a name that users type after `snakemake`, such as fig_routing. Snake
 how jobs run. This package alone defines their arguments, inputs and outputs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -55,16 +55,15 @@ class Plan:
     def jobs(self) -> dict[str, Job]:
         """All jobs by name."""
         study = self.study
+        trained = [*base_models(study), *sft(study), *rl(study)]
         groups = (
             data_sets(study),
-            base_models(study),
             fetched_model(study),
-            sft(study),
-            rl(study),
+            trained,
             rollouts(study),
             collections(study),
             products(study),
-            tools(study),
+            tools(study, trained),
         )
         return {job.name: job for group in groups for job in group}
 
@@ -96,8 +95,11 @@ class Plan:
         return [file for job in self.targets[target] for file in self.jobs[job].outputs.values()]
 
 
-def tools(study: Study) -> Iterator[Job]:
-    """Jobs that make no result of the study: the forecast, cleaning up, and the benchmark."""
+def tools(study: Study, trained: Iterable[Job]) -> Iterator[Job]:
+    """Jobs that make no result of the study: the forecast, cleaning up, and the benchmark.
+
+    trained are the jobs that train models. Cleaning up keeps the checkpoints of these jobs.
+    """
     yield Job("cost", "cost.forecast:show", as_json({"settings": study.settings}), {}, {})
     planned = {
         str(Path(job.scratch).parent): planned_digest(
@@ -106,8 +108,7 @@ def tools(study: Study) -> Iterator[Job]:
             job.arguments.get("seed", study.settings.base.seed),
             code_hash(job.module),
         )
-        for group in (base_models(study), sft(study), rl(study))
-        for job in group
+        for job in trained
         if job.scratch
     }
     arguments = {"results": study.results, "planned": planned}

@@ -1,6 +1,7 @@
 """All settings of a study: the shared settings, and one section for each experiment."""
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from pydantic import Field, create_model, model_validator
@@ -73,7 +74,7 @@ class Settings(StudySettings):
         """The main experiment, whose settings other experiments use too."""
         return self.experiments.of(Main)
 
-    @property
+    @cached_property
     def shared(self) -> StudySettings:
         """The settings without the sections of the experiments."""
         return StudySettings.model_validate(self.model_dump(exclude={"experiments"}))

@@ -14,13 +14,19 @@ from typing import Annotated, ClassVar
 from matplotlib.figure import Figure
 from pydantic import Field
 
-from workflow_scripts.experiments.experiment import ClaimPart, Experiment, Measured, Product
+from workflow_scripts.experiments.experiment import (
+    ClaimPart,
+    Experiment,
+    Measured,
+    Product,
+    require_rl_steps,
+)
 from workflow_scripts.experiments.main import improvement, pass_at_k, selection
-from workflow_scripts.experiments.runs import Branch, Grid, Member, Prompts, SftData
+from workflow_scripts.experiments.runs import Grid, Member, Prompts
 from workflow_scripts.report.inputs import rl_stage
 from workflow_scripts.report.tables import Table
-from workflow_scripts.settings.strategies import BACKWARD_SHARE, ModelName
-from workflow_scripts.settings.study import StudySettings, require_variables
+from workflow_scripts.settings.strategies import ModelName
+from workflow_scripts.settings.study import StudySettings
 from workflow_scripts.settings.values import Distinct, Range
 
 
@@ -36,9 +42,7 @@ class Main(Experiment):
 
     def check(self, study: StudySettings) -> None:
         """Raise SettingError if there are too few variable names for the longest programs."""
-        for index, steps in enumerate(self.rl_steps):
-            key = f"experiments.{self.name}.rl_steps.{index}.high"
-            require_variables(study.task, key, steps.high)
+        require_rl_steps(study, self.name, self.rl_steps)
 
     def spans(self) -> Sequence[Range]:
         """The range of steps of each RL prompt set."""
@@ -49,11 +53,7 @@ class Main(Experiment):
         data = grid.study.data
         prompts = tuple(Prompts.singles(data, steps) for steps in self.rl_steps)
         evaluations = ("steps", "pass_at_k", "checkpoints")
-        for seed in grid.study.seeds:
-            for model in self.models:
-                mix = SftData.singles(data, BACKWARD_SHARE[model])
-                branch = Branch(model, mix, prompts, self.overrides, evaluations=evaluations)
-                yield from grid.grow(branch, seed)
+        yield from grid.grow_models(self.models, prompts, self.overrides, evaluations)
 
     def collections(self, members: list[Member]) -> dict[str, list[Member]]:
         """FB's RL runs on the hardest prompts, for the first n seeds, for each n.
