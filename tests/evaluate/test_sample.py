@@ -7,9 +7,9 @@ import torch
 from tests.model.conftest import CPU
 from tests.standin import EXAMPLES
 from workflow_scripts.evaluate.sample import sample_model
-from workflow_scripts.model.generate import SamplingParameters, generate
-from workflow_scripts.model.store import load_tokenizer
-from workflow_scripts.model.tokenizer import encode, user_turn
+from workflow_scripts.model.draw import SamplingParameters
+from workflow_scripts.model.generate import generate
+from workflow_scripts.model.tokenizer import encode, load_tokenizer, user_turn
 from workflow_scripts.settings.sampling import Decoding, SamplingSettings
 
 DECODING = Decoding(temperature=0.7, batch_size=12, seed=0)

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.standin import EXAMPLES, SYSTEM
-from workflow_scripts.model.store import load_tokenizer, save_model
-from workflow_scripts.model.tokenizer import encode, user_turn
+from workflow_scripts.model.store import save_model
+from workflow_scripts.model.tokenizer import encode, load_tokenizer, user_turn
 from workflow_scripts.task.text import NATURAL, count_words
 from workflow_scripts.train.grpo import prompt_dataset
 from workflow_scripts.train.sft import tokenize_examples

@@ -11,7 +11,8 @@ from tests.model.conftest import BASE
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import read_json, sha256
 from workflow_scripts.model.fetch import fetch
-from workflow_scripts.model.store import MANIFEST, create_base_model, save_model, verify_model
+from workflow_scripts.model.manifest import MANIFEST, verify_model
+from workflow_scripts.model.store import create_base_model, save_model
 from workflow_scripts.settings.model import Hub
 
 SOURCE = {"repository": "a/b", "revision": "0" * 40}

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from workflow_scripts.model.generate import SamplingParameters, generate
+from workflow_scripts.model.draw import SamplingParameters
+from workflow_scripts.model.generate import generate
 
 PROMPTS = [[5, 30, 31], [40], [22, 23, 24, 25, 26, 27, 28], [50, 51]]
 

@@ -5,16 +5,10 @@ import torch
 
 from tests.model.conftest import BASE, CPU, LORA
 from workflow_scripts.common.errors import StudyError
-from workflow_scripts.model.store import (
-    MANIFEST,
-    add_lora,
-    create_base_model,
-    load_model,
-    load_tokenizer,
-    prepare_torch,
-    save_model,
-)
-from workflow_scripts.model.tokenizer import encode
+from workflow_scripts.model.device import prepare_torch
+from workflow_scripts.model.manifest import MANIFEST
+from workflow_scripts.model.store import add_lora, create_base_model, load_model, save_model
+from workflow_scripts.model.tokenizer import encode, load_tokenizer
 
 BFLOAT16 = CPU.model_copy(update={"dtype": "bfloat16"})
 

@@ -8,9 +8,10 @@ from trl import GRPOTrainer
 
 from tests.model.conftest import CPU
 from tests.train.conftest import rl_settings
-from workflow_scripts.model.generate import SamplingParameters, generate
-from workflow_scripts.model.store import load_model, load_tokenizer
-from workflow_scripts.model.tokenizer import encode
+from workflow_scripts.model.draw import SamplingParameters
+from workflow_scripts.model.generate import generate
+from workflow_scripts.model.store import load_model
+from workflow_scripts.model.tokenizer import encode, load_tokenizer
 from workflow_scripts.settings.rl import Rl
 from workflow_scripts.task.datasets import read_dataset
 from workflow_scripts.train import grpo

@@ -6,8 +6,7 @@ import pytest
 
 from tests.standin import EXAMPLES, TASK
 from workflow_scripts.common.errors import StudyError
-from workflow_scripts.model.store import load_tokenizer
-from workflow_scripts.model.tokenizer import encode, make_tokenizer
+from workflow_scripts.model.tokenizer import encode, load_tokenizer, make_tokenizer
 from workflow_scripts.task.datasets import draw_prompts, write_dataset
 from workflow_scripts.task.mixes import PromptSingles
 from workflow_scripts.train.limit import refuse_short_limit

@@ -15,7 +15,8 @@ from tests.model.conftest import CPU
 from tests.train.conftest import RL, rl_settings, sft_settings
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import read_json, sha256
-from workflow_scripts.model.store import load_model, load_tokenizer, save_model
+from workflow_scripts.model.store import load_model, save_model
+from workflow_scripts.model.tokenizer import load_tokenizer
 from workflow_scripts.task.datasets import read_dataset, write_dataset
 from workflow_scripts.train import grpo
 from workflow_scripts.train.rollout_log import RolloutLog

@@ -18,7 +18,7 @@ from trl import GRPOTrainer
 
 from workflow_scripts.common.files import write_text
 from workflow_scripts.common.jobs import run_stage
-from workflow_scripts.model.store import prepare_torch
+from workflow_scripts.model.device import prepare_torch
 from workflow_scripts.settings.rl import RlSettings
 from workflow_scripts.train.grpo import OWN, Implementation, RlInputs, make_trainer
 from workflow_scripts.train.rollout_log import RolloutLog

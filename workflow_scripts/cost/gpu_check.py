@@ -40,7 +40,7 @@ from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import run_program, write_json, write_text
 from workflow_scripts.common.provenance import git_commit
 from workflow_scripts.evaluate.sample import sample_model
-from workflow_scripts.model.device import device_name, peak_memory_mib
+from workflow_scripts.model.device import device_name, peak_memory_mib, prepare_torch
 from workflow_scripts.model.gpus import claim_gpu
 from workflow_scripts.model.shape import Shape
 from workflow_scripts.model.store import (
@@ -48,7 +48,6 @@ from workflow_scripts.model.store import (
     create_base_model,
     load_model,
     make_config,
-    prepare_torch,
     save_model,
 )
 from workflow_scripts.model.tokenizer import END, PAD, UNKNOWN, encode, make_tokenizer

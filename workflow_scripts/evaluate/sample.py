@@ -25,10 +25,10 @@ from workflow_scripts.common.jobs import run_stage
 from workflow_scripts.common.progress import ProgressLine
 from workflow_scripts.common.provenance import code_hash, git_commit
 from workflow_scripts.evaluate.storage import write_whole, writer
-from workflow_scripts.model.device import device_name, peak_memory_mib
-from workflow_scripts.model.generate import SamplingParameters, generate
-from workflow_scripts.model.store import LanguageModel, load_model, load_tokenizer, prepare_torch
-from workflow_scripts.model.tokenizer import encode, user_turn
+from workflow_scripts.model.device import device_name, peak_memory_mib, prepare_torch
+from workflow_scripts.model.draw import SamplingParameters
+from workflow_scripts.model.generate import Policy, generate, implementation, load_to_sample
+from workflow_scripts.model.tokenizer import encode, load_tokenizer, user_turn
 from workflow_scripts.settings.sampling import EvaluationSize, SamplingSettings
 from workflow_scripts.task.datasets import Row, read_dataset
 from workflow_scripts.task.problems import Problem
@@ -56,7 +56,7 @@ def sampling_seed(stream: str, batch: int, seed: int) -> int:
 
 
 def sample_model(
-    model: LanguageModel,
+    model: Policy,
     tokenizer: PreTrainedTokenizerBase,
     problems: list[Row],
     n_samples: int,
@@ -71,7 +71,7 @@ def sample_model(
     parameters = SamplingParameters(settings.max_new_tokens, frozenset({end}), decoding.temperature)
     prompts = encode(tokenizer, [user_turn(tokenizer, problem["prompt"]) for problem in problems])
     per_batch = max(1, decoding.batch_size // n_samples)
-    generator = torch.Generator(model.device)
+    generator = torch.Generator(settings.model.device)
     progress = ProgressLine(stream, len(problems), "problems")
     rollouts = []
     for start in range(0, len(problems), per_batch):
@@ -120,7 +120,7 @@ def sample(
         rows = stratified_subset(rows, size.n_problems)
     rollouts, seconds = [], 0.0
     for step, folder in models.items():
-        model, tokenizer = load_model(folder, settings.model), load_tokenizer(folder)
+        model, tokenizer = load_to_sample(folder, settings.model), load_tokenizer(folder)
         started = time.monotonic()
         stream = f"{run} {output.stem} step {step}"
         sampled = sample_model(model, tokenizer, rows, size.n_samples, settings, stream)
@@ -135,6 +135,7 @@ def sample(
             "code_hash": code_hash(_MODULE),
             "commit": git_commit(),
             "device": device_name(settings.model.device),
+            "implementation": implementation(model),
             "wall_seconds": round(seconds, 2),
             "peak_memory_mib": peak_memory_mib(settings.model.device),
             "tokens_per_second": round(tokens / seconds, 1),

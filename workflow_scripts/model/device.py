@@ -1,4 +1,4 @@
-"""The device that a model computes on: its name, and the peak memory of this process."""
+"""The device that a model computes on: its setup, its name, the peak memory of this process."""
 
 import platform
 import resource
@@ -6,6 +6,27 @@ import sys
 from pathlib import Path
 
 import torch
+
+from workflow_scripts.common.errors import StudyError
+from workflow_scripts.model.gpus import claim_gpu
+from workflow_scripts.settings.model import Compute
+
+
+def prepare_torch(compute: Compute) -> None:
+    """Set torch's number of threads, and claim a GPU if compute.device is "cuda".
+
+    Raises StudyError if compute.device is "cuda" and no GPU is visible.
+    """
+    torch.set_num_threads(compute.threads)
+    if compute.device == "cuda":
+        claim_gpu()
+        if not torch.cuda.is_available():
+            raise StudyError(
+                "model.device is cuda and no GPU is visible: run on one, or set it to cpu"
+            )
+        # LoRA adapters are float32 even in a bfloat16 model. Without TF32, computing the adapters
+        # would take longer than computing the model.
+        torch.set_float32_matmul_precision("high")
 
 
 def device_name(device: str) -> str:

@@ -1,115 +1,74 @@
-"""The decode loop that samples completions, used by RL and by evaluations.
+"""Sample completions, by the faster of two decode loops: the one place that chooses between them.
 
-The model reads each prompt once. The resulting key-value cache is repeated for the prompt's
-samples, with room for all new tokens. Rows that have ended are removed from the batch. The samples
-follow the same distribution as plain token-by-token sampling at the given temperature.
+The fast loop (model.fast_generate) samples plain Qwen2 models: float32, on a CPU, without an
+adapter. The reference loop (model.reference_generate) samples every model that transformers knows.
+train.lean_grpo makes the same choice for the update of an RL step, by the same function.
 """
 
-from dataclasses import dataclass
-from typing import Any, cast
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
-from transformers import Cache, DynamicCache
-from transformers.cache_utils import DynamicLayer
+from safetensors.torch import load_file
 
-from workflow_scripts.model.store import LanguageModel
+from workflow_scripts.common.files import read_json
+from workflow_scripts.model.draw import SamplingParameters
+from workflow_scripts.model.fast_generate import fast_generate
+from workflow_scripts.model.manifest import verify_model
+from workflow_scripts.model.qwen2 import Architecture, Qwen2
+from workflow_scripts.settings.model import Compute
 
-# Ended rows are removed once they make up this share of the batch. Each removal copies the cache,
-# so removing every row at once would take longer.
-_ENDED_SHARE = 0.25
+if TYPE_CHECKING:
+    from workflow_scripts.model.store import LanguageModel
 
+# A model to sample from: of the fast code, or of transformers.
+Policy: TypeAlias = "Qwen2 | LanguageModel"
 
-@dataclass(frozen=True)
-class SamplingParameters:
-    """How tokens are sampled, and when a completion ends."""
-
-    max_new_tokens: int
-    end_tokens: frozenset[int]
-    temperature: float
-    top_k: int = 0
-    """Number of likeliest tokens that are kept; 0 keeps all tokens."""
-    top_p: float = 1.0
-    """Nucleus sampling: the probability mass of the likeliest tokens that are kept; 1 keeps all."""
+FAST, REFERENCE = "fast", "transformers"
 
 
-class _RoomyLayer(DynamicLayer):
-    """A cache layer with room for new tokens, which are written in place.
+def fold_if_plain(model: LanguageModel, autocast: bool) -> Qwen2 | None:
+    """A model in training with its present weights, for the fast code; None if it is not plain.
 
-    transformers' DynamicLayer copies its whole content for every new token. prefilled holds the
-    states of the prompts; each row is repeated ``repeats`` times. room is a number of tokens.
+    autocast says whether the trainer computes in bfloat16. Gradients of the result reach the
+    model's weights.
     """
-
-    def __init__(self, prefilled: DynamicLayer, repeats: int, room: int) -> None:
-        super().__init__()
-        keys, values = prefilled.keys, prefilled.values
-        assert keys is not None and values is not None, "a prefilled layer has states"
-        self.lazy_initialization(keys, values)
-        self.length = prefilled.get_seq_length()
-        rows, heads, _, size = keys.shape
-        shape = rows * repeats, heads, self.length + room, size
-        self.buffers = []
-        for states in (keys, values):
-            buffer = states.new_empty(shape)
-            buffer[:, :, : self.length] = states.repeat_interleave(repeats, dim=0)
-            self.buffers.append(buffer)
-        self._view()
-
-    def _view(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Set and return keys and values, each of shape (rows, heads, length, size)."""
-        keys, values = (buffer[:, :, : self.length] for buffer in self.buffers)
-        self.keys, self.values = keys, values
-        return keys, values
-
-    def update(
-        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Append states of new tokens, of shape (rows, heads, tokens, size). Returns all states."""
-        start, self.length = self.length, self.length + key_states.shape[-2]
-        for buffer, states in zip(self.buffers, (key_states, value_states), strict=True):
-            buffer[:, :, start : self.length] = states
-        return self._view()
-
-    def batch_select_indices(self, indices: torch.Tensor) -> None:
-        """Keep only the rows with the given indices."""
-        self.buffers = [buffer[indices] for buffer in self.buffers]
-        self._view()
+    weights = dict(model.named_parameters())
+    has_adapter = "model.embed_tokens.weight" not in weights  # peft gives weights other names
+    kinds = {(weight.dtype, weight.device.type) for weight in weights.values()}
+    if autocast or has_adapter or kinds != {(torch.float32, "cpu")}:
+        return None
+    architecture = Architecture.of(model.config.to_dict())
+    return None if architecture is None else Qwen2.fold(architecture, weights)
 
 
-def _left_pad(
-    prompts: list[list[int]], pad: int, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pad prompts on the left. Returns token ids and attention mask, each (prompts, longest)."""
-    width = max(map(len, prompts))
-    ids = torch.tensor(
-        [[pad] * (width - len(prompt)) + prompt for prompt in prompts], device=device
-    )
-    mask = torch.tensor(
-        [[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=device
-    )
-    return ids, mask
+def load_to_sample(folder: Path, compute: Compute) -> Policy:
+    """Verify and load a model that will only be sampled.
+
+    A plain model is loaded without transformers, whose import takes seconds. Raises StudyError,
+    naming the file, if a file of the model is missing or altered.
+    """
+    verify_model(folder)
+    config = folder / "config.json"  # a folder with an adapter has none
+    if config.is_file() and (compute.device, compute.dtype) == ("cpu", "float32"):
+        architecture = Architecture.of(read_json(config))
+        weights = folder / "model.safetensors"  # several files if the model is large
+        if architecture is not None and weights.is_file():
+            return Qwen2.fold(architecture, load_file(weights))
+    from workflow_scripts.model.store import load_model
+
+    return load_model(folder, compute)
 
 
-def _next_tokens(
-    logits: torch.Tensor, parameters: SamplingParameters, generator: torch.Generator
-) -> torch.Tensor:
-    """Sample one token id per row, shape (rows,), from logits of shape (rows, vocabulary)."""
-    logits = logits.float() / parameters.temperature
-    if parameters.top_k:
-        floor = logits.topk(parameters.top_k).values[:, -1:]
-        logits = logits.masked_fill(logits < floor, -torch.inf)
-    probabilities = logits.softmax(-1)
-    if parameters.top_p < 1:
-        ordered, order = probabilities.sort(descending=True)
-        outside = ordered.cumsum(-1) - ordered >= parameters.top_p
-        probabilities = torch.zeros_like(ordered).scatter(
-            -1, order, ordered.masked_fill(outside, 0)
-        )
-    return torch.multinomial(probabilities, 1, generator=generator)[:, 0]
+def implementation(model: Policy) -> str:
+    """The name, for records, of the code that computes a model."""
+    return FAST if isinstance(model, Qwen2) else REFERENCE
 
 
-@torch.no_grad()
 def generate(
-    model: LanguageModel,
+    model: Policy,
     prompts: list[list[int]],
     n_samples: int,
     parameters: SamplingParameters,
@@ -119,56 +78,10 @@ def generate(
 
     prompts are lists of token ids, of any lengths. A completion includes its end token; a
     completion without an end token was cut off at max_new_tokens. generator must be on the model's
-    device. The model is in evaluation mode (no dropout) while sampling, and returns to its previous
-    mode afterwards.
+    device.
     """
-    end_tokens, max_new_tokens = parameters.end_tokens, parameters.max_new_tokens
-    was_training = model.training
-    model.eval()
-    try:
-        ids, mask = _left_pad(prompts, pad=min(end_tokens), device=model.device)
-        positions = (mask.cumsum(-1) - 1).clamp(min=0)
-        prefilled = DynamicCache(config=model.config)
-        output = model(
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=prefilled,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        room = max_new_tokens - 1  # the last sampled token is not fed back into the model
-        layers = cast(list[DynamicLayer], prefilled.layers)
-        cache = Cache(layers=[_RoomyLayer(layer, n_samples, room) for layer in layers])
-        logits = output.logits[:, -1].repeat_interleave(n_samples, 0)
-        mask = mask.repeat_interleave(n_samples, 0)
-        position = positions[:, -1:].repeat_interleave(n_samples, 0)
-        ends = torch.tensor(sorted(end_tokens), device=model.device)
-        rows = torch.arange(len(mask), device=model.device)  # the completion of each row
-        ended = torch.zeros(len(mask), dtype=torch.bool, device=model.device)
-        tokens = torch.full((len(mask), max_new_tokens), -1, device=model.device)
-        for index in range(max_new_tokens):
-            token = _next_tokens(logits, parameters, generator)
-            tokens[rows, index] = torch.where(ended, -1, token)
-            ended |= torch.isin(token, ends)
-            n_ended = int(ended.sum())
-            if n_ended == len(rows) or index + 1 == max_new_tokens:
-                break
-            if n_ended >= _ENDED_SHARE * len(rows):
-                keep = (~ended).nonzero()[:, 0]
-                cache.batch_select_indices(keep)
-                rows, mask, position, token = rows[keep], mask[keep], position[keep], token[keep]
-                ended = ended[keep]
-            position = position + 1
-            mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-            output = model(
-                input_ids=token[:, None],
-                attention_mask=mask,
-                position_ids=position,
-                past_key_values=cache,
-                use_cache=True,
-            )
-            logits = output.logits[:, -1]
-    finally:
-        model.train(was_training)
-    return [[token for token in row if token >= 0] for row in tokens.tolist()]
+    if isinstance(model, Qwen2):
+        return fast_generate(model, prompts, n_samples, parameters, generator)
+    from workflow_scripts.model.reference_generate import reference_generate
+
+    return reference_generate(model, prompts, n_samples, parameters, generator)

@@ -13,42 +13,18 @@ from transformers import (
     AutoModelForCausalLM,
     PreTrainedModel,
     PreTrainedTokenizerBase,
-    PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen2ForCausalLM,
 )
 from transformers.utils import logging as transformers_logging
 
-from workflow_scripts.common.errors import StudyError
-from workflow_scripts.common.files import find_difference, read_json, sha256_tree, write_json
-from workflow_scripts.model.gpus import claim_gpu
+from workflow_scripts.common.files import read_json, sha256_tree, write_json
+from workflow_scripts.model.manifest import MANIFEST, verify_model
 from workflow_scripts.model.shape import Shape
 from workflow_scripts.settings.base import Base
 from workflow_scripts.settings.model import Compute, Lora
 
 LanguageModel = PreTrainedModel | PeftModel
-
-# The file with the hashes of all files of a model's folder. The manifest is written last, so a
-# folder without a manifest is incomplete.
-MANIFEST = "manifest.json"
-
-
-def prepare_torch(compute: Compute) -> None:
-    """Set torch's number of threads, and claim a GPU if compute.device is "cuda".
-
-    Raises StudyError if compute.device is "cuda" and no GPU is visible.
-    """
-    torch.set_num_threads(compute.threads)
-    transformers_logging.disable_progress_bar()
-    if compute.device == "cuda":
-        claim_gpu()
-        if not torch.cuda.is_available():
-            raise StudyError(
-                "model.device is cuda and no GPU is visible: run on one, or set it to cpu"
-            )
-        # LoRA adapters are float32 even in a bfloat16 model. Without TF32, computing the adapters
-        # would take longer than computing the model.
-        torch.set_float32_matmul_precision("high")
 
 
 def make_config(shape: Shape, tokenizer: PreTrainedTokenizerBase, **options: Any) -> Qwen2Config:
@@ -75,31 +51,6 @@ def create_base_model(base: Base, tokenizer: PreTrainedTokenizerBase) -> PreTrai
     return Qwen2ForCausalLM(config)
 
 
-def verify_model(folder: Path) -> dict[str, str]:
-    """Check a model folder's files against the manifest. Returns the hashes, keyed by path.
-
-    Raises StudyError if the manifest is missing, or a file is missing, cut short or altered.
-    """
-    expected = read_json(folder / MANIFEST)["files"]
-    if difference := find_difference(folder, expected):
-        name, is_there = difference
-        reason = "differs from its hash in" if is_there else "is missing, named by"
-        raise StudyError(
-            f"{folder / name} {reason} {folder / MANIFEST}: run snakemake again, which makes it "
-            "anew, or restore the folder if it came with the project"
-        )
-    return expected
-
-
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """Load a tokenizer exactly as tokenizer.json defines it.
-
-    AutoTokenizer would choose a tokenizer class by the model's architecture, and so apply the rules
-    of Qwen's tokenizer to every Qwen2 model.
-    """
-    return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
-
-
 def load_model(folder: Path, compute: Compute, trainable: bool = False) -> LanguageModel:
     """Verify and load a model: full weights, or a LoRA adapter and its base model.
 
@@ -108,6 +59,7 @@ def load_model(folder: Path, compute: Compute, trainable: bool = False) -> Langu
     Raises StudyError, naming the file, if the model or its base model is incomplete or altered.
     """
     verify_model(folder)
+    transformers_logging.disable_progress_bar()
     options: dict[str, Any] = {
         "dtype": getattr(torch, compute.dtype),
         "local_files_only": True,

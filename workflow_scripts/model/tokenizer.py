@@ -4,6 +4,7 @@ An offline base model is a small model trained from scratch (see model.corpus). 
 their own tokenizers, for which this module also prepares prompts.
 """
 
+from pathlib import Path
 from typing import cast
 
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
@@ -32,6 +33,15 @@ def make_tokenizer(p: int, n_variables: int) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token=PAD, unk_token=UNKNOWN, eos_token=END
     )
+
+
+def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """Load a tokenizer exactly as tokenizer.json defines it.
+
+    AutoTokenizer would choose a tokenizer class by the model's architecture, and so apply the rules
+    of Qwen's tokenizer to every Qwen2 model.
+    """
+    return PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
 
 
 def user_turn(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:

@@ -19,6 +19,7 @@ from workflow_scripts.common.files import read_json, run_program, write_json
 from workflow_scripts.common.lock import lock_folder, unlock_folder
 from workflow_scripts.common.provenance import refuse_other_versions
 from workflow_scripts.model.gpus import visible_gpus
+from workflow_scripts.model.manifest import verify_model
 
 _LEAST_DISK = 5e9  # bytes: enough for the checkpoints and rollouts of a few runs
 
@@ -71,8 +72,6 @@ def _gpus(wanted: int, device: str) -> Check:
 
 
 def _models(folders: list[Path]) -> Iterator[Check]:
-    from workflow_scripts.model.store import verify_model  # imported here: it imports torch
-
     for folder in folders:
         try:
             verify_model(folder)

@@ -12,7 +12,9 @@ from pathlib import Path
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import write_text
 from workflow_scripts.common.jobs import run_stage
-from workflow_scripts.model.store import load_model, load_tokenizer, prepare_torch
+from workflow_scripts.model.device import prepare_torch
+from workflow_scripts.model.store import load_model
+from workflow_scripts.model.tokenizer import load_tokenizer
 from workflow_scripts.settings.base import BaseSettings
 from workflow_scripts.train.base import evaluate_base
 

@@ -34,16 +34,11 @@ from trl import GRPOConfig, GRPOTrainer
 
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.jobs import run_stage
-from workflow_scripts.model.generate import SamplingParameters, generate
-from workflow_scripts.model.store import (
-    MANIFEST,
-    LanguageModel,
-    load_model,
-    load_tokenizer,
-    save_model,
-    verify_model,
-)
-from workflow_scripts.model.tokenizer import encode, user_turn
+from workflow_scripts.model.draw import SamplingParameters
+from workflow_scripts.model.generate import fold_if_plain, generate, implementation
+from workflow_scripts.model.manifest import MANIFEST, verify_model
+from workflow_scripts.model.store import LanguageModel, load_model, save_model
+from workflow_scripts.model.tokenizer import encode, load_tokenizer, user_turn
 from workflow_scripts.settings.rl import Rl, RlSettings
 from workflow_scripts.task.datasets import Row, read_dataset
 from workflow_scripts.task.problems import Problem
@@ -116,7 +111,9 @@ def make_rollouts(
         generator.manual_seed(sampling_seed(seed, trainer.state.global_step))
         prompt_ids = encode(tokenizer, prompts)
         groups = prompt_ids[:: rl.group_size]
-        completion_ids = generate(model, groups, rl.group_size, parameters, generator)
+        with torch.no_grad():
+            policy = fold_if_plain(model, trainer.args.bf16) or model
+        completion_ids = generate(policy, groups, rl.group_size, parameters, generator)
         return {"prompt_ids": prompt_ids, "completion_ids": completion_ids, "logprobs": None}
 
     return rollout
@@ -292,6 +289,7 @@ def run_grpo(settings: RlSettings, seed: int, sft: Path, prompts: Path, run: Run
         n_trainable=guard.n_trainable,
         tokens_per_second=tokens_per_second,
         steps=settings.rl.steps,
+        implementation=implementation(fold_if_plain(model, trainer.args.bf16) or model),
     )
 
 

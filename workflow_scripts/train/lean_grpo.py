@@ -2,7 +2,8 @@
 
 - If all completions of a group get the same reward, their advantage is 0. Without a KL term, these
   completions contribute no gradient, so they are left out of the forward and backward passes.
-- Log-probabilities are computed in batches of completions of similar length, to reduce padding.
+- Log-probabilities of a plain model are computed by train.fast_update. Those of other models are
+  computed in batches of completions of similar length, to reduce padding.
 
 Loss and gradient equal those of GRPOTrainer up to rounding. Tests check this for a single process,
 for the loss types in DENOMINATORS, without TRL's entropy bonus and entropy quantile. Other metrics
@@ -16,6 +17,9 @@ import torch
 from torch.nn.functional import pad
 from transformers import PreTrainedModel
 from trl import GRPOTrainer
+
+from workflow_scripts.model.generate import fold_if_plain
+from workflow_scripts.train.fast_update import score_completions
 
 _ROWS = 32  # completions per batch on a CPU; larger batches exceed a core's cache
 
@@ -63,10 +67,15 @@ class LeanGRPOTrainer(GRPOTrainer):
     ) -> tuple[torch.Tensor, torch.Tensor | None, None]:
         """Log-probabilities and entropies as in TRL, each of shape (rows, logits_to_keep).
 
-        Values at padding are 0. Rows are processed in order of length, and returned in their
-        original order.
+        Values at padding are 0. A plain model is computed by train.fast_update, every other model
+        by transformers, in batches of rows of similar length.
         """
         n_prompt = input_ids.shape[1] - logits_to_keep
+        plain = fold_if_plain(self.accelerator.unwrap_model(model), self.args.bf16)
+        if plain is not None:
+            return *score_completions(
+                plain, input_ids, attention_mask, n_prompt, self.temperature
+            ), None
         prompts = attention_mask[:, :n_prompt].sum(1)
         completions = attention_mask[:, n_prompt:].sum(1)
         order = (prompts + completions).argsort(stable=True)

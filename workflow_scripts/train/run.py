@@ -9,7 +9,8 @@ import torch
 from transformers import PreTrainedTokenizerBase, Trainer, set_seed
 
 from workflow_scripts.common.errors import StudyError
-from workflow_scripts.model.store import LanguageModel, prepare_torch, save_model
+from workflow_scripts.model.device import prepare_torch
+from workflow_scripts.model.store import LanguageModel, save_model
 from workflow_scripts.settings.model import Compute, RunSettings
 from workflow_scripts.settings.optimization import Optimization
 from workflow_scripts.train.checkpoints import Checkpoints, Log

@@ -14,14 +14,9 @@ from random import Random
 from transformers import PreTrainedTokenizerBase
 
 from workflow_scripts.common.jobs import run_stage
-from workflow_scripts.model.store import (
-    MANIFEST,
-    LanguageModel,
-    add_lora,
-    load_model,
-    load_tokenizer,
-)
-from workflow_scripts.model.tokenizer import encode, user_turn
+from workflow_scripts.model.manifest import MANIFEST
+from workflow_scripts.model.store import LanguageModel, add_lora, load_model
+from workflow_scripts.model.tokenizer import encode, load_tokenizer, user_turn
 from workflow_scripts.settings.model import TrainedModel
 from workflow_scripts.settings.sft import SftSettings
 from workflow_scripts.task.datasets import Row, read_dataset

@@ -1,0 +1,46 @@
+"""How the next tokens are drawn from a model's logits. Both decode loops draw them so."""
+
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class SamplingParameters:
+    """How tokens are sampled, and when a completion ends."""
+
+    max_new_tokens: int
+    end_tokens: frozenset[int]
+    temperature: float
+    top_k: int = 0
+    """Number of likeliest tokens that are kept; 0 keeps all tokens."""
+    top_p: float = 1.0
+    """Nucleus sampling: the probability mass of the likeliest tokens that are kept; 1 keeps all."""
+
+
+def draw_tokens(
+    logits: torch.Tensor, parameters: SamplingParameters, generator: torch.Generator
+) -> torch.Tensor:
+    """Draw one token id per row, shape (rows,), from logits of shape (rows, vocabulary).
+
+    A uniform number is looked up in the cumulative probabilities (inverse transform sampling). They
+    are summed in float64, so that no token's share is lost in the sum.
+    """
+    logits = logits.float() / parameters.temperature
+    if parameters.top_k:
+        floor = logits.topk(parameters.top_k).values[:, -1:]
+        logits = logits.masked_fill(logits < floor, -torch.inf)
+    probabilities = logits.softmax(-1)
+    if parameters.top_p < 1:
+        ordered, order = probabilities.sort(descending=True)
+        outside = ordered.cumsum(-1) - ordered >= parameters.top_p
+        probabilities = torch.zeros_like(ordered).scatter(
+            -1, order, ordered.masked_fill(outside, 0)
+        )
+    cumulative = probabilities.cumsum(-1, dtype=torch.float64)
+    uniform = torch.rand(
+        len(logits), 1, dtype=torch.float64, device=logits.device, generator=generator
+    )
+    # The sum is 1 only up to rounding. uniform is below 1, so a token of probability 0 is never
+    # drawn: no entry equal to the one before it is the first that exceeds the number.
+    return torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True)[:, 0]
