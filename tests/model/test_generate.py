@@ -1,19 +1,46 @@
-"""The decode loop samples as plain ancestral sampling does."""
+"""Both decode loops sample as plain ancestral sampling does."""
 
 import pytest
 import torch
+from transformers import Qwen2ForCausalLM
 
-from workflow_scripts.model.draw import SamplingParameters
-from workflow_scripts.model.generate import generate
+from workflow_scripts.model.draw import SamplingParameters, draw_tokens
+from workflow_scripts.model.generate import (
+    FAST,
+    REFERENCE,
+    fold_if_plain,
+    generate,
+    implementation,
+)
+from workflow_scripts.model.shape import Shape
+from workflow_scripts.model.store import make_config
 
 PROMPTS = [[5, 30, 31], [40], [22, 23, 24, 25, 26, 27, 28], [50, 51]]
 
 
-def sample(model, seed=0, n_samples=3, max_new_tokens=12, end=frozenset({2}), **options):
+LOOPS = (FAST, REFERENCE)
+
+
+@pytest.fixture(params=LOOPS)
+def policy(request, model):
+    """The same model, for one of the decode loops."""
+    return choose(model, request.param)
+
+
+@torch.no_grad()
+def choose(model, loop):
+    policy = fold_if_plain(model, autocast=False) if loop == FAST else model
+    assert implementation(policy) == loop
+    return policy
+
+
+def sample(
+    policy, seed=0, n_samples=3, max_new_tokens=12, end=frozenset({2}), prompts=PROMPTS, **options
+):
     generator = torch.Generator().manual_seed(seed)
     options = {"temperature": 1.0, **options}
     parameters = SamplingParameters(max_new_tokens, frozenset(end), **options)
-    return generate(model, PROMPTS, n_samples, parameters, generator)
+    return generate(policy, prompts, n_samples, parameters, generator)
 
 
 @torch.no_grad()
@@ -22,14 +49,14 @@ def next_token_distribution(model, tokens, temperature=1.0):
     return (logits.float() / temperature).softmax(-1)
 
 
-def test_the_same_seed_gives_the_same_samples_and_another_seed_others(model):
-    assert sample(model, seed=1) == sample(model, seed=1)
-    assert sample(model, seed=1) != sample(model, seed=2)
+def test_the_same_seed_gives_the_same_samples_and_another_seed_others(policy):
+    assert sample(policy, seed=1) == sample(policy, seed=1)
+    assert sample(policy, seed=1) != sample(policy, seed=2)
 
 
-def test_a_completion_ends_with_its_first_end_token_or_at_the_limit(model):
+def test_a_completion_ends_with_its_first_end_token_or_at_the_limit(policy):
     ends = set(range(2, 40))
-    completions = sample(model, n_samples=50, end=ends)
+    completions = sample(policy, n_samples=50, end=ends)
     assert any(len(completion) < 12 for completion in completions)
     for completion in completions:
         assert ends.isdisjoint(completion[:-1])
@@ -37,11 +64,11 @@ def test_a_completion_ends_with_its_first_end_token_or_at_the_limit(model):
 
 
 @pytest.mark.parametrize("temperature", [0.7, 1.0])
-def test_first_and_second_tokens_follow_the_tempered_policy(model, temperature):
+def test_first_and_second_tokens_follow_the_tempered_policy(model, policy, temperature):
     """Frequencies of 20,000 samples of ragged prompts against full forward passes."""
     n = 20_000
     completions = sample(
-        model, n_samples=n, max_new_tokens=2, end={2, 3, 4, 5}, temperature=temperature
+        policy, n_samples=n, max_new_tokens=2, end={2, 3, 4, 5}, temperature=temperature
     )
     for index, prompt in enumerate(PROMPTS):
         mine = completions[index * n : (index + 1) * n]
@@ -55,9 +82,9 @@ def test_first_and_second_tokens_follow_the_tempered_policy(model, temperature):
         assert torch.allclose(observed, expected, atol=4 / len(seconds) ** 0.5)
 
 
-def test_near_zero_temperature_is_greedy_decoding_although_rows_leave_the_batch(model):
+def test_near_zero_temperature_is_greedy_decoding_although_rows_leave_the_batch(model, policy):
     ends = set(range(2, 12))
-    completions = sample(model, n_samples=2, temperature=1e-6, end=ends)
+    completions = sample(policy, n_samples=2, temperature=1e-6, end=ends)
     for index, prompt in enumerate(PROMPTS):
         expected = []
         while len(expected) < 12 and not (expected and expected[-1] in ends):
@@ -65,13 +92,13 @@ def test_near_zero_temperature_is_greedy_decoding_although_rows_leave_the_batch(
         assert completions[2 * index] == completions[2 * index + 1] == expected
 
 
-def test_top_k_and_top_p_leave_the_unlikely_out(model):
+def test_top_k_and_top_p_leave_the_unlikely_out(model, policy):
     distribution = next_token_distribution(model, PROMPTS[0])
     order = distribution.argsort(descending=True).tolist()
-    first = {c[0] for c in sample(model, n_samples=500, top_k=3)[:500]}
+    first = {c[0] for c in sample(policy, n_samples=500, top_k=3)[:500]}
     assert first == set(order[:3])
     nucleus = int((distribution[order].cumsum(0) < 0.3).sum()) + 1
-    first = {c[0] for c in sample(model, n_samples=500, top_p=0.3)[:500]}
+    first = {c[0] for c in sample(policy, n_samples=500, top_p=0.3)[:500]}
     assert first <= set(order[:nucleus])
     assert order[0] in first
 
@@ -82,3 +109,63 @@ def test_dropout_is_off_while_sampling_and_the_mode_is_put_back(model):
     model.train()
     assert sample(model) == expected
     assert model.training
+
+
+@pytest.mark.parametrize(("n_prompts", "n_samples"), [(4, 1), (2, 8), (4, 16), (1, 64)])
+def test_both_loops_draw_the_same_completions(model, n_prompts, n_samples):
+    """If the fast loop samples all at once, and prompts come in its order: shortest first."""
+    prompts = sorted(PROMPTS, key=len)[:n_prompts]
+    options = {"prompts": prompts, "n_samples": n_samples, "end": set(range(2, 12))}
+    fast, reference = (sample(choose(model, loop), **options) for loop in LOOPS)
+    assert fast == reference
+    assert len(set(map(len, fast))) > 2 or n_samples == 1
+
+
+@pytest.mark.parametrize("n_samples", [1, 3, 64, 65, 128])
+def test_the_fast_loop_returns_completions_in_the_order_of_the_prompts(model, n_samples):
+    """At a temperature near 0, each prompt has one completion, in whatever order it is sampled."""
+    options = {"n_samples": n_samples, "temperature": 1e-6, "end": set(range(2, 12))}
+    fast, reference = (sample(choose(model, loop), **options) for loop in LOOPS)
+    assert fast == reference
+    assert len(set(map(tuple, fast))) == len(PROMPTS)
+
+
+def test_padding_may_be_sampled_and_read(model, policy):
+    """The padding token is a token like others: models draw it, if seldom."""
+    with torch.no_grad():
+        model.model.embed_tokens.weight[0] *= 3  # likely enough to be seen
+    policy = choose(model, implementation(policy))
+    completions = sample(policy, n_samples=300)
+    assert any(0 in completion[:-1] for completion in completions)
+    greedy = sample(policy, prompts=[[5, 0, 31], [0, 7]], n_samples=1, temperature=1e-6)
+    assert greedy[0][0] == int(next_token_distribution(model, [5, 0, 31]).argmax())
+    assert greedy[1][0] == int(next_token_distribution(model, [0, 7]).argmax())
+
+
+def test_a_model_with_fewer_heads_of_keys_is_sampled_alike(tokenizer):
+    torch.manual_seed(0)
+    config = make_config(
+        Shape(hidden_size=32, layers=2, heads=4, kv_heads=2, mlp_size=64, vocabulary=100),
+        tokenizer,
+        initializer_range=0.3,
+    )
+    model = Qwen2ForCausalLM(config).eval()
+    options = {"prompts": sorted(PROMPTS, key=len), "n_samples": 8}
+    fast, reference = (sample(choose(model, loop), **options) for loop in LOOPS)
+    assert fast == reference
+
+
+def test_drawn_tokens_follow_the_softmax():
+    """Chi-square of 400,000 draws from 40 tokens, of which one is impossible and some are rare."""
+    logits = torch.linspace(-9, 2, 40)
+    logits[7] = -torch.inf
+    expected = logits.double().softmax(0) * 400_000
+    generator = torch.Generator().manual_seed(0)
+    parameters = SamplingParameters(1, frozenset({2}), temperature=1.0)
+    drawn = draw_tokens(logits.expand(400_000, -1), parameters, generator)
+    observed = torch.bincount(drawn, minlength=40).double()
+    assert observed[7] == 0
+    counted = expected > 5
+    chi_square = ((observed - expected) ** 2 / expected)[counted].sum().item()
+    freedom = int(counted.sum()) - 1
+    assert abs(chi_square - freedom) < 4 * (2 * freedom) ** 0.5

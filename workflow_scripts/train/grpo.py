@@ -109,8 +109,8 @@ def make_rollouts(
         model = trainer.accelerator.unwrap_model(trainer.model)
         generator = torch.Generator(model.device)
         generator.manual_seed(sampling_seed(seed, trainer.state.global_step))
-        prompt_ids = encode(tokenizer, prompts)
-        groups = prompt_ids[:: rl.group_size]
+        groups = encode(tokenizer, prompts[:: rl.group_size])
+        prompt_ids = [ids for ids in groups for _ in range(rl.group_size)]
         with torch.no_grad():
             policy = fold_if_plain(model, trainer.args.bf16) or model
         completion_ids = generate(policy, groups, rl.group_size, parameters, generator)
