@@ -76,13 +76,16 @@ gpu-check: install ## Measure the time of steps on this GPU, for make cost (at m
 	.venv/bin/python -m workflow_scripts.cost.gpu_check --output results/gpu-check
 	@echo "For make cost: mkdir -p results/reference/gpu && cp results/gpu-check/rates.* results/reference/gpu"
 
-benchmark: install ## Measure the time from nothing to Table 1, and of RL steps beside TRL's (about an hour).
+benchmark: install ## Measure the time to Table 1, RL steps beside TRL's, and how cost grows (half an hour).
 	rm -rf data/benchmark results/benchmark
 	SECONDS=0 \
 		&& $(SNAKEMAKE) table1 --configfile config/laptop.yaml --config tier=benchmark \
-		&& echo "Time to Table 1: $$((SECONDS / 60)) minutes on $$(nproc) cores" \
-		&& .venv/bin/python -m workflow_scripts.cost.measured --tier benchmark
+		&& echo $$SECONDS > results/benchmark/seconds
+	.venv/bin/python -m workflow_scripts.cost.measured --tier benchmark
 	$(SNAKEMAKE) rl_benchmark --configfile config/laptop.yaml --config tier=benchmark
+	.venv/bin/python -m workflow_scripts.cost.growth --output results/benchmark
+	.venv/bin/python -m workflow_scripts.cost.benchmark_summary --seconds $$(cat results/benchmark/seconds)
+	@echo "To record: cp results/benchmark/{benchmark.json,growth.csv,growth.md} results/reference/laptop"
 
 check: lint types test-fast ## Run the checks that a change must pass before it is committed (4 minutes).
 

@@ -53,7 +53,7 @@ rule rl_benchmark:
     input:
         unpack(inputs("rl_benchmark")),
     output:
-        page=f"{RESULTS}/rl_benchmark.md",
+        seconds=f"{RESULTS}/rl_benchmark.json",
     log:
         f"{RESULTS}/logs/rl_benchmark.log",
     benchmark:
@@ -64,7 +64,7 @@ rule rl_benchmark:
         runtime=15,
         gpu=study.settings.jobs.gpus,
     message:
-        "Time rollouts and RL steps against TRL's"
+        "Time rollouts, RL steps and evaluations against TRL and transformers"
     shell:
         run_job("rl_benchmark")
 

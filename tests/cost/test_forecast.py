@@ -139,14 +139,16 @@ def test_the_reference_rate_of_training_is_a_median_by_the_step(tmp_path):
         "claims,claims,4,1,1",
     ]
     (tmp_path / "cost.csv").write_text("\n".join(rows))
-    jobs = {f"{run}/pass_at_k": Work("rollouts", "pass_at_k") for run in ("a", "b")}
+    jobs = {f"{run}/pass_at_k": Work("rollouts", "pass_at_k", rollouts=2) for run in ("a", "b")}
     rates = reference_rates(tmp_path, jobs)
-    assert set(rates) == {("sft", ""), ("rollouts", "pass_at_k")}
+    assert set(rates) == {("sft", ""), ("rollouts", "pass_at_k"), ("rollouts", "")}
     assert (rates["sft", ""].seconds, rates["sft", ""].unit) == (2, "step")
     assert (rates["rollouts", "pass_at_k"].seconds, rates["rollouts", "pass_at_k"].unit) == (
         8,
         "job",
     )
+    other = rates["rollouts", ""]  # of an evaluation that was not measured
+    assert (other.seconds, other.unit) == (4, "rollout")
     assert rates["sft", ""].source == f"median of 3 in {tmp_path / 'cost.csv'}, a core"
 
 

@@ -9,7 +9,7 @@ from tests.standin import EXAMPLES
 from workflow_scripts.evaluate.sample import sample_model
 from workflow_scripts.model.draw import SamplingParameters
 from workflow_scripts.model.generate import generate
-from workflow_scripts.model.tokenizer import encode, load_tokenizer, user_turn
+from workflow_scripts.model.text_codec import load_codec
 from workflow_scripts.settings.sampling import Decoding, SamplingSettings
 
 DECODING = Decoding(temperature=0.7, batch_size=12, seed=0)
@@ -20,7 +20,7 @@ N_SAMPLES, LIMIT = 3, 10
 def policy(chat_model):
     from transformers import AutoModelForCausalLM
 
-    return AutoModelForCausalLM.from_pretrained(chat_model), load_tokenizer(chat_model)
+    return AutoModelForCausalLM.from_pretrained(chat_model), load_codec(chat_model)
 
 
 def sample(policy, stream="run steps step 0", **changes) -> pd.DataFrame:
@@ -32,21 +32,21 @@ def sample(policy, stream="run steps step 0", **changes) -> pd.DataFrame:
 
 @pytest.mark.parametrize("batch", [0, 1, 2])
 def test_a_recorded_batch_can_be_sampled_again(policy, batch):
-    model, tokenizer = policy
+    model, codec = policy
     recorded = sample(policy)
     seed = recorded["seed"].unique()[batch]
     rows = recorded[recorded["seed"] == seed]
     prompts = {row["id"]: row["prompt"] for row in EXAMPLES}
-    turns = [user_turn(tokenizer, prompts[problem]) for problem in rows["problem"].unique()]
+    asked = [prompts[problem] for problem in rows["problem"].unique()]
     again = generate(
         model,
-        encode(tokenizer, turns),
+        codec.encode(asked),
         N_SAMPLES,
-        SamplingParameters(LIMIT, frozenset({tokenizer.eos_token_id}), DECODING.temperature),
+        SamplingParameters(LIMIT, frozenset({codec.end}), DECODING.temperature),
         torch.Generator().manual_seed(int(seed)),
     )
-    assert len(turns) == (4, 4, 2)[batch]
-    assert tokenizer.batch_decode(again, skip_special_tokens=True) == list(rows["text"])
+    assert len(asked) == (4, 4, 2)[batch]
+    assert codec.decode(again) == list(rows["text"])
 
 
 def test_every_batch_of_every_checkpoint_and_evaluation_has_a_seed_of_its_own(policy):

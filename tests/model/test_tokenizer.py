@@ -4,8 +4,10 @@ from random import Random
 
 import pytest
 
+from tests.conftest import ROOT
 from workflow_scripts.common.errors import StudyError
-from workflow_scripts.model.tokenizer import encode, make_tokenizer
+from workflow_scripts.model.text_codec import PlainCodec, load_codec
+from workflow_scripts.model.tokenizer import ChatCodec, encode, load_tokenizer, make_tokenizer
 from workflow_scripts.task.problems import PROBLEM_TYPES, draw_problem
 from workflow_scripts.task.reward import is_correct
 from workflow_scripts.task.solutions import STRATEGIES, write_solution
@@ -32,3 +34,19 @@ def test_an_unknown_word_is_refused_by_its_text():
 
 def test_the_same_field_gives_the_same_vocabulary():
     assert make_tokenizer(11, 18).get_vocab() == make_tokenizer(11, 18).get_vocab()
+
+
+def test_sampling_jobs_read_and_write_text_as_transformers_does():
+    folder = ROOT / "data/base/gf11/model"
+    plain, chat = load_codec(folder), ChatCodec(load_tokenizer(folder))
+    assert isinstance(plain, PlainCodec)
+    assert plain.end == chat.end
+    rng = Random(0)
+    problems = [draw_problem(rng, 11, kind, 4, 18) for kind in PROBLEM_TYPES for _ in range(20)]
+    prompts = [COMPACT.prompt(problem, show_field_map=False) for problem in problems]
+    assert plain.encode(prompts) == chat.encode(prompts)
+    completions = [rng.choices(range(118), k=40) for _ in range(100)]  # special tokens among them
+    assert plain.decode(completions) == chat.decode(completions)
+    for codec in (plain, chat):
+        with pytest.raises(StudyError, match="x99 = e1"):
+            codec.encode(["x99 = e1"])

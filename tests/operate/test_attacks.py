@@ -61,7 +61,7 @@ def test_a_tier_is_called_as_its_file_is(toy):
         read_tier("mine")
 
 
-@pytest.mark.parametrize("name", ["tables/old_table.csv", "rl_benchmark.md", "notes/mine.txt"])
+@pytest.mark.parametrize("name", ["tables/old_table.csv", "rl_benchmark.json", "notes/mine.txt"])
 def test_what_no_job_made_is_not_published(toy, name):
     path = Path("results/smoke", name)
     path.parent.mkdir(exist_ok=True)

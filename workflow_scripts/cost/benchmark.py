@@ -1,11 +1,12 @@
-"""Compare the time of rollouts and RL steps of this project with that of unmodified TRL.
+"""Compare the time of rollouts and RL steps with TRL's, and of evaluations with transformers'.
 
     python -m workflow_scripts.cost.benchmark PLAN
 
 Both trainers use the same model, prompts and settings, in one process. The comparison is made
 twice: with an SFT model, as at the beginning of RL, and with the model after RL. Unmodified TRL
-samples with transformers' generate, and computes each update on all completions of a step. This
-project's trainer has its own sampling, and leaves out completions without a gradient.
+samples with transformers' generate, and computes each update on all completions of a step. The
+samples of evaluations are drawn by the project's two decode loops. cost.benchmark_summary shows the
+result.
 """
 
 import time
@@ -13,17 +14,25 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from trl import GRPOTrainer
 
-from workflow_scripts.common.files import write_text
+from workflow_scripts.common.files import write_json
 from workflow_scripts.common.jobs import run_stage
-from workflow_scripts.model.device import prepare_torch
+from workflow_scripts.model.device import device_name, prepare_torch
+from workflow_scripts.model.draw import SamplingParameters
+from workflow_scripts.model.generate import Policy, generate, load_to_sample
+from workflow_scripts.model.store import load_model
+from workflow_scripts.model.tokenizer import encode, load_tokenizer, user_turn
 from workflow_scripts.settings.rl import RlSettings
+from workflow_scripts.task.datasets import read_dataset
 from workflow_scripts.train.grpo import OWN, Implementation, RlInputs, make_trainer
 from workflow_scripts.train.rollout_log import RolloutLog
 
-WARM_UP, MEASURED = 1, 5  # RL steps
+WARM_UP, MEASURED = 2, 10  # RL steps
+N_SAMPLED = 1024  # completions of an evaluation
+REPEATS = 5  # of the sampling of an evaluation
 TRL = Implementation(GRPOTrainer, own_rollouts=False)
 
 
@@ -77,32 +86,69 @@ def time_trainer(
     return median(rollouts[WARM_UP:]), median(steps.seconds[WARM_UP:])
 
 
-def compare(settings: RlSettings, sft: Path, rl: Path, prompts: Path, output: Path) -> str:
-    """A Markdown table of the seconds of both trainers, and their ratio (TRL / this project)."""
+def time_evaluation(
+    policy: Policy,
+    prompts: list[list[int]],
+    n_samples: int,
+    batch_size: int,
+    parameters: SamplingParameters,
+) -> float:
+    """Median seconds to sample n_samples completions of each prompt, in batches of batch_size."""
+    per_batch, generator, seconds = max(1, batch_size // n_samples), torch.Generator(), []
+    for _ in range(1 + REPEATS):
+        started = time.perf_counter()
+        for start in range(0, len(prompts), per_batch):
+            generate(policy, prompts[start : start + per_batch], n_samples, parameters, generator)
+        seconds.append(time.perf_counter() - started)
+    return median(seconds[1:])
+
+
+def compare(
+    settings: RlSettings, batch_size: int, sft: Path, rl: Path, prompts: Path, scratch: Path
+) -> dict[str, list[float]]:
+    """Seconds of what is compared and seconds here, by the names of benchmark.json."""
     prepare_torch(settings.model)
-    lines = [
-        f"{rl.parent.name}: {settings.rl.batch_size} completions of up to "
-        f"{settings.rl.max_new_tokens} tokens, {settings.model.threads} thread(s), seconds, median "
-        f"of {MEASURED} steps",
-        "",
-        "| | TRL as it comes | here | ratio |",
-        "|---|--:|--:|--:|",
-    ]
-    for stage, model in (("SFT", sft), ("RL", rl)):
-        inputs = RlInputs(model, prompts)
-        plain = time_trainer(TRL, settings, inputs, output.parent)
-        ours = time_trainer(OWN, settings, inputs, output.parent)
-        for name, theirs, mine in zip(("rollouts", "whole RL step"), plain, ours, strict=True):
-            ratio = f"{theirs / mine:.1f}"
-            lines.append(f"| {name}, after {stage} | {theirs:.2f} | {mine:.2f} | {ratio} |")
-    return "\n".join(lines) + "\n"
+    seconds: dict[str, list[float]] = {}
+    for stage, folder in (("sft", sft), ("rl", rl)):
+        inputs = RlInputs(folder, prompts)
+        plain = time_trainer(TRL, settings, inputs, scratch)
+        ours = time_trainer(OWN, settings, inputs, scratch)
+        for name, theirs, mine in zip(("rollouts", "step"), plain, ours, strict=True):
+            seconds[f"{name}_after_{stage}"] = [theirs, mine]
+    tokenizer, reference = load_tokenizer(sft), load_model(sft, settings.model)
+    fast = load_to_sample(sft, settings.model)
+    end_tokens = frozenset({tokenizer.eos_token_id})
+    parameters = SamplingParameters(settings.rl.max_new_tokens, end_tokens, temperature=1.0)
+    rows = read_dataset(prompts)[: N_SAMPLED // 16]
+    encoded = encode(tokenizer, [user_turn(tokenizer, row["prompt"]) for row in rows])
+    for n_samples in (16, 128):
+        some = encoded[: N_SAMPLED // n_samples]
+        seconds[f"evaluation_n{n_samples}"] = [
+            time_evaluation(policy, some, n_samples, batch_size, parameters)
+            for policy in (reference, fast)
+        ]
+    return seconds
 
 
-def write_benchmark(settings: RlSettings, sft: Path, rl: Path, prompts: Path, output: Path) -> None:
-    """Write and print the comparison; see compare."""
-    text = compare(settings, sft, rl, prompts, output)
-    write_text(output, text)
-    print(text)
+def write_benchmark(
+    settings: RlSettings, batch_size: int, sft: Path, rl: Path, prompts: Path, output: Path
+) -> None:
+    """Write the seconds of the comparison and the device as JSON; see compare.
+
+    batch_size is that of evaluations.
+    """
+    seconds = compare(settings, batch_size, sft, rl, prompts, output.parent)
+    write_json(
+        output,
+        {
+            "device": device_name(settings.model.device),
+            "run": rl.parent.name,
+            "completions": settings.rl.batch_size,
+            "samples": N_SAMPLED,
+            "threads": settings.model.threads,
+            "seconds": seconds,
+        },
+    )
 
 
 if __name__ == "__main__":

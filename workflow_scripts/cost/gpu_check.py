@@ -50,7 +50,7 @@ from workflow_scripts.model.store import (
     make_config,
     save_model,
 )
-from workflow_scripts.model.tokenizer import END, PAD, UNKNOWN, encode, make_tokenizer
+from workflow_scripts.model.tokenizer import END, PAD, UNKNOWN, ChatCodec, encode, make_tokenizer
 from workflow_scripts.plan.configuration import read_tier
 from workflow_scripts.plan.settings import Settings
 from workflow_scripts.plan.study import Study
@@ -277,12 +277,12 @@ class TierCheck:
             self.study.sampling_settings(self.run),
             self.settings.sampling.n_samples,
         )
-        model = load_model(self.folder / "sft", self.model)
+        model, codec = load_model(self.folder / "sft", self.model), ChatCodec(self.tokenizer)
         problems = self.prompts[: max(1, settings.sampling.batch_size // n_samples)]
 
         def sample(limit: int) -> list[int]:
             limited = settings.model_copy(update={"max_new_tokens": limit})
-            rollouts = sample_model(model, self.tokenizer, problems, n_samples, limited, "check")
+            rollouts = sample_model(model, codec, problems, n_samples, limited, "check")
             return [rollout["length"] for rollout in rollouts]
 
         sample(2)

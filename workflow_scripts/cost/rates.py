@@ -26,12 +26,19 @@ Rates = dict[tuple[str, str], Rate]  # by (stage, kind); kind "" applies to all 
 
 
 def reference_rates(folder: Path, jobs: Mapping[str, Work]) -> Rates:
-    """Rates from a tier's reference results: medians over the tier's jobs.
+    """Rates from a tier's reference results, in folder; see recorded_rates."""
+    path = folder / "cost.csv"
+    return recorded_rates(pd.read_csv(path, dtype={"job": str}), folder, jobs, str(path))
 
-    folder is results/reference/<tier>. Rates of training are per step, rates of rollouts per job.
-    jobs are the tier's jobs under the current configuration. Rollouts of any other job are ignored.
+
+def recorded_rates(cost: pd.DataFrame, folder: Path, jobs: Mapping[str, Work], name: str) -> Rates:
+    """Medians over jobs whose cost was measured.
+
+    cost has the columns of cost.measured.cost_table; folder has the run.json of the jobs; name is
+    the source of cost. Rates of training are per step. Rates of rollouts are per job for each
+    evaluation in cost, and per rollout for others. jobs are the tier's jobs under the current
+    configuration. Rollouts of any other job are ignored.
     """
-    cost = pd.read_csv(folder / "cost.csv", dtype={"job": str})
     # A rollouts job is named <run>-<evaluation> in benchmarks, and <run>/<evaluation> in the plan.
     sampled = {name.replace("/", "-"): work for name, work in jobs.items() if work.kind}
     rows, devices = [], set()
@@ -39,13 +46,14 @@ def reference_rates(folder: Path, jobs: Mapping[str, Work]) -> Rates:
         record = folder / stage / job / "run.json"
         if stage == "rollouts" and job in sampled:
             rows.append((stage, sampled[job].kind, "job", wall_seconds))
+            rows.append((stage, "", "rollout", wall_seconds / sampled[job].rollouts))
         elif stage in ("base", "sft", "rl") and record.is_file():
             run = read_json(record)
             steps = run.get("steps") or run["settings"]["base"]["steps"]
             rows.append((stage, "", "step", wall_seconds / steps))
             devices.add(run["device"])
     frame = pd.DataFrame(rows, columns=["stage", "kind", "unit", "seconds"])
-    source = f"median of {{n}} in {folder / 'cost.csv'}, {' and '.join(sorted(devices))}"
+    source = f"median of {{n}} in {name}, {' and '.join(sorted(devices))}"
     return {
         (str(stage), str(kind)): Rate(
             float(some["seconds"].median()), str(unit), source.format(n=len(some))

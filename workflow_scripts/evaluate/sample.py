@@ -18,7 +18,6 @@ from typing import Any
 
 import pandas as pd
 import torch
-from transformers import PreTrainedTokenizerBase
 
 from workflow_scripts.common.files import write_json
 from workflow_scripts.common.jobs import run_stage
@@ -28,7 +27,7 @@ from workflow_scripts.evaluate.storage import write_whole, writer
 from workflow_scripts.model.device import device_name, peak_memory_mib, prepare_torch
 from workflow_scripts.model.draw import SamplingParameters
 from workflow_scripts.model.generate import Policy, generate, implementation, load_to_sample
-from workflow_scripts.model.tokenizer import encode, load_tokenizer, user_turn
+from workflow_scripts.model.text_codec import TextCodec, load_codec
 from workflow_scripts.settings.sampling import EvaluationSize, SamplingSettings
 from workflow_scripts.task.datasets import Row, read_dataset
 from workflow_scripts.task.problems import Problem
@@ -57,7 +56,7 @@ def sampling_seed(stream: str, batch: int, seed: int) -> int:
 
 def sample_model(
     model: Policy,
-    tokenizer: PreTrainedTokenizerBase,
+    codec: TextCodec,
     problems: list[Row],
     n_samples: int,
     settings: SamplingSettings,
@@ -67,9 +66,9 @@ def sample_model(
 
     stream names the run, evaluation and checkpoint, as in `sampling_seed`.
     """
-    decoding, end = settings.sampling, tokenizer.eos_token_id
+    decoding, end = settings.sampling, codec.end
     parameters = SamplingParameters(settings.max_new_tokens, frozenset({end}), decoding.temperature)
-    prompts = encode(tokenizer, [user_turn(tokenizer, problem["prompt"]) for problem in problems])
+    prompts = codec.encode([problem["prompt"] for problem in problems])
     per_batch = max(1, decoding.batch_size // n_samples)
     generator = torch.Generator(settings.model.device)
     progress = ProgressLine(stream, len(problems), "problems")
@@ -81,7 +80,7 @@ def sample_model(
         completions = generate(
             model, prompts[start : start + per_batch], n_samples, parameters, generator
         )
-        texts = tokenizer.batch_decode(completions, skip_special_tokens=True)
+        texts = codec.decode(completions)
         for index, (text, tokens) in enumerate(zip(texts, completions, strict=True)):
             row = batch[index // n_samples]
             complete = tokens[-1] == end
@@ -120,10 +119,10 @@ def sample(
         rows = stratified_subset(rows, size.n_problems)
     rollouts, seconds = [], 0.0
     for step, folder in models.items():
-        model, tokenizer = load_to_sample(folder, settings.model), load_tokenizer(folder)
+        model, codec = load_to_sample(folder, settings.model), load_codec(folder)
         started = time.monotonic()
         stream = f"{run} {output.stem} step {step}"
-        sampled = sample_model(model, tokenizer, rows, size.n_samples, settings, stream)
+        sampled = sample_model(model, codec, rows, size.n_samples, settings, stream)
         rollouts += [{"checkpoint": step, **rollout} for rollout in sampled]
         seconds += time.monotonic() - started
     write_whole({output: writer(pd.DataFrame(rollouts), output)})

@@ -10,7 +10,7 @@ from typing import cast
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from workflow_scripts.common.errors import StudyError
+from workflow_scripts.model.text_codec import unknown_word
 from workflow_scripts.task import text
 from workflow_scripts.task.field import make_field
 
@@ -67,5 +67,21 @@ def encode(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[in
     unknown = tokenizer.unk_token_id
     for text_, tokens in zip(texts, ids, strict=True):
         if unknown is not None and unknown in tokens:
-            raise StudyError(f"the model's tokenizer does not know all words of {text_!r}")
+            raise unknown_word(text_)
     return ids
+
+
+class ChatCodec:
+    """The codec (see model.text_codec) of any tokenizer that transformers knows."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self.tokenizer, self.end = tokenizer, tokenizer.eos_token_id
+
+    def encode(self, prompts: list[str]) -> list[list[int]]:
+        """The token ids of each prompt, as a user message if there is a chat template."""
+        return encode(self.tokenizer, [user_turn(self.tokenizer, prompt) for prompt in prompts])
+
+    def decode(self, completions: list[list[int]]) -> list[str]:
+        """The text of each completion, without special tokens."""
+        texts: list[str] = self.tokenizer.batch_decode(completions, skip_special_tokens=True)
+        return texts

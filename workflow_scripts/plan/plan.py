@@ -123,17 +123,25 @@ def _benchmark(study: Study) -> Job:
         "sft": f"{study.run_folder(run.sft)}/model",
         "rl": f"{study.run_folder(run)}/model",
     }
-    prompts, path = study.prompts_file(run), f"{study.results}/rl_benchmark.md"
+    prompts, path = study.prompts_file(run), f"{study.results}/rl_benchmark.json"
     settings = study.rl_settings(run)
     return Job(
         "rl_benchmark",
         "cost.benchmark:write_benchmark",
-        as_json({"settings": settings, **models, "prompts": prompts, "output": path}),
+        as_json(
+            {
+                "settings": settings,
+                "batch_size": study.settings.sampling.batch_size,
+                **models,
+                "prompts": prompts,
+                "output": path,
+            }
+        ),
         inputs={
             **{name: model_files(study, model) for name, model in models.items()},
             "prompts": [prompts],
         },
-        outputs={"page": path},
+        outputs={"seconds": path},
     )
 
 

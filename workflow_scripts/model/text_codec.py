@@ -1,0 +1,75 @@
+"""Prompts as token ids and completions as text, for jobs that only sample.
+
+A model without a chat template needs no more than its tokenizer.json, which the package tokenizers
+reads at once. Importing transformers would take longer than the rest of such a job's start.
+"""
+
+from pathlib import Path
+from typing import Protocol
+
+from tokenizers import Tokenizer
+
+from workflow_scripts.common.errors import StudyError
+from workflow_scripts.common.files import read_json
+
+
+def unknown_word(text: str) -> StudyError:
+    """The error for a text that a tokenizer does not know: no model may read the unknown token."""
+    return StudyError(f"the model's tokenizer does not know all words of {text!r}")
+
+
+class TextCodec(Protocol):
+    """Translates between text and token ids."""
+
+    end: int
+    """The token that ends a response."""
+
+    def encode(self, prompts: list[str]) -> list[list[int]]:
+        """The token ids of each prompt as the model reads it.
+
+        Raises StudyError, naming the prompt, if a word is not in the vocabulary.
+        """
+        ...
+
+    def decode(self, completions: list[list[int]]) -> list[str]:
+        """The text of each completion, without special tokens."""
+        ...
+
+
+class PlainCodec:
+    """The codec of a model without a chat template, from its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        named = read_json(folder / "tokenizer_config.json")
+        end = self.tokenizer.token_to_id(named["eos_token"])
+        assert end is not None, "the token that ends a response is in the vocabulary"
+        self.end = end
+        unknown = named.get("unk_token")
+        self.unknown = None if unknown is None else self.tokenizer.token_to_id(unknown)
+
+    def encode(self, prompts: list[str]) -> list[list[int]]:
+        """See TextCodec."""
+        encoded = self.tokenizer.encode_batch(prompts, add_special_tokens=False)
+        for prompt, encoding in zip(prompts, encoded, strict=True):
+            if self.unknown in encoding.ids:
+                raise unknown_word(prompt)
+        return [encoding.ids for encoding in encoded]
+
+    def decode(self, completions: list[list[int]]) -> list[str]:
+        """See TextCodec."""
+        texts: list[str] = self.tokenizer.decode_batch(completions, skip_special_tokens=True)
+        return texts
+
+
+def load_codec(folder: Path) -> TextCodec:
+    """The codec of a model."""
+    named = folder / "tokenizer_config.json"
+    is_plain = not (folder / "chat_template.jinja").is_file() and "chat_template" not in (
+        read_json(named)
+    )
+    if is_plain:
+        return PlainCodec(folder)
+    from workflow_scripts.model.tokenizer import ChatCodec, load_tokenizer
+
+    return ChatCodec(load_tokenizer(folder))
