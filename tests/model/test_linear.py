@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from workflow_scripts.model import linear as module
-from workflow_scripts.model.linear import Linear, linear
+from workflow_scripts.model.linear import linear
+from workflow_scripts.train.operations import Linear
 
 ROWS, INPUTS, OUTPUTS = 256, 96, 64  # large enough for oneDNN
 

@@ -5,10 +5,7 @@ fast on a processor with AVX-512. torch offers oneDNN's product only as a privat
 `linear` falls back on torch's own product wherever that operator is missing.
 """
 
-from typing import Any
-
 import torch
-from torch.autograd import Function
 from torch.nn.functional import linear as torch_linear
 
 _ONEDNN = (
@@ -26,26 +23,3 @@ def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = No
         return torch_linear(x, weight, bias)
     product: torch.Tensor = _ONEDNN(x, weight, bias, "none", [], "")
     return product
-
-
-class Linear(Function):
-    """`linear` with a gradient."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
-    ) -> torch.Tensor:
-        """See `linear`."""
-        ctx.save_for_backward(x, weight)
-        ctx.has_bias = bias is not None
-        return linear(x, weight, bias)
-
-    @staticmethod
-    def backward(
-        ctx: Any, gradient: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-        """The gradients of x, weight and bias."""
-        x, weight = ctx.saved_tensors
-        of_x = linear(gradient.contiguous(), weight.T.contiguous())
-        of_weight = linear(gradient.T.contiguous(), x.T.contiguous())
-        return of_x, of_weight, gradient.sum(0) if ctx.has_bias else None
