@@ -14,6 +14,9 @@ from workflow_scripts.model.qwen2 import Architecture, Qwen2
 from workflow_scripts.train.operations import Linear, Normalize, Pad, Rotate, SwiGLU, Unpad
 
 _ROWS = 32  # completions that are computed at once; more exceed the processor's cache
+# Linear layers get multiples of this number of tokens. oneDNN prepares each new number, and keeps
+# what it prepared, which takes time and memory.
+_MULTIPLE = 128
 
 
 def _mask(visible: torch.Tensor) -> torch.Tensor:
@@ -25,12 +28,14 @@ def _mask(visible: torch.Tensor) -> torch.Tensor:
 class _Packed:
     """Completions and their prompts, packed: tokens of all prompts, then of all completions.
 
-    Linear layers see the tokens alone. Attention sees them padded: first all prompts, in
-    n_prompts rows, then all completions but for their last tokens, which are not fed to the model.
+    Linear layers see the tokens alone, and a few spare ones that make their number a multiple.
+    Attention sees them padded: first all prompts, in n_prompts rows, then all completions but for
+    their last tokens, which are not fed to the model, then the spare tokens.
     """
 
     tokens: torch.Tensor  # (tokens,)
     places: torch.Tensor  # (tokens,): index of a token among the tokens with padding
+    n_spare: int
     rotations: torch.Tensor  # (tokens, 1, head size / 2)
     n_prompts: int
     width: int  # of the padded prompts
@@ -38,8 +43,13 @@ class _Packed:
     longest: int  # of the padded completions
     prompt_mask: torch.Tensor  # (prompts, 1, width, width)
     mask: torch.Tensor  # (rows, 1, longest, width + longest)
-    before: torch.Tensor  # (completion tokens,): index of the token before each of them
+    before: torch.Tensor  # (a multiple,): index of the token before each completion token
     targets: torch.Tensor  # (completion tokens,)
+
+
+def _spare(n: int) -> torch.Tensor:
+    """Zeros, as many as are missing to the next multiple."""
+    return torch.zeros(-n % _MULTIPLE, dtype=torch.long)
 
 
 def _pack(
@@ -73,18 +83,22 @@ def _pack(
     first = lengths.sum() + n_fed.cumsum(0) - n_fed
     before = first[:, None] + columns - 1
     before[:, 0] = (lengths.cumsum(0) - 1)[group]
+    spare = _spare(len(position))
+    is_placed = torch.cat([in_prompt.flatten(), is_fed.flatten(), spare == 0])
+    targets = completions[is_token]
     return _Packed(
-        tokens=torch.cat([prompts[in_prompt], completions[is_fed]]),
-        places=torch.cat([in_prompt.flatten(), is_fed.flatten()]).nonzero()[:, 0],
-        rotations=architecture.rotations(int(position.max()) + 1)[position],
+        tokens=torch.cat([prompts[in_prompt], completions[is_fed], spare]),
+        places=is_placed.nonzero()[:, 0],
+        n_spare=len(spare),
+        rotations=architecture.rotations(int(position.max()) + 1)[torch.cat([position, spare])],
         n_prompts=len(prompts),
         width=width,
         group=group,
         longest=longest,
         prompt_mask=_mask(in_prompt_seen),
         mask=_mask(torch.cat([prompt_seen, own_seen], -1)),
-        before=before[is_token],
-        targets=completions[is_token],
+        before=torch.cat([before[is_token], _spare(len(targets))]),
+        targets=targets,
     )
 
 
@@ -104,11 +118,11 @@ def _attend(architecture: Architecture, packed: _Packed, heads: torch.Tensor) ->
         )
         return attended.transpose(1, 2).flatten(0, 1).flatten(1)
 
-    n_prompt_places = packed.n_prompts * packed.width
-    n_places = n_prompt_places + len(packed.group) * packed.longest
-    padded = Pad.apply(heads, packed.places, n_places)
-    of_prompts = padded[:n_prompt_places].unflatten(0, (-1, packed.width)).transpose(1, 2)
-    of_rows = padded[n_prompt_places:].unflatten(0, (-1, packed.longest)).transpose(1, 2)
+    parts = [packed.n_prompts * packed.width, len(packed.group) * packed.longest, packed.n_spare]
+    padded = Pad.apply(heads, packed.places, sum(parts))
+    prompt_part, completion_part, spare_part = padded.split(parts)
+    of_prompts = prompt_part.unflatten(0, (-1, packed.width)).transpose(1, 2)
+    of_rows = completion_part.unflatten(0, (-1, packed.longest)).transpose(1, 2)
     split = [architecture.heads, architecture.kv_heads, architecture.kv_heads]
     prompt_queries, prompt_keys, prompt_values = of_prompts.split(split, 1)
     queries, own_keys, own_values = of_rows.split(split, 1)
@@ -118,6 +132,7 @@ def _attend(architecture: Architecture, packed: _Packed, heads: torch.Tensor) ->
         [
             attention(prompt_queries, prompt_keys, prompt_values, packed.prompt_mask),
             attention(queries, keys, values, packed.mask),
+            spare_part[:, : architecture.heads].flatten(1),
         ]
     )
     return Unpad.apply(attended, packed.places)
@@ -135,8 +150,8 @@ def _score(model: Qwen2, packed: _Packed, temperature: float) -> tuple[torch.Ten
         hidden = SwiGLU.apply(Linear.apply(Normalize.apply(x, shape.epsilon), block.gate_up))
         x = x + Linear.apply(hidden, block.down)
     before = x.index_select(0, packed.before)
-    logits = Linear.apply(Normalize.apply(before, shape.epsilon), model.head) / temperature
-    logps = logits.log_softmax(-1)
+    logits = Linear.apply(Normalize.apply(before, shape.epsilon), model.head)
+    logps = (logits[: len(packed.targets)] / temperature).log_softmax(-1)
     with torch.no_grad():
         entropies = -(logps.exp() * logps).sum(-1)
     return logps.gather(1, packed.targets[:, None])[:, 0], entropies
