@@ -1,16 +1,20 @@
 """The benchmark: what it times, how its summary forecasts hours, what its growth fits."""
 
 import json
+import shutil
 
 import pandas as pd
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, load_tier
 from tests.train.conftest import rl_settings
+from workflow_scripts.common.errors import StudyError
 from workflow_scripts.cost import benchmark
 from workflow_scripts.cost.benchmark_summary import RATIOS, forecast_core_hours, page, summarize
-from workflow_scripts.cost.growth import BASE, exponent, measure
+from workflow_scripts.cost.growth import Size, exponent, measure
 from workflow_scripts.cost.growth import page as growth_page
+from workflow_scripts.cost.work import count_work
+from workflow_scripts.plan.study import Study
 
 
 @pytest.mark.slow
@@ -24,7 +28,7 @@ def test_every_ratio_is_timed_and_in_the_summary(tiny, monkeypatch):
     measured = json.loads(output.read_text())
     assert set(measured["seconds"]) == set(RATIOS)
     assert all(seconds > 0 for pair in measured["seconds"].values() for seconds in pair)
-    record_a_job(tiny.folder)
+    record_jobs(tiny.folder)
     summary = summarize(measured, tiny.folder, table1_seconds=90.0)
     theirs, mine = measured["seconds"]["step_after_rl"]
     assert summary["step_after_rl"] == pytest.approx(theirs / mine, abs=0.01)
@@ -32,20 +36,36 @@ def test_every_ratio_is_timed_and_in_the_summary(tiny, monkeypatch):
     assert "| time to Table 1 | | 1.5 min | |" in page(measured, summary)
 
 
-def record_a_job(results) -> None:
-    """The files by which the seconds of an RL step are known: one run of 300 steps, 600 seconds."""
-    (results / "rl/FB-s0-rl6-9").mkdir(parents=True)
-    record = {"steps": 300, "device": "a core"}
-    (results / "rl/FB-s0-rl6-9/run.json").write_text(json.dumps(record))
-    (results / "benchmarks/rl").mkdir(parents=True)
-    row = pd.DataFrame([{"s": 600.0, "cpu_time": 590.0, "max_rss": 800.0}])
-    row.to_csv(results / "benchmarks/rl/FB-s0-rl6-9.tsv", sep="\t", index=False)
+def record(results, job: str, seconds: float, steps: int = 0) -> None:
+    """The files by which the seconds of a job are known, and of a run its steps."""
+    benchmark = results / f"benchmarks/{job}.tsv"
+    benchmark.parent.mkdir(parents=True, exist_ok=True)
+    row = pd.DataFrame([{"s": seconds, "cpu_time": seconds, "max_rss": 800.0}])
+    row.to_csv(benchmark, sep="\t", index=False)
+    if steps:
+        (results / job).mkdir(parents=True)
+        run = {"steps": steps, "device": "a core"}
+        (results / job / "run.json").write_text(json.dumps(run))
+
+
+def record_jobs(results) -> None:
+    """2 s an RL step, 0.1 s an SFT step, 0.01 s a rollout."""
+    record(results, "rl/FB-s0-rl6-9", 600.0, steps=300)
+    record(results, "sft/FB-s0", 51.2, steps=512)
+    record(results, "rollouts/FB-s0-steps", 81.92)
 
 
 def test_hours_are_all_jobs_at_the_rates_of_those_that_ran(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    record_a_job(tmp_path)
-    assert forecast_core_hours(tmp_path) == pytest.approx(78 * 300 * 2 / 3600)
+    record(tmp_path, "rl/FB-s0-rl6-9", 600.0, steps=300)
+    with pytest.raises(StudyError, match="no measured job of rollouts, sft"):
+        forecast_core_hours(tmp_path)
+    shutil.rmtree(tmp_path / "rl")
+    record_jobs(tmp_path)
+    jobs = count_work(Study(load_tier("laptop"))).values()
+    sampled = sum(job.rollouts for job in jobs if job.stage == "rollouts")
+    seconds = 78 * 300 * 2 + 23552 * 0.1 + sampled * 0.01
+    assert forecast_core_hours(tmp_path) == pytest.approx(seconds / 3600)
 
 
 def test_growth_is_fitted_on_logarithms():
@@ -55,10 +75,8 @@ def test_growth_is_fitted_on_logarithms():
 
 def test_growth_has_a_row_for_each_size_and_a_line_for_each_axis():
     few = {
-        "completions a step": [
-            type(BASE)(completions=n, tokens=4, hidden=32, layers=1) for n in (8, 16)
-        ],
-        "cores": [type(BASE)(completions=8, tokens=4, hidden=32, layers=1)],
+        "completions a step": [Size(completions=n, tokens=4, hidden=32, layers=1) for n in (8, 16)],
+        "cores": [Size(completions=8, tokens=4, hidden=32, layers=1)],
     }
     times = measure(few, repeats=1)
     assert list(times["value"]) == [8, 16, 1]

@@ -4,6 +4,8 @@ import pytest
 import torch
 from transformers import Qwen2ForCausalLM
 
+from tests.model.conftest import BASE, CPU, LORA
+from workflow_scripts.common.errors import StudyError
 from workflow_scripts.model.draw import SamplingParameters, draw_tokens
 from workflow_scripts.model.generate import (
     FAST,
@@ -11,9 +13,11 @@ from workflow_scripts.model.generate import (
     fold_if_plain,
     generate,
     implementation,
+    load_to_sample,
 )
+from workflow_scripts.model.qwen2 import Architecture
 from workflow_scripts.model.shape import Shape
-from workflow_scripts.model.store import make_config
+from workflow_scripts.model.store import add_lora, create_base_model, make_config, save_model
 
 PROMPTS = [[5, 30, 31], [40], [22, 23, 24, 25, 26, 27, 28], [50, 51]]
 
@@ -104,7 +108,8 @@ def test_top_k_and_top_p_leave_the_unlikely_out(model, policy):
 
 
 def test_dropout_is_off_while_sampling_and_the_mode_is_put_back(model):
-    model.config.attention_dropout = 0.9
+    for layer in model.model.layers:
+        layer.self_attn.attention_dropout = 0.9
     expected = sample(model)
     model.train()
     assert sample(model) == expected
@@ -169,3 +174,53 @@ def test_drawn_tokens_follow_the_softmax():
     chi_square = ((observed - expected) ** 2 / expected)[counted].sum().item()
     freedom = int(counted.sum()) - 1
     assert abs(chi_square - freedom) < 4 * (2 * freedom) ** 0.5
+
+
+def test_logits_that_are_not_finite_are_refused():
+    parameters = SamplingParameters(1, frozenset({2}), temperature=1.0)
+    with pytest.raises(StudyError, match="diverged"):
+        draw_tokens(torch.tensor([[0.0, torch.nan]]), parameters, torch.Generator())
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_saved_model_is_loaded_as_the_model_in_training_is_folded(tokenizer, tmp_path, tied):
+    torch.manual_seed(0)
+    config = create_base_model(BASE, tokenizer).config
+    config.tie_word_embeddings = tied
+    model = Qwen2ForCausalLM(config)
+    save_model(model, tokenizer, tmp_path)
+    loaded, folded = load_to_sample(tmp_path, CPU), fold_if_plain(model, autocast=False)
+    assert implementation(loaded) == FAST
+    assert loaded.architecture == folded.architecture
+    assert torch.equal(loaded.head, folded.head)
+    for mine, expected in zip(loaded.blocks, folded.blocks, strict=True):
+        assert all(map(torch.equal, mine, expected))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"use_sliding_window": True},
+        {"hidden_act": "gelu"},
+        {"attention_dropout": 0.1},
+        {"model_type": "llama"},
+        {"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 10000.0}},
+        {"rope_scaling": {"type": "linear", "factor": 2.0}},
+        {"quantization_config": {"bits": 4}},
+        {"num_key_value_heads": None},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_configuration_out_of_the_ordinary_is_not_plain(model, change):
+    config = model.config.to_dict()
+    assert Architecture.of(config) is not None
+    assert Architecture.of({**config, **change}) is None
+
+
+def test_adapters_other_numbers_and_autocast_are_left_to_transformers(model, tokenizer, tmp_path):
+    save_model(model, tokenizer, tmp_path)
+    rounded = CPU.model_copy(update={"dtype": "bfloat16"})
+    assert implementation(load_to_sample(tmp_path, rounded)) == REFERENCE
+    assert fold_if_plain(model, autocast=True) is None
+    assert fold_if_plain(add_lora(model, LORA), autocast=False) is None
+    assert fold_if_plain(create_base_model(BASE, tokenizer).bfloat16(), autocast=False) is None

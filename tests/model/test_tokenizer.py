@@ -7,7 +7,12 @@ import pytest
 from tests.conftest import ROOT
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.model.text_codec import PlainCodec, load_codec
-from workflow_scripts.model.tokenizer import ChatCodec, encode, load_tokenizer, make_tokenizer
+from workflow_scripts.model.tokenizer import (
+    TransformersCodec,
+    encode,
+    load_tokenizer,
+    make_tokenizer,
+)
 from workflow_scripts.task.problems import PROBLEM_TYPES, draw_problem
 from workflow_scripts.task.reward import is_correct
 from workflow_scripts.task.solutions import STRATEGIES, write_solution
@@ -38,7 +43,7 @@ def test_the_same_field_gives_the_same_vocabulary():
 
 def test_sampling_jobs_read_and_write_text_as_transformers_does():
     folder = ROOT / "data/base/gf11/model"
-    plain, chat = load_codec(folder), ChatCodec(load_tokenizer(folder))
+    plain, chat = load_codec(folder), TransformersCodec(load_tokenizer(folder))
     assert isinstance(plain, PlainCodec)
     assert plain.end == chat.end
     rng = Random(0)

@@ -15,7 +15,7 @@ from workflow_scripts.model.tokenizer import encode, load_tokenizer
 from workflow_scripts.settings.rl import Rl
 from workflow_scripts.task.datasets import read_dataset
 from workflow_scripts.train import grpo
-from workflow_scripts.train.grpo import Implementation, RlInputs, make_trainer
+from workflow_scripts.train.grpo import RlInputs, Variant, make_trainer
 from workflow_scripts.train.lean_grpo import DENOMINATORS, LeanGRPOTrainer
 from workflow_scripts.train.rollout_log import RolloutLog
 
@@ -25,8 +25,8 @@ LOSS_TYPES = get_args(Rl.model_fields["loss_type"].annotation)
 
 def make(tiny, trainer_class, **changes):
     inputs, output = RlInputs(tiny.base, tiny.prompts), tiny.folder / "out"
-    settings, implementation = rl_settings("full", **changes), Implementation(trainer_class)
-    return make_trainer(settings, 0, inputs, RolloutLog(), output, implementation)
+    settings, variant = rl_settings("full", **changes), Variant(trainer_class)
+    return make_trainer(settings, 0, inputs, RolloutLog(), output, variant)
 
 
 def make_for_a_loss(tiny, trainer_class, **changes):

@@ -27,13 +27,13 @@ from workflow_scripts.model.store import load_model
 from workflow_scripts.model.tokenizer import encode, load_tokenizer, user_turn
 from workflow_scripts.settings.rl import RlSettings
 from workflow_scripts.task.datasets import read_dataset
-from workflow_scripts.train.grpo import OWN, Implementation, RlInputs, make_trainer
+from workflow_scripts.train.grpo import OWN, RlInputs, Variant, make_trainer
 from workflow_scripts.train.rollout_log import RolloutLog
 
 WARM_UP, MEASURED = 2, 10  # RL steps
 N_SAMPLED = 1024  # completions of an evaluation
 REPEATS = 5  # of the sampling of an evaluation
-TRL = Implementation(GRPOTrainer, own_rollouts=False)
+TRL = Variant(GRPOTrainer, own_rollouts=False)
 
 
 class StepTimes(TrainerCallback):
@@ -64,20 +64,20 @@ class StepTimes(TrainerCallback):
 
 
 def time_trainer(
-    implementation: Implementation, settings: RlSettings, inputs: RlInputs, output: Path
+    variant: Variant, settings: RlSettings, inputs: RlInputs, output: Path
 ) -> tuple[float, float]:
     """Median seconds of the rollouts of an RL step, and of the whole step, after the warm-up."""
     rl = settings.rl.model_copy(update={"steps": WARM_UP + MEASURED})
     settings = settings.model_copy(update={"rl": rl})
-    trainer = make_trainer(settings, 0, inputs, RolloutLog(), output, implementation)
+    trainer = make_trainer(settings, 0, inputs, RolloutLog(), output, variant)
     steps = StepTimes()
     rollouts: list[float] = []
     trainer.add_callback(steps)
-    generate = trainer._generate
+    unmeasured = trainer._generate
 
     def timed(prompts: list[Any]) -> Any:
         started = time.perf_counter()
-        result = generate(prompts)
+        result = unmeasured(prompts)
         rollouts.append(time.perf_counter() - started)
         return result
 
@@ -106,7 +106,7 @@ def time_evaluation(
 def compare(
     settings: RlSettings, batch_size: int, sft: Path, rl: Path, prompts: Path, scratch: Path
 ) -> dict[str, list[float]]:
-    """Seconds of what is compared and seconds here, by the names of benchmark.json."""
+    """[seconds of TRL or transformers, seconds here], by the names of benchmark.json."""
     prepare_torch(settings.model)
     seconds: dict[str, list[float]] = {}
     for stage, folder in (("sft", sft), ("rl", rl)):

@@ -5,7 +5,7 @@
 The time to Table 1 was measured by make. The comparison with TRL was measured by cost.benchmark.
 The hours of the whole tier are a forecast: the steps and rollouts of all its jobs, at the rates of
 the jobs behind Table 1. Evaluations that Table 1 does not need are forecast at its seconds a
-rollout, so those of longer responses take more.
+rollout, so the forecast is too low for those of longer responses.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import read_json, run_program, write_json
 from workflow_scripts.cost.measured import cost_table
 from workflow_scripts.cost.rates import recorded_rates, seconds_of
@@ -52,11 +53,15 @@ def import_seconds() -> float:
 def forecast_core_hours(results: Path, tier: str = TIER) -> float:
     """The core hours of a whole tier at the rates of the jobs in results.
 
-    Raises StudyError if results has no benchmark files.
+    Raises StudyError if results has no measured job of a stage.
     """
     jobs = count_work(Study(read_tier(tier)))
     rates = recorded_rates(cost_table(results / "benchmarks"), results, jobs, str(results))
-    return sum(seconds_of(job, rates) or 0.0 for job in jobs.values()) / 3600
+    seconds = {name: seconds_of(job, rates) for name, job in jobs.items()}
+    unknown = sorted({jobs[name].stage for name, each in seconds.items() if each is None})
+    if unknown:
+        raise StudyError(f"{results}: no measured job of {', '.join(unknown)}: run table1 first")
+    return sum(each for each in seconds.values() if each is not None) / 3600
 
 
 def summarize(measured: dict[str, Any], results: Path, table1_seconds: float) -> dict[str, Any]:
@@ -64,7 +69,7 @@ def summarize(measured: dict[str, Any], results: Path, table1_seconds: float) ->
     ratios = {name: theirs / mine for name, (theirs, mine) in measured["seconds"].items()}
     return {
         "device": measured["device"],
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": os.cpu_count(),
         "time_to_table1_seconds": table1_seconds,
         "core_hours": round(forecast_core_hours(results), 2),
         **{name: round(ratios[name], 2) for name in RATIOS},

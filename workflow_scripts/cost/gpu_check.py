@@ -50,7 +50,14 @@ from workflow_scripts.model.store import (
     make_config,
     save_model,
 )
-from workflow_scripts.model.tokenizer import END, PAD, UNKNOWN, ChatCodec, encode, make_tokenizer
+from workflow_scripts.model.tokenizer import (
+    END,
+    PAD,
+    UNKNOWN,
+    TransformersCodec,
+    encode,
+    make_tokenizer,
+)
 from workflow_scripts.plan.configuration import read_tier
 from workflow_scripts.plan.settings import Settings
 from workflow_scripts.plan.study import Study
@@ -277,7 +284,10 @@ class TierCheck:
             self.study.sampling_settings(self.run),
             self.settings.sampling.n_samples,
         )
-        model, codec = load_model(self.folder / "sft", self.model), ChatCodec(self.tokenizer)
+        model, codec = (
+            load_model(self.folder / "sft", self.model),
+            TransformersCodec(self.tokenizer),
+        )
         problems = self.prompts[: max(1, settings.sampling.batch_size // n_samples)]
 
         def sample(limit: int) -> list[int]:

@@ -2,8 +2,8 @@
 
     python -m workflow_scripts.cost.growth --output results/benchmark
 
-Times the rollouts and the update of an RL step, of models with random weights, without the parts
-whose time does not grow (data, reward, optimizer). All completions have the same length, because no
+Times the rollouts and the update of an RL step, of models with random weights. Data, reward and
+optimizer are not timed. All completions have the same length, because no
 token ends them. One size varies at a time; the others are those of the laptop tier. Writes
 growth.csv and growth.md. A size with exponent b takes 2 ** b times as long if it doubles.
 """
@@ -110,6 +110,10 @@ def measure(varied: dict[str, list[Size]], repeats: int = _REPEATS) -> pd.DataFr
     return pd.DataFrame(rows, columns=["varied", "value", "rollouts", "update", "both"])
 
 
+def _parameters(size: Size) -> int:
+    return size.shape(len(make_tokenizer(11, 18))).parameters
+
+
 def exponent(values: pd.Series, seconds: pd.Series) -> float:
     """The exponent b of seconds = a * values ** b, by least squares of the logarithms."""
     return float(np.polyfit(np.log(values), np.log(seconds), 1)[0])
@@ -119,7 +123,8 @@ def page(times: pd.DataFrame, device: str) -> str:
     """The measurements as Markdown: one row per varied size, with the fitted exponents."""
     lines = [
         f"Seconds of rollouts and update of an RL step on one core, {device}: {BASE.completions} "
-        f"completions of {BASE.tokens} tokens, a model of 0.46 M parameters, except where said.",
+        f"completions of {BASE.tokens} tokens, a model of {_parameters(BASE):,} parameters, except "
+        "where said.",
         "",
         "| varied | seconds at each value | exponent: rollouts | update | both |",
         "|---|---|--:|--:|--:|",

@@ -40,7 +40,7 @@ def recorded_rates(cost: pd.DataFrame, folder: Path, jobs: Mapping[str, Work], n
     configuration. Rollouts of any other job are ignored.
     """
     # A rollouts job is named <run>-<evaluation> in benchmarks, and <run>/<evaluation> in the plan.
-    sampled = {name.replace("/", "-"): work for name, work in jobs.items() if work.kind}
+    sampled = {job.replace("/", "-"): work for job, work in jobs.items() if work.kind}
     rows, devices = [], set()
     for stage, job, wall_seconds in cost[["stage", "job", "wall_seconds"]].itertuples(index=False):
         record = folder / stage / job / "run.json"

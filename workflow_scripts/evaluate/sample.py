@@ -117,9 +117,10 @@ def sample(
     rows = read_dataset(problems)
     if size.n_problems:
         rows = stratified_subset(rows, size.n_problems)
-    rollouts, seconds = [], 0.0
+    rollouts, used, seconds = [], set(), 0.0
     for step, folder in models.items():
         model, codec = load_to_sample(folder, settings.model), load_codec(folder)
+        used.add(implementation(model))
         started = time.monotonic()
         stream = f"{run} {output.stem} step {step}"
         sampled = sample_model(model, codec, rows, size.n_samples, settings, stream)
@@ -134,7 +135,7 @@ def sample(
             "code_hash": code_hash(_MODULE),
             "commit": git_commit(),
             "device": device_name(settings.model.device),
-            "implementation": implementation(model),
+            "implementation": " and ".join(sorted(used)),
             "wall_seconds": round(seconds, 2),
             "peak_memory_mib": peak_memory_mib(settings.model.device),
             "tokens_per_second": round(tokens / seconds, 1),

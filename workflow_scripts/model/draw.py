@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
+from workflow_scripts.common.errors import StudyError
+
 
 @dataclass(frozen=True)
 class SamplingParameters:
@@ -24,11 +26,12 @@ def draw_tokens(
     """Draw one token id per row, shape (rows,), from logits of shape (rows, vocabulary).
 
     A uniform number is looked up in the cumulative probabilities (inverse transform sampling). They
-    are summed in float64, so that no token's share is lost in the sum.
+    are summed in float64, so that no token's share is lost in the sum. Raises StudyError if logits
+    are not finite, as of a model whose training diverged.
     """
     logits = logits.float() / parameters.temperature
     if parameters.top_k:
-        floor = logits.topk(parameters.top_k).values[:, -1:]
+        floor = logits.topk(min(parameters.top_k, logits.shape[-1])).values[:, -1:]
         logits = logits.masked_fill(logits < floor, -torch.inf)
     probabilities = logits.softmax(-1)
     if parameters.top_p < 1:
@@ -38,6 +41,10 @@ def draw_tokens(
             -1, order, ordered.masked_fill(outside, 0)
         )
     cumulative = probabilities.cumsum(-1, dtype=torch.float64)
+    if not cumulative[:, -1].isfinite().all():
+        raise StudyError(
+            "the model's logits are not finite: its training diverged; lower the learning rate"
+        )
     uniform = torch.rand(
         len(logits), 1, dtype=torch.float64, device=logits.device, generator=generator
     )

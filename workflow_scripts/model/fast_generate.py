@@ -61,6 +61,7 @@ def _after_attention(
 
 
 def _logits(model: Qwen2, x: torch.Tensor) -> torch.Tensor:
+    """Logits of the next token, (rows, vocabulary), from the last block's output."""
     return linear(_normalize(x, model.architecture.epsilon), model.head)
 
 

@@ -1,8 +1,9 @@
-"""Sample completions, by the faster of two decode loops: the one place that chooses between them.
+"""Sample completions, by the faster of two decode loops: the module that chooses between them.
 
 The fast loop (model.fast_generate) samples plain Qwen2 models: float32, on a CPU, without an
 adapter. The reference loop (model.reference_generate) samples every model that transformers knows.
-train.lean_grpo makes the same choice for the update of an RL step, by the same function.
+load_to_sample chooses for a saved model, fold_if_plain for a model in training, of which the update
+(train.lean_grpo) asks the same.
 """
 
 from __future__ import annotations
@@ -50,13 +51,15 @@ def load_to_sample(folder: Path, compute: Compute) -> Policy:
     A plain model is loaded without transformers, whose import takes seconds. Raises StudyError,
     naming the file, if a file of the model is missing or altered.
     """
-    verify_model(folder)
-    config = folder / "config.json"  # a folder with an adapter has none
-    if config.is_file() and (compute.device, compute.dtype) == ("cpu", "float32"):
+    config, weights = folder / "config.json", folder / "model.safetensors"
+    # A folder with an adapter has no configuration, and that of a large model several weight files.
+    is_whole = config.is_file() and weights.is_file()
+    if is_whole and (compute.device, compute.dtype) == ("cpu", "float32"):
         architecture = Architecture.of(read_json(config))
-        weights = folder / "model.safetensors"  # several files if the model is large
-        if architecture is not None and weights.is_file():
-            return Qwen2.fold(architecture, load_file(weights))
+        if architecture is not None:
+            verify_model(folder)
+            loaded = load_file(weights)
+            return Qwen2.fold(architecture, {name: w.float() for name, w in loaded.items()})
     from workflow_scripts.model.store import load_model
 
     return load_model(folder, compute)

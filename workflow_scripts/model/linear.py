@@ -18,7 +18,7 @@ _LARGE = 2**20
 
 
 def linear(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
-    """X @ weight.T + bias, for float32 x of shape (rows, inputs), without a gradient."""
+    """X @ weight.T + bias, for float32 x of shape (rows, inputs). Call it where autograd is off."""
     if _ONEDNN is None or x.shape[0] * weight.numel() < _LARGE:
         return torch_linear(x, weight, bias)
     product: torch.Tensor = _ONEDNN(x, weight, bias, "none", [], "")

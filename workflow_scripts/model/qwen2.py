@@ -29,27 +29,31 @@ class Architecture:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> "Architecture | None":
-        """The architecture of a model with this configuration; None if it is no plain Qwen2."""
+        """The architecture of a model with this configuration; None if it is no plain Qwen2.
+
+        A configuration in another form than transformers writes today is not taken for plain.
+        """
         rope = config.get("rope_parameters") or {}
-        plain = {
-            "model_type": config.get("model_type") == "qwen2",
-            "activation": config.get("hidden_act") == "silu",
-            "positions": rope.get("rope_type") == "default",
-            "attention": not config.get("use_sliding_window"),
-            "dropout": not config.get("attention_dropout"),
+        heads, hidden_size = config.get("num_attention_heads"), config.get("hidden_size")
+        needed: dict[str, Any] = {
+            "layers": config.get("num_hidden_layers"),
+            "heads": heads,
+            "kv_heads": config.get("num_key_value_heads"),
+            "head_size": config.get("head_dim") or (heads and hidden_size and hidden_size // heads),
+            "epsilon": config.get("rms_norm_eps"),
+            "rope_theta": rope.get("rope_theta"),
         }
-        if not all(plain.values()):
-            return None
-        heads = config["num_attention_heads"]
-        return cls(
-            layers=config["num_hidden_layers"],
-            heads=heads,
-            kv_heads=config["num_key_value_heads"],
-            head_size=config.get("head_dim") or config["hidden_size"] // heads,
-            epsilon=config["rms_norm_eps"],
-            rope_theta=rope["rope_theta"],
-            pad=config.get("pad_token_id"),
+        is_plain = (
+            config.get("model_type") == "qwen2"
+            and config.get("hidden_act") == "silu"
+            and rope.get("rope_type") == "default"
+            and not config.get("rope_scaling")
+            and not config.get("use_sliding_window")
+            and not config.get("attention_dropout")
+            and not config.get("quantization_config")
+            and all(value is not None for value in needed.values())
         )
+        return cls(**needed, pad=config.get("pad_token_id")) if is_plain else None
 
     def rotations(self, n_positions: int) -> torch.Tensor:
         """Rotary position embedding as complex numbers, of shape (positions, 1, head size / 2)."""
@@ -118,9 +122,11 @@ class Qwen2:
             )
 
         embedding = weights["model.embed_tokens.weight"]
+        # Tied embeddings are saved once. A model without a head of its own has them.
+        head = weights.get("lm_head.weight", embedding)
         return cls(
             architecture=architecture,
             embedding=embedding,
             blocks=[block(index) for index in range(architecture.layers)],
-            head=weights.get("lm_head.weight", embedding) * weights["model.norm.weight"],
+            head=head * weights["model.norm.weight"],
         )

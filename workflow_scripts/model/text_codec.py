@@ -37,15 +37,16 @@ class TextCodec(Protocol):
 
 
 class PlainCodec:
-    """The codec of a model without a chat template, from its folder."""
+    """The codec of a tokenizer.json. end and unknown (None if there is none) are its tokens."""
 
-    def __init__(self, folder: Path) -> None:
-        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        named = read_json(folder / "tokenizer_config.json")
-        end = self.tokenizer.token_to_id(named["eos_token"])
-        assert end is not None, "the token that ends a response is in the vocabulary"
-        self.end = end
-        unknown = named.get("unk_token")
+    def __init__(self, path: Path, end: str, unknown: str | None) -> None:
+        self.tokenizer = Tokenizer.from_file(str(path))
+        self.tokenizer.no_padding()
+        self.tokenizer.no_truncation()
+        found = self.tokenizer.token_to_id(end)
+        if found is None:
+            raise StudyError(f"{path}: the token {end}, which ends responses, is not in it")
+        self.end = found
         self.unknown = None if unknown is None else self.tokenizer.token_to_id(unknown)
 
     def encode(self, prompts: list[str]) -> list[list[int]]:
@@ -63,13 +64,15 @@ class PlainCodec:
 
 
 def load_codec(folder: Path) -> TextCodec:
-    """The codec of a model."""
-    named = folder / "tokenizer_config.json"
-    is_plain = not (folder / "chat_template.jinja").is_file() and "chat_template" not in (
-        read_json(named)
-    )
-    if is_plain:
-        return PlainCodec(folder)
-    from workflow_scripts.model.tokenizer import ChatCodec, load_tokenizer
+    """The codec of a model, from its folder."""
+    tokenizer, settings = folder / "tokenizer.json", folder / "tokenizer_config.json"
+    if settings.is_file() and not (folder / "chat_template.jinja").is_file():
+        named = read_json(settings)
+        # What transformers adds to tokenizer.json.
+        adds = ("chat_template", "added_tokens_decoder", "clean_up_tokenization_spaces")
+        end, unknown = named.get("eos_token"), named.get("unk_token")
+        if isinstance(end, str) and not any(named.get(each) for each in adds):
+            return PlainCodec(tokenizer, end, unknown)
+    from workflow_scripts.model.tokenizer import TransformersCodec, load_tokenizer
 
-    return ChatCodec(load_tokenizer(folder))
+    return TransformersCodec(load_tokenizer(folder))

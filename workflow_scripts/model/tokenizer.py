@@ -71,7 +71,7 @@ def encode(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[in
     return ids
 
 
-class ChatCodec:
+class TransformersCodec:
     """The codec (see model.text_codec) of any tokenizer that transformers knows."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:

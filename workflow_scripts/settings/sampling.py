@@ -21,7 +21,7 @@ class Decoding(Section):
     temperature: Positive
     """Sampling temperature."""
     batch_size: Count
-    """Number of responses that are sampled at once."""
+    """Number of responses that share a sampling seed. Transformers also samples them at once."""
     seed: Seed
     """Seed from which each batch's own sampling seed is derived."""
 

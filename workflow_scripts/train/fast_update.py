@@ -40,7 +40,7 @@ class _Packed:
     n_prompts: int
     width: int  # of the padded prompts
     group: torch.Tensor  # (rows,): the prompt of each completion
-    longest: int  # of the padded completions
+    longest: int  # of the completions, whose last token's column is padding in attention
     prompt_mask: torch.Tensor  # (prompts, 1, width, width)
     mask: torch.Tensor  # (rows, 1, longest, width + longest)
     before: torch.Tensor  # (a multiple,): index of the token before each completion token
@@ -59,9 +59,10 @@ def _pack(
     completions: torch.Tensor,
     n_tokens: torch.Tensor,
 ) -> _Packed:
-    """Pack completions of shape (rows, longest), padded on the right; n_tokens are their lengths.
+    """Pack completions of shape (rows, longest), padded on the right.
 
-    prompts are of shape (prompts, width), padded with -1 on the left.
+    n_tokens (rows,) are their lengths, group (rows,) the indices of their prompts, which are of
+    shape (prompts, width), padded with -1 on the left.
     """
     (_, width), (n_rows, longest) = prompts.shape, completions.shape
     columns = torch.arange(longest)

@@ -219,7 +219,7 @@ class RlInputs:
 
 
 @dataclass(frozen=True)
-class Implementation:
+class Variant:
     """The code that updates the model and samples the rollouts. Benchmarks also use TRL's own."""
 
     trainer: type[GRPOTrainer] = LeanGRPOTrainer
@@ -227,7 +227,7 @@ class Implementation:
     """True: the project's decode loop samples the rollouts; False: TRL does."""
 
 
-OWN = Implementation()
+OWN = Variant()
 
 
 def make_trainer(
@@ -236,7 +236,7 @@ def make_trainer(
     inputs: RlInputs,
     log: RolloutLog,
     output: Path,
-    implementation: Implementation = OWN,
+    variant: Variant = OWN,
 ) -> GRPOTrainer:
     """Make the trainer of an RL run. log collects the rollouts; output holds its checkpoints."""
     set_seed(seed)
@@ -246,8 +246,8 @@ def make_trainer(
         # TRL loads the reference model of the KL term from this path: the SFT model.
         model.config._name_or_path = str(inputs.sft)
     prompts = order_prompts(read_dataset(inputs.prompts), settings.rl.n_prompts, seed)
-    rollouts = make_rollouts(tokenizer, settings.rl, seed) if implementation.own_rollouts else None
-    trainer = implementation.trainer(
+    rollouts = make_rollouts(tokenizer, settings.rl, seed) if variant.own_rollouts else None
+    trainer = variant.trainer(
         model=model,
         reward_funcs=make_reward(tokenizer, log),
         args=grpo_config(settings, seed, output),

@@ -72,7 +72,8 @@ class LeanGRPOTrainer(GRPOTrainer):
         """
         n_prompt = input_ids.shape[1] - logits_to_keep
         plain = fold_if_plain(self.accelerator.unwrap_model(model), self.args.bf16)
-        if plain is not None:
+        # Several processes add up their gradients in the wrapped model's forward pass.
+        if plain is not None and self.accelerator.num_processes == 1:
             return *score_completions(
                 plain, input_ids, attention_mask, n_prompt, self.temperature
             ), None

@@ -14,7 +14,7 @@ from workflow_scripts.model.linear import linear
 
 
 class Linear(Function):
-    """`linear` with a gradient."""
+    """`linear` with a gradient: x (rows, inputs), weight (outputs, inputs), bias (outputs,)."""
 
     @staticmethod
     def forward(
@@ -72,7 +72,10 @@ class SwiGLU(Function):
 
 
 class Rotate(Function):
-    """Rotary position embedding of the first n of the heads, (rows, heads, size), in place."""
+    """Rotary position embedding of the first n heads of (rows, heads, size), in place.
+
+    rotations are complex numbers of shape (rows, 1, size / 2).
+    """
 
     @staticmethod
     def forward(ctx: Any, heads: torch.Tensor, rotations: torch.Tensor, n: int) -> torch.Tensor:
@@ -96,7 +99,7 @@ def _spread(rows: torch.Tensor, places: torch.Tensor, n: int) -> torch.Tensor:
 
 
 class Pad(Function):
-    """Put rows into their places among n rows; the others, padding, are zeros."""
+    """Put rows, (rows, ...), into their places, (rows,), among n rows of which the others are 0."""
 
     @staticmethod
     def forward(ctx: Any, rows: torch.Tensor, places: torch.Tensor, n: int) -> torch.Tensor:
@@ -110,7 +113,7 @@ class Pad(Function):
 
 
 class Unpad(Function):
-    """Take the rows at the given places, the inverse of Pad."""
+    """Take the rows at the given places, (rows,), from (n, ...): the inverse of Pad."""
 
     @staticmethod
     def forward(ctx: Any, padded: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
