@@ -83,3 +83,22 @@ def test_growth_has_a_row_for_each_size_and_a_line_for_each_axis():
     assert (times["both"] == times["rollouts"] + times["update"]).all()
     assert (times[["rollouts", "update"]] > 0).all(axis=None)
     assert "| completions a step | 8: " in growth_page(times[:2], "a core")
+
+
+def test_the_readme_tells_what_is_recorded():
+    recorded = json.loads((ROOT / "results/reference/laptop/benchmark.json").read_text())
+    readme = (ROOT / "README.md").read_text()
+    assert recorded["device"] in readme
+    for name, called in RATIOS.items():
+        assert f"| {called} | {recorded[name]:.1f} |" in readme
+    assert f"| imports of a job that samples | {recorded['import_seconds']:.1f} s |" in readme
+    assert f"| time to Table 1 | {recorded['time_to_table1_seconds'] / 60:.0f} min |" in readme
+    assert f"| whole tier, forecast | {recorded['core_hours']:.1f} core hours |" in readme
+    growth = pd.read_csv(ROOT / "results/reference/laptop/growth.csv")
+    page = (ROOT / "results/reference/laptop/growth.md").read_text()
+    for name, some in growth.groupby("varied"):
+        fitted = exponent(some["value"], some["both"])
+        assert any(
+            line.startswith(f"| {name} ") and f" {fitted:.2f} |" in line
+            for line in page.splitlines()
+        )

@@ -32,7 +32,7 @@ from workflow_scripts.train.rollout_log import RolloutLog
 
 WARM_UP, MEASURED = 2, 10  # RL steps
 N_SAMPLED = 1024  # completions of an evaluation
-REPEATS = 5  # of the sampling of an evaluation
+REPEATS = 9  # of the sampling of an evaluation
 TRL = Variant(GRPOTrainer, own_rollouts=False)
 
 
@@ -87,20 +87,26 @@ def time_trainer(
 
 
 def time_evaluation(
-    policy: Policy,
+    policies: list[Policy],
     prompts: list[list[int]],
     n_samples: int,
     batch_size: int,
     parameters: SamplingParameters,
-) -> float:
-    """Median seconds to sample n_samples completions of each prompt, in batches of batch_size."""
-    per_batch, generator, seconds = max(1, batch_size // n_samples), torch.Generator(), []
+) -> list[float]:
+    """Median seconds of each policy to sample n_samples completions of each prompt, in batches.
+
+    The policies take turns, so that a change of the machine's speed meets all of them.
+    """
+    per_batch, generator = max(1, batch_size // n_samples), torch.Generator()
+    batches = [prompts[at : at + per_batch] for at in range(0, len(prompts), per_batch)]
+    seconds: list[list[float]] = [[] for _ in policies]
     for _ in range(1 + REPEATS):
-        started = time.perf_counter()
-        for start in range(0, len(prompts), per_batch):
-            generate(policy, prompts[start : start + per_batch], n_samples, parameters, generator)
-        seconds.append(time.perf_counter() - started)
-    return median(seconds[1:])
+        for policy, measured in zip(policies, seconds, strict=True):
+            started = time.perf_counter()
+            for batch in batches:
+                generate(policy, batch, n_samples, parameters, generator)
+            measured.append(time.perf_counter() - started)
+    return [median(measured[1:]) for measured in seconds]
 
 
 def compare(
@@ -122,11 +128,13 @@ def compare(
     rows = read_dataset(prompts)[: N_SAMPLED // 16]
     encoded = encode(tokenizer, [user_turn(tokenizer, row["prompt"]) for row in rows])
     for n_samples in (16, 128):
-        some = encoded[: N_SAMPLED // n_samples]
-        seconds[f"evaluation_n{n_samples}"] = [
-            time_evaluation(policy, some, n_samples, batch_size, parameters)
-            for policy in (reference, fast)
-        ]
+        seconds[f"evaluation_n{n_samples}"] = time_evaluation(
+            [reference, fast],
+            encoded[: N_SAMPLED // n_samples],
+            n_samples,
+            batch_size,
+            parameters,
+        )
     return seconds
 
 
