@@ -24,7 +24,7 @@ from workflow_scripts.model.device import device_name, prepare_torch
 from workflow_scripts.model.draw import SamplingParameters
 from workflow_scripts.model.generate import Policy, generate, load_to_sample
 from workflow_scripts.model.store import load_model
-from workflow_scripts.model.tokenizer import encode, load_tokenizer, user_turn
+from workflow_scripts.model.text_codec import load_codec
 from workflow_scripts.settings.rl import RlSettings
 from workflow_scripts.task.datasets import read_dataset
 from workflow_scripts.train.grpo import OWN, RlInputs, Variant, make_trainer
@@ -121,12 +121,12 @@ def compare(
         ours = time_trainer(OWN, settings, inputs, scratch)
         for name, theirs, mine in zip(("rollouts", "step"), plain, ours, strict=True):
             seconds[f"{name}_after_{stage}"] = [theirs, mine]
-    tokenizer, reference = load_tokenizer(sft), load_model(sft, settings.model)
-    fast = load_to_sample(sft, settings.model)
-    end_tokens = frozenset({tokenizer.eos_token_id})
+    codec = load_codec(sft)
+    reference, fast = load_model(sft, settings.model), load_to_sample(sft, settings.model)
+    end_tokens = frozenset({codec.end})
     parameters = SamplingParameters(settings.rl.max_new_tokens, end_tokens, temperature=1.0)
     rows = read_dataset(prompts)[: N_SAMPLED // 16]
-    encoded = encode(tokenizer, [user_turn(tokenizer, row["prompt"]) for row in rows])
+    encoded = codec.encode([row["prompt"] for row in rows])
     for n_samples in (16, 128):
         seconds[f"evaluation_n{n_samples}"] = time_evaluation(
             [reference, fast],

@@ -50,12 +50,12 @@ def import_seconds() -> float:
     return median(seconds)
 
 
-def forecast_core_hours(results: Path, tier: str = TIER) -> float:
-    """The core hours of a whole tier at the rates of the jobs in results.
+def forecast_core_hours(results: Path) -> float:
+    """The core hours of the whole tier at the rates of the jobs in results.
 
     Raises StudyError if results has no measured job of a stage.
     """
-    jobs = count_work(Study(read_tier(tier)))
+    jobs = count_work(Study(read_tier(TIER)))
     rates = recorded_rates(cost_table(results / "benchmarks"), results, jobs, str(results))
     seconds = {name: seconds_of(job, rates) for name, job in jobs.items()}
     unknown = sorted({jobs[name].stage for name, each in seconds.items() if each is None})

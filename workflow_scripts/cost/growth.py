@@ -61,8 +61,8 @@ VARIED = {
 }
 
 
-def time_step(size: Size, repeats: int = _REPEATS) -> tuple[float, float, int]:
-    """Median seconds of rollouts and of the update, and the number of parameters."""
+def time_step(size: Size, repeats: int = _REPEATS) -> tuple[float, float]:
+    """Median seconds of rollouts and of the update."""
     torch.set_num_threads(size.cores)
     torch.manual_seed(0)
     tokenizer = make_tokenizer(11, 18)
@@ -91,7 +91,7 @@ def time_step(size: Size, repeats: int = _REPEATS) -> tuple[float, float, int]:
         logps.mean().backward()
         rollouts.append(sampled - started)
         updates.append(time.perf_counter() - sampled)
-    return median(rollouts[1:]), median(updates[1:]), shape.parameters
+    return median(rollouts[1:]), median(updates[1:])
 
 
 def measure(varied: dict[str, list[Size]], repeats: int = _REPEATS) -> pd.DataFrame:
@@ -99,11 +99,11 @@ def measure(varied: dict[str, list[Size]], repeats: int = _REPEATS) -> pd.DataFr
     rows = []
     for name, sizes in varied.items():
         for size in sizes:
-            rollouts, update, parameters = time_step(size, repeats)
+            rollouts, update = time_step(size, repeats)
             value = {
                 "completions a step": size.completions,
                 "tokens of a response": size.tokens,
-                "parameters": parameters,
+                "parameters": _parameters(size),
                 "cores": size.cores,
             }[name]
             rows.append((name, value, rollouts, update, rollouts + update))

@@ -1,10 +1,14 @@
-"""How the next tokens are drawn from a model's logits. Both decode loops draw them so."""
+"""What both decode loops share: how tokens are drawn from logits, when ended rows are removed."""
 
 from dataclasses import dataclass
 
 import torch
 
 from workflow_scripts.common.errors import StudyError
+
+# Ended rows are removed once they make up this share of the batch. Each removal copies the cache,
+# so removing every row at once would take longer.
+ENDED_SHARE = 0.25
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,13 @@ and values stay in the processor's cache.
 from dataclasses import dataclass
 
 import torch
-from torch.nn.functional import embedding, scaled_dot_product_attention, silu
+from torch.nn.functional import embedding, silu
 
-from workflow_scripts.model.draw import SamplingParameters, draw_tokens
+from workflow_scripts.model.draw import ENDED_SHARE, SamplingParameters, draw_tokens
 from workflow_scripts.model.linear import linear
-from workflow_scripts.model.qwen2 import Block, Qwen2
+from workflow_scripts.model.qwen2 import Block, Qwen2, attend, rotate, visible_to_prompts
 
 _ROWS = 64  # completions that are sampled at once
-# Ended rows are removed once they make up this share of the rows. Each removal copies the cache.
-_ENDED_SHARE = 0.25
 
 
 @dataclass(frozen=True)
@@ -44,8 +42,7 @@ def _attention_input(
     shape = model.architecture
     stacked = linear(_normalize(x, shape.epsilon), block.qkv, block.qkv_bias)
     heads = stacked.view(len(x), -1, shape.head_size)
-    rotated = heads[:, : shape.heads + shape.kv_heads].unflatten(-1, (-1, 2))
-    torch.view_as_complex(rotated).mul_(rotations)
+    rotate(heads[:, : shape.heads + shape.kv_heads], rotations)
     states = heads[:, shape.heads :].unflatten(1, (2, shape.kv_heads))
     return heads[:, : shape.heads], states
 
@@ -67,29 +64,20 @@ def _logits(model: Qwen2, x: torch.Tensor) -> torch.Tensor:
 
 def _read(model: Qwen2, prompts: list[list[int]], rotations: torch.Tensor) -> _Prompts:
     """One forward pass over the prompts."""
-    shape, n = model.architecture, len(prompts)
+    n = len(prompts)
     lengths = torch.tensor([len(prompt) for prompt in prompts])
     longest = int(lengths.max())
     ids = torch.tensor([[0] * (longest - len(prompt)) + prompt for prompt in prompts])
     positions = torch.arange(longest) - (longest - lengths)[:, None]
     is_token = positions >= 0
-    # Padding sees itself, because a softmax over no keys at all is not defined.
-    causal = torch.ones(longest, longest, dtype=torch.bool).tril()
-    visible = (causal & is_token[:, None, None]) | torch.eye(longest, dtype=torch.bool)
+    visible = visible_to_prompts(is_token)
     rotations = rotations[positions.clamp(min=0).flatten()]
     x, states = embedding(ids.flatten(), model.embedding), []
     for block in model.blocks:
         queries, new = _attention_input(model, block, x, rotations)
         new = new.unflatten(0, (n, longest)).permute(2, 0, 3, 1, 4)
-        attended = scaled_dot_product_attention(
-            queries.unflatten(0, (n, longest)).transpose(1, 2),
-            new[0],
-            new[1],
-            attn_mask=visible,
-            scale=1.0,
-            enable_gqa=shape.heads != shape.kv_heads,
-        )
-        x = _after_attention(model, block, x, attended.transpose(1, 2))
+        queries = queries.unflatten(0, (n, longest)).transpose(1, 2)
+        x = _after_attention(model, block, x, attend(queries, new[0], new[1], visible))
         states.append(new)
     last = x.unflatten(0, (n, longest))[:, -1]
     mask = torch.zeros(n, 1, 1, longest).masked_fill_(~is_token[:, None, None], -torch.inf)
@@ -139,7 +127,7 @@ def _sample(
         n_ended = int(ended.sum())
         if n_ended == len(rows) or index + 1 == limit:
             break
-        if n_ended >= _ENDED_SHARE * len(rows):
+        if n_ended >= ENDED_SHARE * len(rows):
             kept = (~ended).nonzero()[:, 0]
             cache.keep(kept)
             rows, position, token, ended = (x[kept] for x in (rows, position, token, ended))

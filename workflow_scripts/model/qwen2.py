@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
+from torch.nn.functional import scaled_dot_product_attention
 
 
 @dataclass(frozen=True)
@@ -130,3 +131,36 @@ class Qwen2:
             blocks=[block(index) for index in range(architecture.layers)],
             head=head * weights["model.norm.weight"],
         )
+
+
+def rotate(heads: torch.Tensor, rotations: torch.Tensor) -> None:
+    """Apply rotary position embedding to heads of shape (rows, heads, size), in place.
+
+    rotations are of shape (rows, 1, size / 2).
+    """
+    torch.view_as_complex(heads.unflatten(-1, (-1, 2))).mul_(rotations)
+
+
+def visible_to_prompts(is_token: torch.Tensor) -> torch.Tensor:
+    """Which tokens of padded prompts see which, (prompts, 1, width, width), in causal attention.
+
+    is_token is of shape (prompts, width).
+    """
+    width = is_token.shape[1]
+    causal = torch.ones(width, width, dtype=torch.bool).tril()
+    # Padding sees itself, because a softmax over no keys at all is not defined.
+    return (causal & is_token[:, None, None]) | torch.eye(width, dtype=torch.bool)
+
+
+def attend(
+    queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, mask: torch.Tensor
+) -> torch.Tensor:
+    """The output of attention, (rows, tokens, heads, size), from (rows, heads, tokens, size).
+
+    Queries are scaled already. keys and values may have fewer heads than queries.
+    """
+    grouped = queries.shape[1] != keys.shape[1]
+    attended = scaled_dot_product_attention(
+        queries, keys, values, attn_mask=mask, scale=1.0, enable_gqa=grouped
+    )
+    return attended.transpose(1, 2)

@@ -11,12 +11,8 @@ import torch
 from transformers import Cache, DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from workflow_scripts.model.draw import SamplingParameters, draw_tokens
+from workflow_scripts.model.draw import ENDED_SHARE, SamplingParameters, draw_tokens
 from workflow_scripts.model.store import LanguageModel
-
-# Ended rows are removed once they make up this share of the batch. Each removal copies the cache,
-# so removing every row at once would take longer.
-_ENDED_SHARE = 0.25
 
 
 class _RoomyLayer(DynamicLayer):
@@ -121,7 +117,7 @@ def reference_generate(
             n_ended = int(ended.sum())
             if n_ended == len(rows) or index + 1 == max_new_tokens:
                 break
-            if n_ended >= _ENDED_SHARE * len(rows):
+            if n_ended >= ENDED_SHARE * len(rows):
                 keep = (~ended).nonzero()[:, 0]
                 cache.batch_select_indices(keep)
                 rows, mask, position, token = rows[keep], mask[keep], position[keep], token[keep]

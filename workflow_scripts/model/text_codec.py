@@ -13,9 +13,11 @@ from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import read_json
 
 
-def unknown_word(text: str) -> StudyError:
-    """The error for a text that a tokenizer does not know: no model may read the unknown token."""
-    return StudyError(f"the model's tokenizer does not know all words of {text!r}")
+def refuse_unknown(texts: list[str], ids: list[list[int]], unknown: int | None) -> None:
+    """Raise StudyError, naming the text, if its token ids have the token for unknown words."""
+    for text, tokens in zip(texts, ids, strict=True):
+        if unknown is not None and unknown in tokens:
+            raise StudyError(f"the model's tokenizer does not know all words of {text!r}")
 
 
 class TextCodec(Protocol):
@@ -52,10 +54,9 @@ class PlainCodec:
     def encode(self, prompts: list[str]) -> list[list[int]]:
         """See TextCodec."""
         encoded = self.tokenizer.encode_batch(prompts, add_special_tokens=False)
-        for prompt, encoding in zip(prompts, encoded, strict=True):
-            if self.unknown in encoding.ids:
-                raise unknown_word(prompt)
-        return [encoding.ids for encoding in encoded]
+        ids = [encoding.ids for encoding in encoded]
+        refuse_unknown(prompts, ids, self.unknown)
+        return ids
 
     def decode(self, completions: list[list[int]]) -> list[str]:
         """See TextCodec."""

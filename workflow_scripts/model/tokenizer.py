@@ -10,7 +10,7 @@ from typing import cast
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from workflow_scripts.model.text_codec import unknown_word
+from workflow_scripts.model.text_codec import refuse_unknown
 from workflow_scripts.task import text
 from workflow_scripts.task.field import make_field
 
@@ -64,10 +64,7 @@ def encode(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[in
     be trained on the unknown token.
     """
     ids = tokenizer(texts, add_special_tokens=False)["input_ids"]
-    unknown = tokenizer.unk_token_id
-    for text_, tokens in zip(texts, ids, strict=True):
-        if unknown is not None and unknown in tokens:
-            raise unknown_word(text_)
+    refuse_unknown(texts, ids, tokenizer.unk_token_id)
     return ids
 
 

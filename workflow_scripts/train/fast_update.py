@@ -8,9 +8,9 @@ transformers' model up to rounding.
 from dataclasses import dataclass
 
 import torch
-from torch.nn.functional import embedding, scaled_dot_product_attention
+from torch.nn.functional import embedding
 
-from workflow_scripts.model.qwen2 import Architecture, Qwen2
+from workflow_scripts.model.qwen2 import Architecture, Qwen2, attend, visible_to_prompts
 from workflow_scripts.train.operations import Linear, Normalize, Pad, Rotate, SwiGLU, Unpad
 
 _ROWS = 32  # completions that are computed at once; more exceed the processor's cache
@@ -75,9 +75,6 @@ def _pack(
             (lengths[group][:, None] + columns)[is_fed],
         ]
     )
-    # Padding sees itself, because a softmax over no keys at all is not defined.
-    causal = torch.ones(width, width, dtype=torch.bool).tril()
-    in_prompt_seen = (causal & in_prompt[:, None, None]) | torch.eye(width, dtype=torch.bool)
     own_seen = torch.ones(longest, longest, dtype=torch.bool).tril().expand(n_rows, 1, -1, -1)
     prompt_seen = in_prompt[group][:, None, None].expand(-1, -1, longest, -1)
     # A completion's first token follows its prompt's last token, the others its own tokens.
@@ -96,29 +93,15 @@ def _pack(
         width=width,
         group=group,
         longest=longest,
-        prompt_mask=_mask(in_prompt_seen),
+        prompt_mask=_mask(visible_to_prompts(in_prompt)),
         mask=_mask(torch.cat([prompt_seen, own_seen], -1)),
         before=torch.cat([before[is_token], _spare(len(targets))]),
         targets=targets,
     )
 
 
-def _attend(architecture: Architecture, packed: _Packed, heads: torch.Tensor) -> torch.Tensor:
+def _attention(architecture: Architecture, packed: _Packed, heads: torch.Tensor) -> torch.Tensor:
     """The output of attention, (tokens, heads * size), from heads of shape (tokens, all, size)."""
-
-    def attention(
-        queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, mask: torch.Tensor
-    ) -> torch.Tensor:
-        attended = scaled_dot_product_attention(
-            queries,
-            keys,
-            values,
-            attn_mask=mask,
-            scale=1.0,
-            enable_gqa=architecture.heads != architecture.kv_heads,
-        )
-        return attended.transpose(1, 2).flatten(0, 1).flatten(1)
-
     parts = [packed.n_prompts * packed.width, len(packed.group) * packed.longest, packed.n_spare]
     padded = Pad.apply(heads, packed.places, sum(parts))
     prompt_part, completion_part, spare_part = padded.split(parts)
@@ -131,12 +114,12 @@ def _attend(architecture: Architecture, packed: _Packed, heads: torch.Tensor) ->
     values = torch.cat([prompt_values.index_select(0, packed.group), own_values], 2)
     attended = torch.cat(
         [
-            attention(prompt_queries, prompt_keys, prompt_values, packed.prompt_mask),
-            attention(queries, keys, values, packed.mask),
-            spare_part[:, : architecture.heads].flatten(1),
+            attend(prompt_queries, prompt_keys, prompt_values, packed.prompt_mask).flatten(0, 1),
+            attend(queries, keys, values, packed.mask).flatten(0, 1),
+            spare_part[:, : architecture.heads],
         ]
     )
-    return Unpad.apply(attended, packed.places)
+    return Unpad.apply(attended.flatten(1), packed.places)
 
 
 def _score(model: Qwen2, packed: _Packed, temperature: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -147,7 +130,7 @@ def _score(model: Qwen2, packed: _Packed, temperature: float) -> tuple[torch.Ten
         stacked = Linear.apply(Normalize.apply(x, shape.epsilon), block.qkv, block.qkv_bias)
         heads = stacked.unflatten(1, (-1, shape.head_size))
         heads = Rotate.apply(heads, packed.rotations, shape.heads + shape.kv_heads)
-        x = x + Linear.apply(_attend(shape, packed, heads), block.output)
+        x = x + Linear.apply(_attention(shape, packed, heads), block.output)
         hidden = SwiGLU.apply(Linear.apply(Normalize.apply(x, shape.epsilon), block.gate_up))
         x = x + Linear.apply(hidden, block.down)
     before = x.index_select(0, packed.before)

@@ -71,12 +71,14 @@ class LeanGRPOTrainer(GRPOTrainer):
         by transformers, in batches of rows of similar length.
         """
         n_prompt = input_ids.shape[1] - logits_to_keep
-        plain = fold_if_plain(self.accelerator.unwrap_model(model), self.args.bf16)
         # Several processes add up their gradients in the wrapped model's forward pass.
-        if plain is not None and self.accelerator.num_processes == 1:
-            return *score_completions(
-                plain, input_ids, attention_mask, n_prompt, self.temperature
-            ), None
+        if self.accelerator.num_processes == 1:
+            plain = fold_if_plain(self.accelerator.unwrap_model(model), self.args.bf16)
+            if plain is not None:
+                scores = score_completions(
+                    plain, input_ids, attention_mask, n_prompt, self.temperature
+                )
+                return *scores, None
         prompts = attention_mask[:, :n_prompt].sum(1)
         completions = attention_mask[:, n_prompt:].sum(1)
         order = (prompts + completions).argsort(stable=True)

@@ -11,6 +11,7 @@ from torch.autograd import Function
 from torch.nn.functional import silu
 
 from workflow_scripts.model.linear import linear
+from workflow_scripts.model.qwen2 import rotate
 
 
 class Linear(Function):
@@ -82,14 +83,14 @@ class Rotate(Function):
         ctx.save_for_backward(rotations)
         ctx.n = n
         ctx.mark_dirty(heads)
-        torch.view_as_complex(heads[:, :n].unflatten(-1, (-1, 2))).mul_(rotations)
+        rotate(heads[:, :n], rotations)
         return heads
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         (rotations,) = ctx.saved_tensors
         gradient = gradient.clone(memory_format=torch.contiguous_format)
-        torch.view_as_complex(gradient[:, : ctx.n].unflatten(-1, (-1, 2))).mul_(rotations.conj())
+        rotate(gradient[:, : ctx.n], rotations.conj())
         return gradient, None, None
 
 
