@@ -2,7 +2,8 @@
 
     python -m workflow_scripts.evaluate.collect PLAN
 
-- scores: counts of an evaluation's rollouts, for each run, checkpoint and problem;
+- scores: counts of an evaluation's rollouts, or its exact measures, for each run, checkpoint and
+  problem;
 - training: counts of the rollouts of RL training, for each run, step and strategy;
 - sft: the validation cross-entropy of each SFT run;
 - provenance: the code hashes and git commits that made the runs.
@@ -14,6 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from workflow_scripts.common.errors import StudyError
@@ -47,6 +49,15 @@ class SampledRun:
     name: RunName
     rollouts: Path
     labels: Path
+    problems: Path
+
+
+@dataclass(frozen=True)
+class ExactRun:
+    """A run, and the files of its exact measures and of their problems in one evaluation."""
+
+    name: RunName
+    exact: Path
     problems: Path
 
 
@@ -118,6 +129,46 @@ def collect_scores(runs: list[SampledRun], evaluation: str) -> pd.DataFrame:
     return _join(counted)
 
 
+def tabulate_exact(exact: pd.DataFrame, problems: list[dict[str, Any]]) -> pd.DataFrame:
+    """One row for each checkpoint and problem, with the probabilities of selection and execution.
+
+    exact is a table of evaluate.exact. Each probability has one column for each temperature; see
+    at_temperature.
+    """
+    frame = exact.assign(selection=np.exp(exact["log_selection"]))
+    frame["execution"] = np.exp(exact["log_execution"])
+    wide = frame.pivot(
+        index=["checkpoint", "problem"],
+        columns="temperature",
+        values=["selection", "execution"],
+    )
+    wide.columns = [at_temperature(name, float(value)) for name, value in wide.columns]
+    known = pd.DataFrame(problems)[["id", "type", "steps", "parts"]].rename(
+        columns={"id": "problem"}
+    )
+    return known.merge(wide.reset_index(), on="problem", validate="one_to_many")
+
+
+def at_temperature(measure: str, temperature: float) -> str:
+    """The name of an exact measure at a temperature: "selection at 0.7"."""
+    return f"{measure} at {temperature:g}"
+
+
+def collect_exact(runs: list[ExactRun], evaluation: str) -> pd.DataFrame:
+    """Tabulate the exact measures of an evaluation, for all runs."""
+    tables = [
+        (
+            run.name,
+            tabulate_exact(
+                read_table(run.exact, ["log_selection", "log_execution"]),
+                read_dataset(run.problems),
+            ).assign(evaluation=evaluation),
+        )
+        for run in runs
+    ]
+    return _join(tables)
+
+
 def collect_training(runs: list[RlTraining]) -> pd.DataFrame:
     """Concatenate the rollout logs of RL runs."""
     return _join([(run.name, read_table(run.rollouts, ["step"])) for run in runs])
@@ -147,6 +198,11 @@ def collect_provenance(records: list[Path]) -> dict[str, dict[str, Any]]:
 def make_scores(runs: list[SampledRun], evaluation: str, output: Path) -> None:
     """Write the scores of an evaluation; see collect_scores."""
     write_whole({output: writer(collect_scores(runs, evaluation), output)})
+
+
+def make_exact_scores(runs: list[ExactRun], evaluation: str, output: Path) -> None:
+    """Write the exact measures of an evaluation; see collect_exact."""
+    write_whole({output: writer(collect_exact(runs, evaluation), output)})
 
 
 def make_training(runs: list[RlTraining], output: Path) -> None:

@@ -130,6 +130,14 @@ class Form(ABC):
         """
 
     @abstractmethod
+    def opening(self, solution: str) -> str:
+        """The beginning of a written solution, which shows its direction and mode.
+
+        The opening of a solution that works the problem directly differs from that of every
+        solution that guesses, or that works in the other direction.
+        """
+
+    @abstractmethod
     def answer(self, value: str) -> str:
         """The last line: an answer mark and the value of the answer."""
 
@@ -168,6 +176,12 @@ class Compact(Form):
     def check(self, value: str, agrees: bool) -> str:
         """``e7 ok`` or ``e7 no``."""
         return f"{value} {RIGHT if agrees else WRONG}"
+
+    def opening(self, solution: str) -> str:
+        """The first word: ``x3 =``. A guess begins with ``try``."""
+        word = re.match(WORD, solution)
+        assert word is not None, "a solution begins with a word"
+        return word.group()
 
     def answer(self, value: str) -> str:
         """``ans e2``."""
@@ -218,6 +232,10 @@ class Natural(Form):
     def check(self, value: str, agrees: bool) -> str:
         """A sentence with the known value and whether the guess was right."""
         return f"It should be {value}: {'right' if agrees else 'wrong'} guess."
+
+    def opening(self, solution: str) -> str:
+        """The first line: ``From x2 = e5, I apply the steps.``."""
+        return solution.partition("\n")[0]
 
     def answer(self, value: str) -> str:
         """``Answer: e2``."""
