@@ -67,7 +67,7 @@ def test_no_training_problem_is_a_validation_problem():
     validation = draw_validation(TINY, TINY_STRATA, 30)
     taken = {form for rows in validation.values() for form in problems_of(rows)}
     sft = draw_sft(TINY, TINY_STEPS, 500, 0, taken)
-    prompts = draw_prompts(TINY, PromptSingles((1,), evaluation_share=0.5), 500, taken)
+    prompts = draw_prompts(TINY, PromptSingles((1,), evaluation_share=0.5), 500, 0, taken)
     atomic = draw_sft(TINY, Compositions((1,), (1,)), 500, 0, taken)
     for rows in (sft, prompts, atomic):
         assert len(rows) == 500
@@ -105,8 +105,8 @@ def test_sft_examples_hold_a_right_response_to_their_prompt(mix, text):
 
 def test_field_map_stands_in_every_prompt_if_it_is_asked_for():
     shown = replace(TASK, field_map="prompt")
-    hidden_rows = draw_sft(TASK, STEPS, 50, 0, set()) + draw_prompts(TASK, PARTS, 50, set())
-    shown_rows = draw_sft(shown, STEPS, 50, 0, set()) + draw_prompts(shown, PARTS, 50, set())
+    hidden_rows = draw_sft(TASK, STEPS, 50, 0, set()) + draw_prompts(TASK, PARTS, 50, 0, set())
+    shown_rows = draw_sft(shown, STEPS, 50, 0, set()) + draw_prompts(shown, PARTS, 50, 0, set())
     for with_map, without in zip(shown_rows, hidden_rows, strict=True):
         first, rest = with_map["prompt"].split("\n", 1)
         assert first.startswith("map 0 = e")
@@ -132,7 +132,7 @@ def test_heldout_examples_solve_the_validation_problems_of_the_mix_s_sizes(mix):
 @pytest.mark.parametrize("share", [0.5, 0.75, 0.9])
 def test_prompts_have_exact_shares_of_types_and_even_steps(share):
     mix = PromptSingles((6, 7, 8, 9), evaluation_share=share)
-    rows = draw_prompts(TASK, mix, 1024, set())
+    rows = draw_prompts(TASK, mix, 1024, 0, set())
     assert sum(row["type"] == "evaluation" for row in rows) == round(1024 * share)
     for type_ in ("evaluation", "inversion"):
         steps = Counter(row["steps"] for row in rows if row["type"] == type_)
@@ -144,7 +144,7 @@ def test_prompts_have_exact_shares_of_types_and_even_steps(share):
 def test_prompts_that_ask_for_any_part_show_as_many_as_fit():
     task = replace(TASK, asks="any")
     mix = Compositions(parts=(1, 2, 3), part_steps=(1, 2))
-    rows = draw_prompts(task, mix, 99, set())
+    rows = draw_prompts(task, mix, 99, 0, set())
     for row in [*rows, *draw_sft(task, mix, 99, 0, set())]:
         problem = Problem.from_json(row["problem"])
         assert len(problem.parts) == row["parts"]
@@ -158,18 +158,22 @@ def test_the_form_of_the_text_changes_no_problem_that_is_drawn():
     mix = PromptSingles((2, 3), evaluation_share=0.5)
     one, other = (draw_validation(task, strata, 20) for task in (compact, natural))
     assert problems_of(one["final"]) == problems_of(other["final"])
-    one, other = (draw_prompts(task, mix, 50, set()) for task in (compact, natural))
+    one, other = (draw_prompts(task, mix, 50, 0, set()) for task in (compact, natural))
     assert problems_of(one) == problems_of(other)
     assert [r["prompt"] for r in one] != [r["prompt"] for r in other]
 
 
 def test_prompts_of_compositions_have_even_parts():
-    rows = draw_prompts(TASK, Compositions((3, 4, 5), (1, 2)), 999, set())
+    rows = draw_prompts(TASK, Compositions((3, 4, 5), (1, 2)), 999, 0, set())
     assert Counter(row["parts"] for row in rows) == {3: 333, 4: 333, 5: 333}
 
 
-def test_the_sft_seed_decides_the_sft_data():
-    sets = [draw_sft(TASK, STEPS, 200, seed, set()) for seed in (0, 1, 2, 0)]
+PROMPTS = PromptSingles((6, 7), evaluation_share=0.5)
+
+
+@pytest.mark.parametrize(("draw", "mix"), [(draw_sft, STEPS), (draw_prompts, PROMPTS)])
+def test_the_seed_decides_the_training_data(draw, mix):
+    sets = [draw(TASK, mix, 200, seed, set()) for seed in (0, 1, 2, 0)]
     assert sets[0] == sets[3]
     for one, other in combinations(sets[:3], 2):
         shared = set(problems_of(one)) & set(problems_of(other))

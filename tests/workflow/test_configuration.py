@@ -123,7 +123,7 @@ def test_a_damaged_data_file_is_named_and_nothing_is_written(tmp_path, damage):
         final.write_text(content.replace("e1", "e2", 1))
     else:
         final.unlink()
-    prompts = {"task": TASK, "mix": {**mix, "evaluation_share": 0.5}, "n": 8}
+    prompts = {"task": TASK, "mix": {**mix, "evaluation_share": 0.5}, "n": 8, "seed": 0}
     files = {"validation": [dev, final], "output": tmp_path / "rl.jsonl"}
     result = run_stage("task.datasets:make_prompts", {**prompts, **files}, tmp_path)
     assert result.returncode == 1

@@ -182,7 +182,7 @@ def test_lora_and_the_field_map_in_the_prompt_are_run(smoke):
     assert (run / "model/adapter_model.safetensors").is_file()
     assert not (run / "model/model.safetensors").exists()
     assert json.loads((run / "run.json").read_text())["settings"]["rl"]["kl_coefficient"] == 0.05
-    prompts = smoke.folder / "data/smoke/gf13-field_map=prompt/rl-6-9.jsonl"
+    prompts = smoke.folder / "data/smoke/gf13-field_map=prompt/rl-6-9-s0.jsonl"
     record = json.loads(prompts.read_text().splitlines()[1])
     assert record["prompt"].startswith("map 0 = e")
 

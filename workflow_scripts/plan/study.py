@@ -169,7 +169,7 @@ class Study:
 
     def prompts_file(self, run: RlRun) -> str:
         """The file of the prompts of an RL run."""
-        return f"{run.data_folder}/rl-{run.prompts.name}.jsonl"
+        return f"{run.data_folder}/rl-{run.prompts.name}-s{run.seed}.jsonl"
 
     # ---- base models --------------------------------------------------------------------------
 

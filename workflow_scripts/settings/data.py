@@ -11,8 +11,8 @@ class Data(Section):
     sft_steps: Range
     """Numbers of steps of the problems in SFT sets."""
     rl_prompts: Count
-    """Number of prompts in each RL set. A run that needs more prompts repeats the set, each time in
-    a new order."""
+    """Number of prompts in each RL set. Each seed has its own sets. A run that needs more prompts
+    repeats its set, each time in a new order."""
     rl_evaluation_share: Share
     """Share of evaluation problems among the RL prompts; the others are inversion problems."""
     validation_problems: Count

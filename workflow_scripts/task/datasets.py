@@ -171,14 +171,16 @@ def solve_heldout(task: Task, mix: SftMix, validation: list[Row]) -> list[Row]:
     ]
 
 
-def draw_prompts(task: Task, mix: PromptMix, n_prompts: int, taken: set[Canonical]) -> list[Row]:
+def draw_prompts(
+    task: Task, mix: PromptMix, n_prompts: int, seed: int, taken: set[Canonical]
+) -> list[Row]:
     """Draw n_prompts RL prompts whose problems are not in taken (canonical forms).
 
-    The prompts are the same for all seeds. The share of evaluation problems is exact up to
-    rounding. The numbers of steps (for compositions, of parts) are used in rotation. Raises
-    StudyError if taken leaves too few other problems.
+    Each seed draws other prompts. The share of evaluation problems is exact up to rounding. The
+    numbers of steps (for compositions, of parts) are used in rotation. Raises StudyError if taken
+    leaves too few other problems.
     """
-    rng = Random(f"prompts GF({task.field_size}) {_seed_of(mix)}")
+    rng = Random(f"prompts GF({task.field_size}) {_seed_of(mix)} seed {seed}")
     prompts = []
     for index in range(n_prompts):
         draw: Callable[[], Problem]
@@ -280,11 +282,13 @@ def make_heldout(task: Task, mix: SftMix, validation: Path, output: Path) -> Non
     write_dataset(output, _header("heldout", task, mix), solved)
 
 
-def make_prompts(task: Task, mix: PromptMix, n: int, validation: list[Path], output: Path) -> None:
+def make_prompts(
+    task: Task, mix: PromptMix, n: int, seed: int, validation: list[Path], output: Path
+) -> None:
     """Write an RL set of n prompts that holds no validation problem; see draw_prompts."""
     taken = canonical_forms(validation)
-    prompts = draw_prompts(task, mix, n, taken)
-    _write_training_set(output, _header("prompts", task, mix), prompts, taken)
+    settings = {**_header("prompts", task, mix), "seed": seed}
+    _write_training_set(output, settings, draw_prompts(task, mix, n, seed, taken), taken)
 
 
 if __name__ == "__main__":
