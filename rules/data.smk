@@ -6,7 +6,7 @@ rule validation_sets:
         unpack(inputs("data/{field}/validation-{kind}")),
     output:
         dev=f"{DATA}/{{field}}/dev-{{kind}}.jsonl",
-        final=f"{DATA}/{{field}}/final-{{kind}}.jsonl",
+        confirm=f"{DATA}/{{field}}/confirm-{{kind}}.jsonl",
     log:
         f"{RESULTS}/logs/data/{{field}}-validation-{{kind}}.log",
     benchmark:

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 JOBS = {
     "validation": "data/gf11/validation-steps",
     "SFT data": "data/gf11/sft-FB-s0",
-    "held-out data": "data/gf11/heldout-final-FB",
+    "held-out data": "data/gf11/heldout-confirm-FB",
     "prompts": "data/gf11/rl-6-9-s0",
     "SFT": "sft/FB-s0",
     "RL": "rl/FB-s0-rl6-9",

@@ -57,14 +57,14 @@ def test_validation_sets_of_compositions_are_stratified_by_parts():
 
 
 def test_validation_sets_share_no_problem_and_repeat_none():
-    splits = draw_validation(TINY, TINY_STRATA, 30)
-    assert set(splits) == {"dev", "final"}
-    both = problems_of(splits["dev"]) + problems_of(splits["final"])
-    assert len(set(both)) == len(both) == 60
+    splits = draw_validation(TINY, TINY_STRATA, 20)
+    assert set(splits) == {"dev", "confirm"}
+    both = problems_of(splits["dev"]) + problems_of(splits["confirm"])
+    assert len(set(both)) == len(both) == 40
 
 
 def test_no_training_problem_is_a_validation_problem():
-    validation = draw_validation(TINY, TINY_STRATA, 30)
+    validation = draw_validation(TINY, TINY_STRATA, 20)
     taken = {form for rows in validation.values() for form in problems_of(rows)}
     sft = draw_sft(TINY, TINY_STEPS, 500, 0, taken)
     prompts = draw_prompts(TINY, PromptSingles((1,), evaluation_share=0.5), 500, 0, taken)
@@ -157,7 +157,7 @@ def test_the_form_of_the_text_changes_no_problem_that_is_drawn():
     strata = Singles((2, 3))
     mix = PromptSingles((2, 3), evaluation_share=0.5)
     one, other = (draw_validation(task, strata, 20) for task in (compact, natural))
-    assert problems_of(one["final"]) == problems_of(other["final"])
+    assert problems_of(one["confirm"]) == problems_of(other["confirm"])
     one, other = (draw_prompts(task, mix, 50, 0, set()) for task in (compact, natural))
     assert problems_of(one) == problems_of(other)
     assert [r["prompt"] for r in one] != [r["prompt"] for r in other]
@@ -182,23 +182,23 @@ def test_the_seed_decides_the_training_data(draw, mix):
 
 def test_stage_writes_the_same_bytes_in_every_process_and_keeps_sets_apart(tmp_path):
     for hash_seed in ("0", "1"):
-        dev, final, train = (
-            tmp_path / f"{name}{hash_seed}.jsonl" for name in ("dev", "final", "train")
+        dev, confirm, train = (
+            tmp_path / f"{name}{hash_seed}.jsonl" for name in ("dev", "confirm", "train")
         )
         task = {"task": asdict(TINY)}
-        validation = {**task, "mix": to_json(TINY_STRATA), "n": 30, "dev": dev, "final": final}
+        validation = {**task, "mix": to_json(TINY_STRATA), "n": 20, "dev": dev, "confirm": confirm}
         sft = {**task, "mix": to_json(TINY_STEPS), "n": 300, "seed": 4}
-        sft |= {"validation": [dev, final], "output": train}
+        sft |= {"validation": [dev, confirm], "output": train}
         for program, arguments in (("make_validation", validation), ("make_sft", sft)):
             run = run_stage(
                 f"task.datasets:{program}", arguments, tmp_path, PYTHONHASHSEED=hash_seed
             )
             assert run.returncode == 0, run.stderr
-    for name in ("dev", "final", "train"):
+    for name in ("dev", "confirm", "train"):
         first, second = ((tmp_path / f"{name}{seed}.jsonl").read_bytes() for seed in "01")
         assert first == second
-    held_out = canonical_forms([tmp_path / "dev0.jsonl", tmp_path / "final0.jsonl"])
-    assert len(held_out) == 60
+    held_out = canonical_forms([tmp_path / "dev0.jsonl", tmp_path / "confirm0.jsonl"])
+    assert len(held_out) == 40
     assert held_out.isdisjoint(canonical_forms([tmp_path / "train0.jsonl"]))
     header = json.loads((tmp_path / "train0.jsonl").read_text().split("\n")[0])
     assert (header["settings"]["seed"], header["settings"]["task"]) == (4, asdict(TINY))

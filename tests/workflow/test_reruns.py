@@ -65,7 +65,7 @@ KEYS = {
     "validation problems": (
         "experiments={longer: {rl_steps: {low: 6, high: 14}}}",
         # Training sets keep out all validation problems.
-        rf"data/smoke/[^/]+/((dev|final)-longer|sft-|rl-)|{FROM_SFT}",
+        rf"data/smoke/[^/]+/((dev|confirm)-longer|sft-|rl-)|{FROM_SFT}",
     ),
     "the steps of another experiment": (
         "experiments={field13: {rl_steps: [{low: 4, high: 7}]}}",

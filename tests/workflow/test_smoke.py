@@ -215,7 +215,7 @@ def test_a_damaged_model_is_named_and_nothing_is_written(smoke, tmp_path, damage
         "settings": {"model": compute, "sampling": sampling, "max_new_tokens": 81},
         "run": "x",
         "models": {"0": target},
-        "problems": smoke.folder / "data/smoke/gf11/final-steps.jsonl",
+        "problems": smoke.folder / "data/smoke/gf11/confirm-steps.jsonl",
         "size": {"n_samples": 1},
         "output": output,
     }

@@ -16,6 +16,6 @@ class Data(Section):
     rl_evaluation_share: Share
     """Share of evaluation problems among the RL prompts; the others are inversion problems."""
     validation_problems: Count
-    """Number of problems in each validation set. The sets dev and final have the same size."""
+    """Number of problems in each validation set. The sets dev and confirm have the same size."""
     validation_steps: Range
     """Numbers of steps of the validation problems."""

@@ -7,8 +7,8 @@ and a hash of the rows, by which a reader detects a damaged file. Every other li
 example of an SFT set, a prompt of an RL set or a problem of a validation set.
 
 A mix (see task.mixes) says which problems a set holds. A validation set has two splits: dev, for
-choosing recipes, and final, for reported numbers. No SFT set or RL set holds a validation problem;
-problems are compared by their canonical forms (see Problem.canonical).
+choosing recipes, and confirm, for reported numbers. No SFT set or RL set holds a problem of either
+split; problems are compared by their canonical forms (see Problem.canonical).
 """
 
 import hashlib
@@ -42,7 +42,7 @@ from workflow_scripts.task.solutions import (
 )
 from workflow_scripts.task.task import Task
 
-SPLITS = ("dev", "final")
+SPLITS = ("dev", "confirm")
 
 Row = dict[str, Any]
 
@@ -93,28 +93,34 @@ def _seed_of(mix: ValidationMix | SftMix | PromptMix) -> str:
 
 
 def draw_validation(task: Task, mix: ValidationMix, n_problems: int) -> dict[str, list[Row]]:
-    """Draw the splits dev and final of one mix. All their problems are distinct.
+    """Draw the splits dev and confirm of one mix. All their problems are distinct.
 
     Each split has n_problems problems, spread evenly over strata: stratum sizes differ by at most
     one problem. A stratum of compositions is one number of parts. A stratum of single problems is
     one type with one number of steps. Raises StudyError if the field has too few problems.
     """
-    rng = Random(f"validation GF({task.field_size}) {_seed_of(mix)}")
+    taken: set[Canonical] = set()
+    return {split: _draw_split(split, task, mix, n_problems, taken) for split in SPLITS}
+
+
+def _draw_split(
+    split: str, task: Task, mix: ValidationMix, n_problems: int, taken: set[Canonical]
+) -> list[Row]:
+    """Draw one split, and add the canonical forms of its problems to taken."""
+    rng = Random(f"validation {split} GF({task.field_size}) {_seed_of(mix)}")
     strata: list[Callable[[], Problem]]
     if isinstance(mix, Compositions):
         strata = [partial(_draw_composition, rng, task, mix, n_parts) for n_parts in mix.parts]
     else:
         cells = product(PROBLEM_TYPES, mix.steps)
         strata = [partial(_draw_single, rng, task, type_, n_steps) for type_, n_steps in cells]
-    taken: set[Canonical] = set()
-    splits: dict[str, list[Row]] = {split: [] for split in SPLITS}
-    for rows in splits.values():
-        for index, draw in enumerate(strata):
-            for _ in range(n_problems // len(strata) + (index < n_problems % len(strata))):
-                problem = _draw_new(draw, taken)
-                taken.add(problem.canonical)
-                rows.append(_make_row(len(rows), problem, task))
-    return splits
+    rows: list[Row] = []
+    for index, draw in enumerate(strata):
+        for _ in range(n_problems // len(strata) + (index < n_problems % len(strata))):
+            problem = _draw_new(draw, taken)
+            taken.add(problem.canonical)
+            rows.append(_make_row(len(rows), problem, task))
+    return rows
 
 
 def _solve(problem: Problem, task: Task, mix: SftMix, rng: Random) -> dict[str, str]:
@@ -260,10 +266,10 @@ def _header(kind: str, task: Task, mix: ValidationMix | SftMix | PromptMix) -> d
     return {"kind": kind, "task": asdict(task), "mix": to_json(mix)}
 
 
-def make_validation(task: Task, mix: ValidationMix, n: int, dev: Path, final: Path) -> None:
-    """Write the splits dev and final of a validation set, n problems each; see draw_validation."""
+def make_validation(task: Task, mix: ValidationMix, n: int, dev: Path, confirm: Path) -> None:
+    """Write the splits of a validation set, n problems each; see draw_validation."""
     splits = draw_validation(task, mix, n)
-    for split, path in zip(SPLITS, (dev, final), strict=True):
+    for split, path in zip(SPLITS, (dev, confirm), strict=True):
         write_dataset(path, {**_header("validation", task, mix), "split": split}, splits[split])
 
 
