@@ -1,7 +1,7 @@
 """Data sets: what is drawn, what is kept apart, and files that are whole."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import asdict, replace
 from itertools import combinations
 
@@ -11,6 +11,7 @@ from scipy.stats import chisquare
 from tests.conftest import run_stage
 from tests.task.conftest import TASK
 from workflow_scripts.common.errors import StudyError
+from workflow_scripts.task.baselines import affine_shortcut
 from workflow_scripts.task.datasets import (
     Row,
     canonical_forms,
@@ -54,6 +55,60 @@ def test_validation_sets_are_stratified_by_type_and_steps():
 def test_validation_sets_of_compositions_are_stratified_by_parts():
     for split in draw_validation(TASK, Compositions((1, 2, 3), (1, 2)), 100).values():
         assert Counter(row["parts"] for row in split) == {1: 34, 2: 33, 3: 33}
+
+
+def strata_of(rows: list[Row]) -> dict[tuple, list[Problem]]:
+    strata = defaultdict(list)
+    for row in rows:
+        strata[row["type"], row["steps"]].append(Problem.from_json(row["problem"]))
+    return strata
+
+
+def is_hit(problem: Problem) -> bool:
+    """Whether the wrong direction gives the answer, worked without the library's own code."""
+    p, value = problem.p, problem.known
+    (part,) = problem.parts
+    for operation, constant in part.steps if part.type == "inversion" else part.steps[::-1]:
+        if part.type == "inversion":
+            value = value + constant if operation == "+" else value * constant
+        else:
+            value = value - constant if operation == "+" else value * pow(constant, -1, p)
+    return value % p == problem.answer
+
+
+@pytest.mark.parametrize("n_problems", [1, 16, 32, 100, 1024])
+@pytest.mark.parametrize("p", [3, 5, 11, 13])
+def test_answers_and_shortcut_hits_are_balanced_in_every_stratum(p, n_problems):
+    """Also in the first rows of a stratum, to which pass@k is limited."""
+    mix = Singles(tuple(range(3, 9)))
+    for rows in draw_validation(replace(TASK, field_size=p), mix, n_problems).values():
+        assert len(rows) == n_problems
+        hits = Counter()
+        for problems in strata_of(rows).values():
+            answers: Counter = Counter(dict.fromkeys(range(p), 0))
+            for problem in problems:
+                answers[problem.answer] += 1
+                assert max(answers.values()) - min(answers.values()) <= 1
+            mine = [problem.answer for problem in problems if is_hit(problem)]
+            assert abs(len(mine) - len(problems) * affine_shortcut(p)) < 1
+            hits.update(mine)
+        assert abs(hits.total() - n_problems * affine_shortcut(p)) <= 0.5
+        if n_problems == 1024:
+            assert min(hits[answer] for answer in range(p)) > 0.7 * 1024 * 2 / p / p
+
+
+def test_answers_of_compositions_are_balanced_by_number_of_parts():
+    for rows in draw_validation(TASK, Compositions((1, 2, 3), (1, 2)), 100).values():
+        for n_parts in (1, 2, 3):
+            mine = [Problem.from_json(row["problem"]) for row in rows if row["parts"] == n_parts]
+            answers = Counter(problem.answer for problem in mine)
+            assert max(answers.values()) - min(answers.values()) <= 1
+            assert set(answers) == set(range(11))
+
+
+def test_in_gf2_every_direction_gives_the_answer():
+    rows = draw_validation(replace(TASK, field_size=2), Singles((8, 9)), 40)["dev"]
+    assert all(is_hit(Problem.from_json(row["problem"])) for row in rows)
 
 
 def test_validation_sets_share_no_problem_and_repeat_none():

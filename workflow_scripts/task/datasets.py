@@ -13,7 +13,7 @@ split; problems are compared by their canonical forms (see Problem.canonical).
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from functools import partial
 from itertools import product
@@ -97,7 +97,11 @@ def draw_validation(task: Task, mix: ValidationMix, n_problems: int) -> dict[str
 
     Each split has n_problems problems, spread evenly over strata: stratum sizes differ by at most
     one problem. A stratum of compositions is one number of parts. A stratum of single problems is
-    one type with one number of steps. Raises StudyError if the field has too few problems.
+    one type with one number of steps.
+
+    Within a stratum, the counts of the answers differ by at most one. Of single problems, the share
+    of shortcut hits (Problem.is_shortcut_hit) is that of random problems, 2 / p, to within one
+    problem per stratum. Raises StudyError if the field has too few such problems.
     """
     taken: set[Canonical] = set()
     return {split: _draw_split(split, task, mix, n_problems, taken) for split in SPLITS}
@@ -114,13 +118,43 @@ def _draw_split(
     else:
         cells = product(PROBLEM_TYPES, mix.steps)
         strata = [partial(_draw_single, rng, task, type_, n_steps) for type_, n_steps in cells]
+    size, larger = divmod(n_problems, len(strata))
+    sizes = [size + (index < larger) for index in range(len(strata))]
     rows: list[Row] = []
-    for index, draw in enumerate(strata):
-        for _ in range(n_problems // len(strata) + (index < n_problems % len(strata))):
-            problem = _draw_new(draw, taken)
-            taken.add(problem.canonical)
-            rows.append(_make_row(len(rows), problem, task))
+    for stratum, answer, hit in _targets(task.field_size, sizes):
+        wanted = None if isinstance(mix, Compositions) else hit
+        problem = _draw_new(partial(_draw_target, strata[stratum], answer, wanted), taken)
+        taken.add(problem.canonical)
+        rows.append(_make_row(len(rows), problem, task))
     return rows
+
+
+def _targets(p: int, sizes: list[int]) -> Iterator[tuple[int, int, bool]]:
+    """For each row of a split: its stratum, its answer, and whether it is to be a shortcut hit.
+
+    sizes are the sizes of the strata. The rows of a stratum form blocks of p rows, the last block
+    incomplete, and a block has each answer once. The hits are spaced evenly over the whole split:
+    2 of any p successive rows. Each block starts at another answer, so the hits take all answers in
+    turn. The first rows of a stratum, which pass@k uses, are balanced in the same way.
+    """
+    row = block = 0
+    for stratum, size in enumerate(sizes):
+        for place in range(size):
+            block += place % p == 0
+            yield stratum, (block + place) % p, (2 * row + p // 2) % p >= p - 2
+            row += 1
+
+
+def _draw_target(draw: Callable[[], Problem], answer: int, hit: bool | None) -> Problem:
+    """Draw problems until one is a shortcut hit or none, as hit says; None accepts both.
+
+    The known value of each is replaced by the one that leads to the wanted answer. For every
+    program there is exactly one such value, so this draws from all problems with this answer.
+    """
+    while True:
+        problem = draw().with_answer(answer)
+        if hit is None or problem.is_shortcut_hit == hit:
+            return problem
 
 
 def _solve(problem: Problem, task: Task, mix: SftMix, rng: Random) -> dict[str, str]:
