@@ -84,8 +84,8 @@ def test_hours_are_work_at_the_rates_of_the_check_on_a_gpu(tmp_path):
     seconds = {name: seconds_of(job, rates) for name, job in jobs.items()}
     assert seconds["FB-s0"] == 2 * 2560
     assert seconds["FB-s0-rl6-9"] == 30 * 500
-    assert seconds["FB-s0/steps"] == 512 * 16 * 0.5
-    assert seconds["FB-s0-rl6-9/checkpoints"] == 6 * 512 * 4 * 0.5
+    assert seconds["FB-s0/steps"] == 1024 * 4 * 0.5
+    assert seconds["FB-s0-rl6-9/checkpoints"] == 6 * 1024 * 4 * 0.5
     table = target_table(count_targets(study, jobs), jobs, rates, "GPU").set_index("target")
     assert table.loc["main", "GPU hours"] == f"{sum(seconds.values()) / 3600:.2f}"
     after = max(seconds[f"FB-s0-rl6-9/{name}"] for name in ("steps", "pass_at_k", "checkpoints"))

@@ -38,7 +38,7 @@ def form_name(request) -> str:
 
 @pytest.fixture
 def records(form_name):
-    return draw_validation(replace(TASK, text=form_name), Singles((2, 3, 4)), 12)["final"]
+    return draw_validation(replace(TASK, text=form_name), Singles((2, 3, 4)), 12)["confirm"]
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_an_experiment_is_collected_with_the_names_of_its_members(records, rollo
     label_rollouts(rollouts, problems_of(records)).to_parquet(tmp_path / "labels.parquet")
     validation = {
         "heldout-dev-FB": {"cross_entropy": 0.4, "n_tokens": 9},
-        "heldout-final-FB": {"cross_entropy": 0.5, "n_tokens": 9},
+        "heldout-confirm-FB": {"cross_entropy": 0.5, "n_tokens": 9},
     }
     (tmp_path / "run.json").write_text(json.dumps({"validation": validation}))
     columns = "step,type,steps,parts,strategy,n,correct,complete,words\n"
@@ -113,7 +113,7 @@ def test_an_experiment_is_collected_with_the_names_of_its_members(records, rollo
     assert (scores["evaluation"] == "steps").all()
     training = collect_training([RlTraining(rl, tmp_path / "rollouts.csv")])
     assert training.loc[0, ["stage", "step", "correct"]].tolist() == ["RL(2-5)", 1, 2]
-    validation = collect_sft([SftValidation(sft, tmp_path / "run.json", "heldout-final-FB")])
+    validation = collect_sft([SftValidation(sft, tmp_path / "run.json", "heldout-confirm-FB")])
     assert validation.loc[0, ["run", "cross_entropy"]].tolist() == ["FB-s3", 0.5]
 
 

@@ -30,7 +30,7 @@ def rollouts(tmp_path_factory) -> dict[str, pd.DataFrame]:
     prompts = folder / "prompts.jsonl"
     data = SETTINGS.data
     mix = PromptSingles(data.sft_steps.values(), data.rl_evaluation_share)
-    write_dataset(prompts, {}, draw_prompts(SETTINGS.task, mix, 1024, taken=set()))
+    write_dataset(prompts, {}, draw_prompts(SETTINGS.task, mix, 1024, 100, set()))
     rl = SETTINGS.rl.model_copy(update={"steps": STEPS, "scored_steps": []})
     settings = RlSettings(model=SETTINGS.model.trained, rl=rl)
     logs = {}

@@ -90,7 +90,7 @@ def test_the_reference_of_rl_is_the_sft_policy(paper, run):
 
 
 def test_prompts_and_responses_are_sentences(paper):
-    prompts = read_dataset(paper.folder / "data/paper/gf11/rl-6-9.jsonl")
+    prompts = read_dataset(paper.folder / "data/paper/gf11/rl-6-9-s0.jsonl")
     assert all("They are written in symbols: e" in record["prompt"] for record in prompts)
     for run in RUNS:
         rollouts = pd.read_parquet(results(paper, "rollouts", run, "steps.parquet"))

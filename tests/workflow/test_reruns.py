@@ -65,7 +65,7 @@ KEYS = {
     "validation problems": (
         "experiments={longer: {rl_steps: {low: 6, high: 14}}}",
         # Training sets keep out all validation problems.
-        rf"data/smoke/[^/]+/((dev|final)-longer|sft-|rl-)|{FROM_SFT}",
+        rf"data/smoke/[^/]+/((dev|confirm)-longer|sft-|rl-)|{FROM_SFT}",
     ),
     "the steps of another experiment": (
         "experiments={field13: {rl_steps: [{low: 4, high: 7}]}}",
@@ -219,7 +219,7 @@ def test_checkout_touch_and_a_new_clone_of_the_code_rerun_nothing(done):
 
 
 def test_an_altered_data_set_is_drawn_again_before_what_reads_it(done):
-    name = "data/smoke/gf11/rl-6-15.jsonl"
+    name = "data/smoke/gf11/rl-6-15-s0.jsonl"
     with edited(done, name, '"id": 0', '"id":  0'):
         check(done, rf"{name}|(rl|rollouts|labels)/FB-s0-rl6-15/|{collected('longer')}")
 

@@ -161,7 +161,7 @@ class Study:
         return f"{run.data_folder}/sft-{run.data.name}-s{run.seed}.jsonl"
 
     def heldout_files(self, run: SftRun) -> list[str]:
-        """The held-out sets of a run, one for each split (dev and final).
+        """The held-out sets of a run, one for each split (dev and confirm).
 
         SFT validates on both sets. If the reported split changes, SFT therefore need not run again.
         """
@@ -169,7 +169,7 @@ class Study:
 
     def prompts_file(self, run: RlRun) -> str:
         """The file of the prompts of an RL run."""
-        return f"{run.data_folder}/rl-{run.prompts.name}.jsonl"
+        return f"{run.data_folder}/rl-{run.prompts.name}-s{run.seed}.jsonl"
 
     # ---- base models --------------------------------------------------------------------------
 

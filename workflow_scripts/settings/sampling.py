@@ -31,8 +31,8 @@ class Decoding(Section):
 class Sampling(Decoding):
     """The rollouts (sampled responses) on which models are evaluated."""
 
-    validation: Literal["dev", "final"]
-    """The validation set. dev: for choosing recipes; final: for reported numbers."""
+    validation: Literal["dev", "confirm"]
+    """The validation set. dev: for choosing recipes; confirm: for reported numbers."""
     n_samples: Count
     """Number of samples per validation problem."""
     exact_temperatures: Annotated[list[Positive], Field(min_length=1), Distinct]
