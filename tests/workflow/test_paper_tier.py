@@ -99,7 +99,7 @@ def test_prompts_and_responses_are_sentences(paper):
         assert rollouts["complete"].mean() > 0.5
         assert rollouts.loc[rollouts["complete"], "text"].str.contains("\nAnswer: e").mean() > 0.5
         assert not rollouts["text"].str.contains("<|", regex=False).any()
-        assert labels["strategy"].isin(["forward", "backward", "mixed"]).any()
+        assert labels["direction"].isin(["forward", "backward", "mixed"]).any()
 
 
 def test_table1_is_made(paper):

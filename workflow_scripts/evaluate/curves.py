@@ -1,8 +1,9 @@
 """Learning curves from training rollouts, and the time scales of selection and improvement.
 
-Selection is the rise of the share of the fitting strategy during RL: the strategy that solves the
-problem's type by direct computation (forward for evaluation, backward for inversion). Improvement
-is the rise of the accuracy of the responses that use the fitting strategy.
+Selection is the rise of the share of the fitting strategy during RL: direct computation, without
+guesses, in the direction that fits the problem's type (forward for evaluation, backward for
+inversion; see task.label). Improvement is the rise of the accuracy of the responses that use the
+fitting strategy.
 """
 
 from dataclasses import dataclass, replace
@@ -13,7 +14,6 @@ import pandas as pd
 from workflow_scripts.evaluate.statistics import Estimate, interval, ratio, seed_weights
 from workflow_scripts.settings.statistics import Statistics
 from workflow_scripts.task.problems import PROBLEM_TYPES
-from workflow_scripts.task.solutions import FITTING_STRATEGY
 
 TRAINING_COLUMNS = [
     "model",
@@ -22,7 +22,7 @@ TRAINING_COLUMNS = [
     "seed",
     "step",
     "type",
-    "strategy",
+    "fits",
     "n",
     "correct",
 ]
@@ -37,7 +37,7 @@ class Curves:
     """Counts of training rollouts by RL step, of runs that differ only in their seed.
 
     rollouts has shape (1 + resamples, steps, 2, 2). Row 0 has the observed counts; the other rows
-    are bootstrap resamples (see make_curves). The last two axes are: whether the strategy fits the
+    are bootstrap resamples (see make_curves). The last two axes are: whether the response fits the
     problem's type (0 or 1), and whether the answer is correct (0 or 1). by_seed, of shape (seeds,
     steps, 2, 2), has the observed counts of each seed.
     """
@@ -100,7 +100,7 @@ def make_curves(training: pd.DataFrame, statistics: Statistics, **where: object)
         runs = runs[runs[column] == value]
     if runs.empty:
         return None
-    fits = (runs["strategy"] == runs["type"].map(FITTING_STRATEGY)).astype(int)
+    fits = runs["fits"].astype(int)
     right = runs.assign(fits=fits, count=runs["correct"], right=1)
     wrong = runs.assign(fits=fits, count=runs["n"] - runs["correct"], right=0)
     seeds, steps = sorted(runs["seed"].unique()), np.array(sorted(runs["step"].unique()))

@@ -84,6 +84,7 @@ def collections(study: Study) -> Iterator[Job]:
     """Jobs that collect the outputs of each experiment's runs into one file of each kind."""
     for experiment in study.members:
         yield from _scores(study, experiment)
+        yield _mistakes(study, experiment)
         yield _provenance(study, experiment)
         yield from _sft_validation(study, experiment)
     for collection in study.collections:
@@ -126,6 +127,26 @@ def _scores(study: Study, experiment: str) -> Iterator[Job]:
         "evaluate.metrics:make_metrics",
         {"statistics": study.settings.statistics, "spans": study.spans, "scores": scores},
         {"scores": scores},
+    )
+
+
+def _mistakes(study: Study, experiment: str) -> Job:
+    """The job for the mistakes of an experiment's runs in all sampled evaluations."""
+    evaluations = {
+        name: study.sampled(experiment, name)
+        for name in study.evaluations_of(experiment)
+        if study.evaluations[name].size
+    }
+    runs = [run for sampled in evaluations.values() for run in sampled]
+    return _collected(
+        f"{study.results}/mistakes/{experiment}.parquet",
+        f"mistakes/{experiment}",
+        "evaluate.collect:make_mistakes",
+        {"evaluations": evaluations},
+        {
+            "labels": _distinct(str(run.labels) for run in runs),
+            "problems": _distinct(str(run.problems) for run in runs),
+        },
     )
 
 

@@ -22,8 +22,8 @@ rewards are therefore computed without knowing the form.
 
 import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from workflow_scripts.task.field import Field
 from workflow_scripts.task.problems import Part, Problem
@@ -40,10 +40,14 @@ WORD = r"x[0-9]+ =|[-+*/] e[0-9]+|\S+"
 _LINE = re.compile(
     r"(?<!\S)x([0-9]{1,4})\s+=\s+(e[0-9]{1,4})\s+([-+*/])\s+(e[0-9]{1,4})\s+=\s+(e[0-9]{1,4})(?!\S)"
 )
+# The guess lines of both forms, see Form.guess.
+_GUESS_LINE = re.compile(
+    rf"(?<!\S)(?:{GUESS}\s+e[0-9]{{1,4}}"
+    r"|I\s+guess\s+that\s+x[0-9]{1,4}\s+=\s+e[0-9]{1,4}\.)(?!\S)"
+)
 
 
-@dataclass(frozen=True)
-class WorkedLine:
+class WorkedLine(NamedTuple):
     """A line ``x{variable} = operand operation constant = result``; elements are symbols."""
 
     variable: int
@@ -51,6 +55,11 @@ class WorkedLine:
     operation: str
     constant: str
     result: str
+
+    @property
+    def step(self) -> tuple[int, str, str]:
+        """What the line does, whatever its values: its variable, operation and constant."""
+        return self.variable, self.operation, self.constant
 
 
 def count_words(text: str) -> int:
@@ -77,6 +86,11 @@ def render_worked_line(
 def parse_worked_lines(response: str) -> list[WorkedLine]:
     """All well-formed worked lines in a text, in order. Malformed lines are skipped."""
     return [WorkedLine(int(variable), *rest) for variable, *rest in _LINE.findall(response)]
+
+
+def contains_guess(response: str) -> bool:
+    """Whether a text has a well-formed guess line, of either form."""
+    return _GUESS_LINE.search(response) is not None
 
 
 def _handed_on(problem: Problem) -> list[str]:
