@@ -23,7 +23,7 @@ from workflow_scripts.task.solutions import write_fitting_solution
 
 FB = ROOT / "tests" / "checkpoints" / "FB"
 TASK = load_tier("laptop").task
-N_SAMPLES = 128
+N_SAMPLES = 64
 
 
 @pytest.fixture(scope="module")

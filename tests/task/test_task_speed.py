@@ -4,8 +4,8 @@ import time
 
 from tests.task.conftest import TASK
 from workflow_scripts.task.datasets import draw_validation
-from workflow_scripts.task.mixes import Singles
 from workflow_scripts.task.label import label
+from workflow_scripts.task.mixes import Singles
 from workflow_scripts.task.reward import outcome_reward
 
 

@@ -74,7 +74,12 @@ def gpu_check_rates(path: Path, tier: str) -> Rates:
         if stage in measured
     }
     per_rollout = measured["rollouts"]["seconds_per_rollout"]
-    return {**rates, ("rollouts", ""): Rate(per_rollout, "rollout", source)}
+    # Scoring a given solution takes less than sampling a response of its length.
+    return {
+        **rates,
+        ("rollouts", ""): Rate(per_rollout, "rollout", source),
+        ("exact", ""): Rate(per_rollout, "rollout", f"{source}: at most as long as rollouts"),
+    }
 
 
 def find_rates(tier: str, reference: Path, jobs: Mapping[str, Work]) -> Rates:

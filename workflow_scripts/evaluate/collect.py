@@ -84,6 +84,7 @@ class RlTraining:
     rollouts: Path
 
 
+EXACT = ("selection", "execution")  # the probabilities that evaluate.exact measures
 IDENTITY = [each.name for each in fields(RunName)]
 
 
@@ -171,18 +172,17 @@ def tabulate_exact(exact: pd.DataFrame, problems: list[dict[str, Any]]) -> pd.Da
     exact is a table of evaluate.exact. Each probability has one column for each temperature; see
     at_temperature.
     """
-    frame = exact.assign(selection=np.exp(exact["log_selection"]))
-    frame["execution"] = np.exp(exact["log_execution"])
-    wide = frame.pivot(
-        index=["checkpoint", "problem"],
-        columns="temperature",
-        values=["selection", "execution"],
-    )
-    wide.columns = [at_temperature(name, float(value)) for name, value in wide.columns]
+    keys = ["checkpoint", "problem"]
+    tables = []
+    for temperature, of_one in exact.groupby("temperature", sort=False):
+        logarithms = of_one.set_index(keys)[[f"log_{name}" for name in EXACT]]
+        names = [at_temperature(name, temperature) for name in EXACT]
+        tables.append(logarithms.apply(np.exp).set_axis(names, axis=1))
+    wide = pd.concat(tables, axis=1)
     return _with_problems(wide.reset_index(), problems)
 
 
-def at_temperature(measure: str, temperature: float) -> str:
+def at_temperature(measure: str, temperature: object) -> str:
     """The name of an exact measure at a temperature: "selection at 0.7"."""
     return f"{measure} at {temperature:g}"
 

@@ -88,8 +88,7 @@ def measure(settings: ExactSettings, models: dict[int, Path], problems: Path, ou
         solved = solve(rows, form, codec)
         for temperature in settings.temperatures:
             exact = measure_exactly(model, solved, temperature)
-            keys = {"checkpoint": step, "temperature": temperature, "problem": ids}
-            measured.append(exact.assign(**keys))
+            measured.append(exact.assign(checkpoint=step, temperature=temperature, problem=ids))
             n_tokens += sum(map(len, solved.solutions))
         progress.show(index)
     write_whole({output: writer(pd.concat(measured, ignore_index=True), output)})

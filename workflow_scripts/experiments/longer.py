@@ -13,6 +13,7 @@ from workflow_scripts.common.jobs import run_stage
 from workflow_scripts.evaluate.metrics import Subset
 from workflow_scripts.experiments.experiment import ClaimPart, Experiment, Measured, Product
 from workflow_scripts.experiments.runs import (
+    STEPS,
     Evaluation,
     Grid,
     Member,

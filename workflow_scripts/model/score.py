@@ -6,6 +6,8 @@ the model, which model.generate.load_to_sample chose, says which one is used.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -33,7 +35,11 @@ def log_probabilities(
     probabilities are those of sampling at the given temperature. Returns one float64 tensor on the
     CPU for each completion.
     """
-    n_rows = _FAST_ROWS if isinstance(model, Qwen2) else _REFERENCE_ROWS
+    score: Callable[[torch.Tensor, torch.Tensor, int, float], torch.Tensor]
+    if isinstance(model, Qwen2):
+        score, n_rows = partial(_fast, model), _FAST_ROWS
+    else:
+        score, n_rows = partial(_reference, model), _REFERENCE_ROWS
     order = sorted(range(len(prompts)), key=lambda row: len(prompts[row] + completions[row]))
     scores: dict[int, torch.Tensor] = {}
     for start in range(0, len(order), n_rows):
@@ -41,8 +47,7 @@ def log_probabilities(
         left = _padded([prompts[row] for row in rows], "left")
         ids = torch.cat([left, _padded([completions[row] for row in rows], "right")], 1)
         mask = ids >= 0
-        score = _fast if isinstance(model, Qwen2) else _reference
-        scored = score(model, ids.clamp(min=0), mask.long(), left.shape[1], temperature)
+        scored = score(ids.clamp(min=0), mask.long(), left.shape[1], temperature)
         for row, values in zip(rows, scored.double().cpu(), strict=True):
             scores[row] = values[: len(completions[row])]
     return [scores[row] for row in range(len(prompts))]

@@ -9,7 +9,13 @@ from functools import cached_property
 from pathlib import Path
 
 from workflow_scripts.common.errors import SettingError
-from workflow_scripts.evaluate.collect import ExactRun, RlTraining, RunName, SampledRun, SftValidation
+from workflow_scripts.evaluate.collect import (
+    ExactRun,
+    RlTraining,
+    RunName,
+    SampledRun,
+    SftValidation,
+)
 from workflow_scripts.experiments.experiment import Experiment
 from workflow_scripts.experiments.runs import (
     Evaluation,

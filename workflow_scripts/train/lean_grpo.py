@@ -18,8 +18,8 @@ from torch.nn.functional import pad
 from transformers import PreTrainedModel
 from trl import GRPOTrainer
 
-from workflow_scripts.model.generate import fold_if_plain
 from workflow_scripts.model.fast_score import score_completions
+from workflow_scripts.model.generate import fold_if_plain
 
 _ROWS = 32  # completions per batch on a CPU; larger batches exceed a core's cache
 
