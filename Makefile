@@ -5,13 +5,15 @@ TIER ?= laptop
 TARGETS ?= all
 CONFIG = config/$(TIER).yaml
 SNAKEMAKE = .venv/bin/snakemake
-VERIFY = .venv/bin/python -m workflow_scripts.operate.verify $(TARGETS) --configfile $(CONFIG)
+# Only some seeds of the tier: SEEDS=10,11,12
+CHOSEN = --configfile $(CONFIG) $(if $(SEEDS),--config 'seeds=[$(SEEDS)]')
+VERIFY = .venv/bin/python -m workflow_scripts.operate.verify $(TARGETS) $(CHOSEN)
 # Two processes, each of which takes whole files of tests, in the order of tests/conftest.py.
 SIDE_BY_SIDE = -n 2 --dist loadfile --no-loadscope-reorder
-export STUDY_COMMAND = make $@ TIER=$(TIER) TARGETS='$(TARGETS)'
+export STUDY_COMMAND = make $@ TIER=$(TIER) TARGETS='$(TARGETS)'$(if $(SEEDS), SEEDS=$(SEEDS))
 
 .DEFAULT_GOAL := help
-COMMANDS := help install study resume verify why reference publish restore cost gpu-check benchmark \
+COMMANDS := help install study resume verify why compare reference publish restore cost gpu-check benchmark \
 	check lint format types configuration-page test test-fast torture clean
 .PHONY: $(COMMANDS)
 
@@ -47,7 +49,7 @@ install: .venv/.installed ## Create .venv and install the pinned packages.
 	@touch $@
 
 study: install ## Run every figure, table and claim of a tier (TIER=laptop, smoke, gpu, paper; TARGETS=main).
-	@$(SNAKEMAKE) $(TARGETS) --configfile $(CONFIG)
+	@$(SNAKEMAKE) $(TARGETS) $(CHOSEN)
 
 resume: install ## After snakemake was killed, on SLURM: wait for its jobs (CANCEL=yes cancels them), then continue.
 	@.venv/bin/python -m workflow_scripts.operate.cluster --tier $(TIER) $(if $(CANCEL),--cancel)
@@ -58,6 +60,9 @@ verify: install ## Read every file of TARGETS, and say which ones are missing, d
 
 why: install ## Say which jobs would run, and why, one line each (TIER=laptop TARGETS=main).
 	@$(VERIFY) --why
+
+compare: study ## Run TARGETS unless they are done, and compare each number with results/reference.
+	@.venv/bin/python -m workflow_scripts.operate.compare $(TARGETS) $(CHOSEN)
 
 reference: install ## Copy the tables, figures and claims of TARGETS to results/reference, if all are good.
 	@.venv/bin/python -m workflow_scripts.operate.reference $(TARGETS) --tier $(TIER)

@@ -29,6 +29,7 @@ localrules:
     rl_prompts,
     labels,
     scores,
+    mistakes,
     training,
     sft_validation,
     provenance,

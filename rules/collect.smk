@@ -22,6 +22,26 @@ rule scores:
         run_job("scores/{experiment}/{evaluation}")
 
 
+rule mistakes:
+    input:
+        unpack(inputs("mistakes/{experiment}")),
+    output:
+        collected=f"{RESULTS}/mistakes/{{experiment}}.parquet",
+    log:
+        f"{RESULTS}/logs/mistakes/{{experiment}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/mistakes/{{experiment}}.tsv"
+    priority: COLLECT_PRIORITY
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=15,
+    message:
+        "Count the mistakes in the rollouts of the experiment {wildcards.experiment}"
+    shell:
+        run_job("mistakes/{experiment}")
+
+
 rule training:
     input:
         unpack(inputs("training/{collection}")),

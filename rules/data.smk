@@ -6,7 +6,7 @@ rule validation_sets:
         unpack(inputs("data/{field}/validation-{kind}")),
     output:
         dev=f"{DATA}/{{field}}/dev-{{kind}}.jsonl",
-        final=f"{DATA}/{{field}}/final-{{kind}}.jsonl",
+        confirm=f"{DATA}/{{field}}/confirm-{{kind}}.jsonl",
     log:
         f"{RESULTS}/logs/data/{{field}}-validation-{{kind}}.log",
     benchmark:
@@ -64,19 +64,19 @@ rule heldout_set:
 
 rule rl_prompts:
     input:
-        unpack(inputs("data/{field}/rl-{prompts}")),
+        unpack(inputs("data/{field}/rl-{prompts}-s{seed}")),
     output:
-        data=f"{DATA}/{{field}}/rl-{{prompts}}.jsonl",
+        data=f"{DATA}/{{field}}/rl-{{prompts}}-s{{seed}}.jsonl",
     log:
-        f"{RESULTS}/logs/data/{{field}}-rl-{{prompts}}.log",
+        f"{RESULTS}/logs/data/{{field}}-rl-{{prompts}}-s{{seed}}.log",
     benchmark:
-        f"{RESULTS}/benchmarks/data/{{field}}-rl-{{prompts}}.tsv"
+        f"{RESULTS}/benchmarks/data/{{field}}-rl-{{prompts}}-s{{seed}}.tsv"
     priority: DATA_PRIORITY
     threads: 1
     resources:
         mem_mb=500,
         runtime=5,
     message:
-        "Draw the RL prompts ({wildcards.prompts}) of {wildcards.field}"
+        "Draw the RL prompts ({wildcards.prompts}) of {wildcards.field}, seed {wildcards.seed}"
     shell:
-        run_job("data/{field}/rl-{prompts}")
+        run_job("data/{field}/rl-{prompts}-s{seed}")

@@ -1,4 +1,4 @@
-# Rollouts of models on validation problems, and their strategy labels.
+# Rollouts of models on validation problems, their strategy labels, and exact measures.
 
 
 rule rollouts:
@@ -41,3 +41,25 @@ rule labels:
         "Label the rollouts of {wildcards.run} of the evaluation {wildcards.evaluation}"
     shell:
         run_job("labels/{run}/{evaluation}")
+
+
+rule exact:
+    input:
+        unpack(inputs("exact/{run}/{evaluation}")),
+    output:
+        exact=f"{RESULTS}/exact/{{run}}/{{evaluation}}.parquet",
+        record=f"{RESULTS}/exact/{{run}}/{{evaluation}}.json",
+    log:
+        f"{RESULTS}/logs/exact/{{run}}-{{evaluation}}.log",
+    benchmark:
+        f"{RESULTS}/benchmarks/exact/{{run}}-{{evaluation}}.tsv"
+    priority: priority_of_sampling
+    threads: study.settings.model.threads
+    resources:
+        mem_mb=need("rollouts", "mem_mb"),
+        runtime=need("rollouts", "runtime"),
+        gpu=study.settings.jobs.gpus,
+    message:
+        "Measure {wildcards.run} exactly for the evaluation {wildcards.evaluation}"
+    shell:
+        run_job("exact/{run}/{evaluation}")

@@ -12,7 +12,7 @@ from tests.conftest import ROOT, copy_project
 USE = """
 from random import Random
 
-from workflow_scripts.task.classify import classify
+from workflow_scripts.task.label import label
 from workflow_scripts.task.problems import INVERSION, draw_problem
 from workflow_scripts.task.reward import outcome_reward
 from workflow_scripts.task.solutions import write_solution
@@ -20,7 +20,7 @@ from workflow_scripts.task.text import COMPACT
 
 problem = draw_problem(Random(0), 11, INVERSION, 3, 18)
 response = write_solution(COMPACT, problem, "backward", Random(0), 81)
-print(classify(problem, response), outcome_reward(problem, response, True))
+print(label(problem, response, True).direction, outcome_reward(problem, response, True))
 """
 
 

@@ -25,12 +25,12 @@ def make_training(n_steps, seeds=(0, 1, 2), n=400, selection=10, improvement=80)
         for step in range(n_steps):
             fitting = rng.binomial(n, 1 - 0.5 * np.exp(-step / selection))
             right = rng.binomial(fitting, 1 - 0.7 * np.exp(-step / improvement))
-            for strategy, count, correct in (
-                ("forward", fitting, right),
-                ("backward", n - fitting, (n - fitting) // 10),
+            for fits, count, correct in (
+                (True, fitting, right),
+                (False, n - fitting, (n - fitting) // 10),
             ):
-                rows.append((seed, step, strategy, count, correct))
-    frame = pd.DataFrame(rows, columns=["seed", "step", "strategy", "n", "correct"])
+                rows.append((seed, step, fits, count, correct))
+    frame = pd.DataFrame(rows, columns=["seed", "step", "fits", "n", "correct"])
     names = {"model": "FB", "stage": "RL(6-9)", "condition": "", "family": "FB"}
     return frame.assign(**names, type="evaluation")
 
@@ -58,21 +58,16 @@ def test_moving_mean_is_a_ratio_of_sums_over_the_steps_so_far():
     np.testing.assert_allclose(weighted, [[0.1, 4 / 30]])
 
 
-def test_counts_are_of_the_strategy_that_fits_the_type():
+def test_counts_are_of_the_responses_that_fit():
     training = make_training(3)
     curves = curves_of(training)
     for measure, counts in (
-        (curves.fitting, (training["strategy"] == "forward") * training["n"]),
+        (curves.fitting, training["fits"] * training["n"]),
         (curves.accuracy, training["correct"]),
-        (
-            curves.accuracy_given_fitting,
-            (training["strategy"] == "forward") * training["correct"],
-        ),
+        (curves.accuracy_given_fitting, training["fits"] * training["correct"]),
     ):
         expected = counts.groupby([training["seed"], training["step"]]).sum().unstack()
         np.testing.assert_array_equal(measure.numerator, expected)
-    other = curves_of(training.assign(type="inversion")).fitting
-    np.testing.assert_array_equal(other.numerator, 400 - curves.fitting.numerator)
 
 
 def test_bands_are_t_intervals_over_seeds():
@@ -163,7 +158,7 @@ def test_time_scales_of_one_seed_have_no_interval():
 
 def test_one_seed_that_does_not_rise_leaves_the_time_scales_undefined():
     training = make_training(100)
-    flat = (training["seed"] == 1) & (training["strategy"] == "forward")
+    flat = (training["seed"] == 1) & training["fits"]
     training.loc[flat, "correct"] = training.loc[flat, "n"] // 2
     scales = measure_time_scales(curves_of(training))
     assert np.isfinite(scales.selection.value)

@@ -1,6 +1,7 @@
 """Rollouts become labels, and labels become counts for each problem."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 from random import Random
 
@@ -14,21 +15,27 @@ from workflow_scripts.evaluate.collect import (
     RunName,
     SampledRun,
     SftValidation,
+    collect_mistakes,
     collect_provenance,
     collect_scores,
     collect_sft,
     collect_training,
+    count_mistakes,
     count_rollouts,
 )
+from workflow_scripts.evaluate.curves import TRAINING_COLUMNS
 from workflow_scripts.evaluate.label import label_rollouts, make_labels
+from workflow_scripts.evaluate.metrics import COUNT_COLUMNS, MISTAKE_COLUMNS
 from workflow_scripts.evaluate.sample import stratified_subset
 from workflow_scripts.evaluate.storage import read_table, write_whole, writer
 from workflow_scripts.task.datasets import draw_validation, write_dataset
+from workflow_scripts.task.label import Label, label
 from workflow_scripts.task.mixes import Singles
 from workflow_scripts.task.problems import Problem
 from workflow_scripts.task.reward import outcome_reward
 from workflow_scripts.task.solutions import STRATEGIES, write_solution
 from workflow_scripts.task.text import FORMS
+from workflow_scripts.train.rollout_log import RolloutLog
 
 
 @pytest.fixture(params=FORMS)
@@ -38,7 +45,7 @@ def form_name(request) -> str:
 
 @pytest.fixture
 def records(form_name):
-    return draw_validation(replace(TASK, text=form_name), Singles((2, 3, 4)), 12)["final"]
+    return draw_validation(replace(TASK, text=form_name), Singles((2, 3, 4)), 12)["confirm"]
 
 
 @pytest.fixture
@@ -73,25 +80,65 @@ def problems_of(records):
 
 def test_labels_are_those_of_the_texts(records, rollouts):
     labels = label_rollouts(rollouts, problems_of(records))
-    assert list(labels["strategy"].astype(str)) == [
-        "forward",
-        "backward",
-        "forward",
-        "forward",
-    ] * len(records)
+    problems = problems_of(records)
+    for row, of in zip(rollouts.itertuples(), labels.itertuples(), strict=True):
+        expected = label(problems[row.problem], row.text, row.complete)
+        assert Label(*(getattr(of, name) for name in Label._fields)) == expected
+    assert list(labels["direction"]) == ["forward", "backward", "forward", "forward"] * len(records)
     assert (labels["words"] > 10).all()
 
 
 def test_counts_add_up_for_each_problem(records, rollouts):
     labels = label_rollouts(rollouts, problems_of(records))
     counts = count_rollouts(rollouts, labels, records)
+    assert set(counts) == {"checkpoint", "problem", "type", "steps", "parts", *COUNT_COLUMNS}
     assert len(counts) == len(records)
     assert (counts["checkpoint"] == 5).all()
     assert (counts[["n", "correct", "complete"]] == [4, 2, 3]).all().all()
     assert (counts[["forward", "backward", "mixed", "none"]] == [3, 1, 0, 0]).all().all()
-    evaluation = counts["type"] == "evaluation"
-    assert (counts.loc[evaluation, ["fitting", "correct_fitting"]] == [3, 1]).all().all()
-    assert (counts.loc[~evaluation, ["fitting", "correct_fitting"]] == [1, 1]).all().all()
+    assert (counts["fitting"] == counts[["verified", *MISTAKE_COLUMNS]].sum(axis=1)).all()
+    # On evaluation the backward solution guesses, on inversion the forward ones do.
+    columns = [
+        *("fitting", "correct_fitting", "fitting_direction", "correct_fitting_direction"),
+        *("direct_forward", "direct_backward", "guessing"),
+        *("verified", "mistake_answer", "mistake_cut_off", "mistake_lookup"),
+    ]
+    expected = {
+        "evaluation": [3, 1, 3, 1, 3, 0, 1, 1, 1, 1, 0],
+        "inversion": [1, 1, 1, 1, 0, 1, 3, 1, 0, 0, 0],
+    }
+    for type_, of_type in counts.groupby("type"):
+        assert (of_type[columns] == expected[type_]).all().all()
+
+
+def test_a_guess_in_the_fitting_direction_fits_by_the_direction_alone(records, rollouts):
+    """Such a response was called fitting before labels had a mode."""
+    guess = "try e1 " + rollouts["text"][0]
+    guesses = rollouts.iloc[:1].assign(text=guess)
+    counts = count_rollouts(guesses, label_rollouts(guesses, problems_of(records)), records)
+    assert counts.loc[0, "type"] == "evaluation"
+    assert counts.loc[0, ["fitting_direction", "correct_fitting_direction"]].tolist() == [1, 1]
+    assert counts.loc[0, ["fitting", "correct_fitting", "verified"]].tolist() == [0, 0, 0]
+    assert counts.loc[0, ["forward", "direct_forward", "guessing"]].tolist() == [1, 0, 1]
+
+
+def test_mistakes_are_counted_by_the_line_where_they_stand(records, rollouts):
+    labels = label_rollouts(rollouts, problems_of(records))
+    mistakes = count_mistakes(labels, records).set_index(["type", "steps", "mistake"])
+    for (type_, steps), n in Counter((r["type"], r["steps"]) for r in records).items():
+        of_kind = mistakes.loc[type_, steps]
+        expected = {"none": [0, n], "answer": [steps + 1, n], "cut off": [steps + 1, n]}
+        if type_ == "inversion":
+            expected = {"none": [0, n]}
+        found = {name: list(row) for name, row in of_kind[["wrong_line", "n"]].iterrows()}
+        assert found == expected
+    counts = count_rollouts(rollouts, labels, records)
+    assert mistakes["n"].sum() == counts["fitting"].sum()
+
+
+def test_there_may_be_no_mistake_to_count(records, rollouts):
+    labels = label_rollouts(rollouts.assign(text="", reward=0.0), problems_of(records))
+    assert count_mistakes(labels, records).empty
 
 
 def test_an_experiment_is_collected_with_the_names_of_its_members(records, rollouts, tmp_path):
@@ -100,11 +147,14 @@ def test_an_experiment_is_collected_with_the_names_of_its_members(records, rollo
     label_rollouts(rollouts, problems_of(records)).to_parquet(tmp_path / "labels.parquet")
     validation = {
         "heldout-dev-FB": {"cross_entropy": 0.4, "n_tokens": 9},
-        "heldout-final-FB": {"cross_entropy": 0.5, "n_tokens": 9},
+        "heldout-confirm-FB": {"cross_entropy": 0.5, "n_tokens": 9},
     }
     (tmp_path / "run.json").write_text(json.dumps({"validation": validation}))
-    columns = "step,type,steps,parts,strategy,n,correct,complete,words\n"
-    (tmp_path / "rollouts.csv").write_text(columns + "1,evaluation,2,1,forward,4,2,3,50\n")
+    log = RolloutLog()
+    problem = problems_of(records)[rollouts["problem"][0]]
+    for text, reward in zip(rollouts["text"][:3], (1.0, 1.0, 0.0), strict=True):
+        log.add(1, problem, text, True, reward)
+    log.write(tmp_path / "rollouts.csv")
     files = [tmp_path / name for name in ("rollouts.parquet", "labels.parquet", "problems.jsonl")]
     sft = RunName("FB", "SFT", "", 3, "FB", "FB-s3")
     rl = RunName("FB", "RL(2-5)", "", 3, "FB", "FB-s3-rl2-5")
@@ -112,8 +162,18 @@ def test_an_experiment_is_collected_with_the_names_of_its_members(records, rollo
     assert list(scores["run"].unique()) == ["FB-s3", "FB-s3-rl2-5"]
     assert (scores["evaluation"] == "steps").all()
     training = collect_training([RlTraining(rl, tmp_path / "rollouts.csv")])
-    assert training.loc[0, ["stage", "step", "correct"]].tolist() == ["RL(2-5)", 1, 2]
-    validation = collect_sft([SftValidation(sft, tmp_path / "run.json", "heldout-final-FB")])
+    assert set(TRAINING_COLUMNS) <= set(training)
+    rows = training[["stage", "step", "direction", "fits", "mistake", "wrong_line", "correct"]]
+    assert rows.to_numpy().tolist() == [
+        ["RL(2-5)", 1, "backward", False, "", 0, 1],
+        ["RL(2-5)", 1, "forward", True, "none", 0, 1],
+        ["RL(2-5)", 1, "forward", True, "answer", problem.n_steps + 1, 0],
+    ]
+    mistakes = collect_mistakes({"steps": [SampledRun(sft, *files), SampledRun(rl, *files)]})
+    assert (mistakes["evaluation"] == "steps").all()
+    fitting = scores.groupby("run")["fitting"].sum()
+    assert mistakes.groupby("run")["n"].sum().to_dict() == fitting.to_dict()
+    validation = collect_sft([SftValidation(sft, tmp_path / "run.json", "heldout-confirm-FB")])
     assert validation.loc[0, ["run", "cross_entropy"]].tolist() == ["FB-s3", 0.5]
 
 

@@ -36,7 +36,9 @@ def test_estimates_are_the_ratios_of_sums_of_the_rows(frame, scores):
     for measure, numerator, denominator in (
         ("pass@1", "correct", "n"),
         ("share_backward", "backward", "n"),
+        ("share_guessing", "guessing", "n"),
         ("accuracy_given_fitting", "correct_fitting", "fitting"),
+        ("mistake_lookup_given_fitting", "mistake_lookup", "fitting"),
     ):
         estimate = group.estimate(measure, Subset("inversion", hard))
         expected = rows[numerator].sum() / rows[denominator].sum()
@@ -138,8 +140,19 @@ def test_tidy_estimates_name_every_group_measure_and_range(scores):
     assert {"2-9", "2-5", "6-9", "2", "9"} <= set(table["steps"])
     assert {"all", "evaluation", "inversion"} == set(table["type"])
     assert {"pass@1", "pass@16", "share_fitting", "accuracy_given_fitting"} <= set(table["measure"])
+    assert {"verified", "verified@16", "share_guessing"} <= set(table["measure"])
     assert not table.duplicated(table.columns[:9].tolist()).any()
     assert set(rows_of(table, evaluation="checkpoints")["checkpoint"]) == {20, 100}
+
+
+def test_verified_pass_at_k_counts_verified_samples_alone(frame):
+    verified = frame.assign(correct=frame["n"], verified=frame["correct"])
+    truth = Scores(frame, SETTINGS.statistics).group("FB", "SFT")
+    group = Scores(verified, SETTINGS.statistics).group("FB", "SFT")
+    for measure, other in zip(group.verified_measures, truth.pass_measures, strict=True):
+        assert group.estimate(measure) == truth.estimate(other)
+    assert group.estimate("pass@2").value == 1
+    assert group.estimate("verified@1").value == pytest.approx(group.estimate("verified").value)
 
 
 def test_incomplete_scores_are_refused(frame):

@@ -5,7 +5,7 @@ import torch
 
 from workflow_scripts.model import linear as module
 from workflow_scripts.model.linear import linear
-from workflow_scripts.train.operations import Linear
+from workflow_scripts.model.operations import Linear
 
 ROWS, INPUTS, OUTPUTS = 256, 96, 64  # large enough for oneDNN
 

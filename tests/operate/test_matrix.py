@@ -19,13 +19,14 @@ pytestmark = pytest.mark.slow
 JOBS = {
     "validation": "data/gf11/validation-steps",
     "SFT data": "data/gf11/sft-FB-s0",
-    "held-out data": "data/gf11/heldout-final-FB",
-    "prompts": "data/gf11/rl-6-9",
+    "held-out data": "data/gf11/heldout-confirm-FB",
+    "prompts": "data/gf11/rl-6-9-s0",
     "SFT": "sft/FB-s0",
     "RL": "rl/FB-s0-rl6-9",
     "rollouts": "rollouts/FB-s0-rl6-9/steps",
     "labels": "labels/FB-s0-rl6-9/steps",
     "scores": "scores/main/steps",
+    "mistakes": "mistakes/main",
     "training": "training/main",
     "cross-entropy": "sft_validation/main",
     "provenance": "provenance/main",
@@ -43,6 +44,7 @@ CODE = {
     "rollouts": "evaluate/sample.py",
     "labels": "evaluate/label.py",
     "scores": "evaluate/collect.py",
+    "mistakes": "evaluate/collect.py",
     "training": "evaluate/collect.py",
     "sft_validation": "evaluate/collect.py",
     "provenance": "evaluate/collect.py",
@@ -136,7 +138,7 @@ def test_changed_code_makes_what_it_made_anew_and_what_rests_on_that(toy, in_pro
 
 
 SETTINGS = {
-    "data={rl_prompts: 31}": "data/gf11/rl-6-9",
+    "data={rl_prompts: 31}": "data/gf11/rl-6-9-s0",
     "data={sft_examples: 250}": "data/gf11/sft-FB-s0",
     "sft={learning_rate: 0.5}": "sft/FB-s0",
     "rl={learning_rate: 0.5}": "rl/FB-s0-rl6-9",

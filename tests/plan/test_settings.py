@@ -155,8 +155,8 @@ BAD_INPUT = {
     "the same seed twice": ("seeds", [0, 0], "values that differ from each other"),
     "subset larger than its set": (
         "sampling.pass_at_k.n_problems",
-        513,
-        "at most data.validation_problems, which is 512",
+        1025,
+        "at most data.validation_problems, which is 1024",
     ),
     "longer problems that are not longer": (
         "experiments.longer.rl_steps.high",

@@ -465,12 +465,12 @@ def test_tiers_keep_their_data_and_results_apart():
     assert data_folder(study.settings, study.settings) == "data/other/gf11"
 
 
-def test_pass_at_k_and_checkpoints_are_of_the_main_experiment_alone():
+def test_pass_at_k_is_of_the_main_experiment_and_checkpoints_of_its_fb_alone():
     study = study_of()
     for name, members in study.members.items():
         for member in members:
             assert ("pass_at_k" in member.evaluations) == (name == "main")
-            scored = name == "main" and isinstance(member.run, RlRun)
+            scored = name == "main" and isinstance(member.run, RlRun) and member.model == "FB"
             assert ("checkpoints" in member.evaluations) == scored
     unscored = study_of({"rl.scored_steps": []}, only="main")
     assert all("checkpoints" not in m.evaluations for m in unscored.members["main"])
@@ -496,5 +496,5 @@ def test_collections_of_the_first_seeds_hold_the_hardest_rl_of_fb():
     assert study.hardest_run.name == "FB-s1-rl6-9"
     for run in study.rl_trained("first-2"):
         assert str(run.rollouts) == f"{study.results}/rl/{run.name.run}/rollouts.csv"
-    assert study.evaluations_of("main") == ["steps", "pass_at_k", "checkpoints"]
-    assert "FB-s1" not in [each.name.run for each in study.sampled("main", "checkpoints")]
+    assert study.evaluations_of("main") == ["steps", "pass_at_k", "exact", "checkpoints"]
+    assert "FB-s1" not in [each.name.run for each in study.scored_exactly("main", "checkpoints")]

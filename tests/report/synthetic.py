@@ -8,7 +8,7 @@ import pandas as pd
 import yaml
 from pydantic_core import to_jsonable_python
 
-from workflow_scripts.evaluate.metrics import Scores
+from workflow_scripts.evaluate.metrics import COUNT_COLUMNS, Scores
 from workflow_scripts.experiments.experiment import Source
 from workflow_scripts.experiments.registry import EXPERIMENTS as KINDS
 from workflow_scripts.plan.settings import Settings
@@ -101,25 +101,38 @@ def _chances(world: World, member, problems: pd.DataFrame, step) -> tuple[np.nda
     return np.array(shares), np.array(accuracy)
 
 
+def _judged(fitting: np.ndarray, right: np.ndarray) -> dict[str, np.ndarray]:
+    """Every wrong response that fits has a wrong look-up."""
+    counts = {"fitting": fitting, "correct_fitting": right, "verified": right}
+    return {**counts, "mistake_lookup": fitting - right}
+
+
+def _assign(problems: pd.DataFrame, **counts: np.ndarray) -> pd.DataFrame:
+    """The problems with their counts. Other counts of responses are 0."""
+    return problems.assign(**dict.fromkeys(COUNT_COLUMNS, 0) | counts)
+
+
 def _counts(rng, world, member, problems: pd.DataFrame, step, n: int) -> pd.DataFrame:
     shares, accuracy = _chances(world, member, problems, step)
     if problems["parts"].max() > 1:
         correct = rng.binomial(n, accuracy)
-        zero = np.zeros(len(problems), int)
-        counts = {"correct": correct, "forward": zero, "backward": zero, "mixed": zero + n}
-        return problems.assign(**counts, none=0, fitting=0, correct_fitting=0)
+        everything = np.full(len(problems), n)
+        return _assign(problems, correct=correct, mixed=everything, **_judged(everything, correct))
     fitting = rng.binomial(n, shares)
     right = rng.binomial(fitting, accuracy)
     evaluation = (problems["type"] == "evaluation").to_numpy()
     forward = np.where(evaluation, fitting, n - fitting)
-    return problems.assign(
+    return _assign(
+        problems,
         correct=right + rng.binomial(n - fitting, GUESS),
         forward=forward,
         backward=n - forward,
-        mixed=0,
-        none=0,
-        fitting=fitting,
-        correct_fitting=right,
+        direct_forward=np.where(evaluation, fitting, 0),
+        direct_backward=np.where(evaluation, 0, fitting),
+        guessing=n - fitting,
+        fitting_direction=fitting,
+        correct_fitting_direction=right,
+        **_judged(fitting, right),
     )
 
 
@@ -168,16 +181,16 @@ def make_training(settings: Settings, experiment: str, world: World) -> pd.DataF
             columns=["type", "steps", "parts", "step"],
         )
         counts = _counts(rng, world, member, cells, cells["step"], 16)
-        for strategy in ("forward", "backward"):
-            fits = (counts["type"] == "evaluation") == (strategy == "forward")
+        for fits in (True, False):
+            n = counts["fitting"] if fits else 16 - counts["fitting"]
             wrong_way = counts["correct"] - counts["correct_fitting"]
             frames.append(
                 cells.assign(
-                    strategy=strategy,
-                    n=counts[strategy],
-                    correct=counts["correct_fitting"].where(fits, wrong_way),
-                    complete=counts[strategy],
-                    words=30 * counts[strategy],
+                    fits=fits,
+                    n=n,
+                    correct=counts["correct_fitting"] if fits else wrong_way,
+                    complete=n,
+                    words=30 * n,
                     model=member.model,
                     stage=member.stage,
                     condition=member.condition,

@@ -1,7 +1,7 @@
 """Data sets: what is drawn, what is kept apart, and files that are whole."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import asdict, replace
 from itertools import combinations
 
@@ -11,6 +11,7 @@ from scipy.stats import chisquare
 from tests.conftest import run_stage
 from tests.task.conftest import TASK
 from workflow_scripts.common.errors import StudyError
+from workflow_scripts.task.baselines import affine_shortcut
 from workflow_scripts.task.datasets import (
     Row,
     canonical_forms,
@@ -56,18 +57,72 @@ def test_validation_sets_of_compositions_are_stratified_by_parts():
         assert Counter(row["parts"] for row in split) == {1: 34, 2: 33, 3: 33}
 
 
+def strata_of(rows: list[Row]) -> dict[tuple, list[Problem]]:
+    strata = defaultdict(list)
+    for row in rows:
+        strata[row["type"], row["steps"]].append(Problem.from_json(row["problem"]))
+    return strata
+
+
+def is_hit(problem: Problem) -> bool:
+    """Whether the wrong direction gives the answer, worked without the library's own code."""
+    p, value = problem.p, problem.known
+    (part,) = problem.parts
+    for operation, constant in part.steps if part.type == "inversion" else part.steps[::-1]:
+        if part.type == "inversion":
+            value = value + constant if operation == "+" else value * constant
+        else:
+            value = value - constant if operation == "+" else value * pow(constant, -1, p)
+    return value % p == problem.answer
+
+
+@pytest.mark.parametrize("n_problems", [1, 16, 32, 100, 1024])
+@pytest.mark.parametrize("p", [3, 5, 11, 13])
+def test_answers_and_shortcut_hits_are_balanced_in_every_stratum(p, n_problems):
+    """Also in the first rows of a stratum, to which pass@k is limited."""
+    mix = Singles(tuple(range(3, 9)))
+    for rows in draw_validation(replace(TASK, field_size=p), mix, n_problems).values():
+        assert len(rows) == n_problems
+        hits = Counter()
+        for problems in strata_of(rows).values():
+            answers: Counter = Counter(dict.fromkeys(range(p), 0))
+            for problem in problems:
+                answers[problem.answer] += 1
+                assert max(answers.values()) - min(answers.values()) <= 1
+            mine = [problem.answer for problem in problems if is_hit(problem)]
+            assert abs(len(mine) - len(problems) * affine_shortcut(p)) < 1
+            hits.update(mine)
+        assert abs(hits.total() - n_problems * affine_shortcut(p)) <= 0.5
+        if n_problems == 1024:
+            assert min(hits[answer] for answer in range(p)) > 0.7 * 1024 * 2 / p / p
+
+
+def test_answers_of_compositions_are_balanced_by_number_of_parts():
+    for rows in draw_validation(TASK, Compositions((1, 2, 3), (1, 2)), 100).values():
+        for n_parts in (1, 2, 3):
+            mine = [Problem.from_json(row["problem"]) for row in rows if row["parts"] == n_parts]
+            answers = Counter(problem.answer for problem in mine)
+            assert max(answers.values()) - min(answers.values()) <= 1
+            assert set(answers) == set(range(11))
+
+
+def test_in_gf2_every_direction_gives_the_answer():
+    rows = draw_validation(replace(TASK, field_size=2), Singles((8, 9)), 40)["dev"]
+    assert all(is_hit(Problem.from_json(row["problem"])) for row in rows)
+
+
 def test_validation_sets_share_no_problem_and_repeat_none():
-    splits = draw_validation(TINY, TINY_STRATA, 30)
-    assert set(splits) == {"dev", "final"}
-    both = problems_of(splits["dev"]) + problems_of(splits["final"])
-    assert len(set(both)) == len(both) == 60
+    splits = draw_validation(TINY, TINY_STRATA, 20)
+    assert set(splits) == {"dev", "confirm"}
+    both = problems_of(splits["dev"]) + problems_of(splits["confirm"])
+    assert len(set(both)) == len(both) == 40
 
 
 def test_no_training_problem_is_a_validation_problem():
-    validation = draw_validation(TINY, TINY_STRATA, 30)
+    validation = draw_validation(TINY, TINY_STRATA, 20)
     taken = {form for rows in validation.values() for form in problems_of(rows)}
     sft = draw_sft(TINY, TINY_STEPS, 500, 0, taken)
-    prompts = draw_prompts(TINY, PromptSingles((1,), evaluation_share=0.5), 500, taken)
+    prompts = draw_prompts(TINY, PromptSingles((1,), evaluation_share=0.5), 500, 0, taken)
     atomic = draw_sft(TINY, Compositions((1,), (1,)), 500, 0, taken)
     for rows in (sft, prompts, atomic):
         assert len(rows) == 500
@@ -105,8 +160,8 @@ def test_sft_examples_hold_a_right_response_to_their_prompt(mix, text):
 
 def test_field_map_stands_in_every_prompt_if_it_is_asked_for():
     shown = replace(TASK, field_map="prompt")
-    hidden_rows = draw_sft(TASK, STEPS, 50, 0, set()) + draw_prompts(TASK, PARTS, 50, set())
-    shown_rows = draw_sft(shown, STEPS, 50, 0, set()) + draw_prompts(shown, PARTS, 50, set())
+    hidden_rows = draw_sft(TASK, STEPS, 50, 0, set()) + draw_prompts(TASK, PARTS, 50, 0, set())
+    shown_rows = draw_sft(shown, STEPS, 50, 0, set()) + draw_prompts(shown, PARTS, 50, 0, set())
     for with_map, without in zip(shown_rows, hidden_rows, strict=True):
         first, rest = with_map["prompt"].split("\n", 1)
         assert first.startswith("map 0 = e")
@@ -132,7 +187,7 @@ def test_heldout_examples_solve_the_validation_problems_of_the_mix_s_sizes(mix):
 @pytest.mark.parametrize("share", [0.5, 0.75, 0.9])
 def test_prompts_have_exact_shares_of_types_and_even_steps(share):
     mix = PromptSingles((6, 7, 8, 9), evaluation_share=share)
-    rows = draw_prompts(TASK, mix, 1024, set())
+    rows = draw_prompts(TASK, mix, 1024, 0, set())
     assert sum(row["type"] == "evaluation" for row in rows) == round(1024 * share)
     for type_ in ("evaluation", "inversion"):
         steps = Counter(row["steps"] for row in rows if row["type"] == type_)
@@ -144,7 +199,7 @@ def test_prompts_have_exact_shares_of_types_and_even_steps(share):
 def test_prompts_that_ask_for_any_part_show_as_many_as_fit():
     task = replace(TASK, asks="any")
     mix = Compositions(parts=(1, 2, 3), part_steps=(1, 2))
-    rows = draw_prompts(task, mix, 99, set())
+    rows = draw_prompts(task, mix, 99, 0, set())
     for row in [*rows, *draw_sft(task, mix, 99, 0, set())]:
         problem = Problem.from_json(row["problem"])
         assert len(problem.parts) == row["parts"]
@@ -157,19 +212,23 @@ def test_the_form_of_the_text_changes_no_problem_that_is_drawn():
     strata = Singles((2, 3))
     mix = PromptSingles((2, 3), evaluation_share=0.5)
     one, other = (draw_validation(task, strata, 20) for task in (compact, natural))
-    assert problems_of(one["final"]) == problems_of(other["final"])
-    one, other = (draw_prompts(task, mix, 50, set()) for task in (compact, natural))
+    assert problems_of(one["confirm"]) == problems_of(other["confirm"])
+    one, other = (draw_prompts(task, mix, 50, 0, set()) for task in (compact, natural))
     assert problems_of(one) == problems_of(other)
     assert [r["prompt"] for r in one] != [r["prompt"] for r in other]
 
 
 def test_prompts_of_compositions_have_even_parts():
-    rows = draw_prompts(TASK, Compositions((3, 4, 5), (1, 2)), 999, set())
+    rows = draw_prompts(TASK, Compositions((3, 4, 5), (1, 2)), 999, 0, set())
     assert Counter(row["parts"] for row in rows) == {3: 333, 4: 333, 5: 333}
 
 
-def test_the_sft_seed_decides_the_sft_data():
-    sets = [draw_sft(TASK, STEPS, 200, seed, set()) for seed in (0, 1, 2, 0)]
+PROMPTS = PromptSingles((6, 7), evaluation_share=0.5)
+
+
+@pytest.mark.parametrize(("draw", "mix"), [(draw_sft, STEPS), (draw_prompts, PROMPTS)])
+def test_the_seed_decides_the_training_data(draw, mix):
+    sets = [draw(TASK, mix, 200, seed, set()) for seed in (0, 1, 2, 0)]
     assert sets[0] == sets[3]
     for one, other in combinations(sets[:3], 2):
         shared = set(problems_of(one)) & set(problems_of(other))
@@ -178,23 +237,23 @@ def test_the_sft_seed_decides_the_sft_data():
 
 def test_stage_writes_the_same_bytes_in_every_process_and_keeps_sets_apart(tmp_path):
     for hash_seed in ("0", "1"):
-        dev, final, train = (
-            tmp_path / f"{name}{hash_seed}.jsonl" for name in ("dev", "final", "train")
+        dev, confirm, train = (
+            tmp_path / f"{name}{hash_seed}.jsonl" for name in ("dev", "confirm", "train")
         )
         task = {"task": asdict(TINY)}
-        validation = {**task, "mix": to_json(TINY_STRATA), "n": 30, "dev": dev, "final": final}
+        validation = {**task, "mix": to_json(TINY_STRATA), "n": 20, "dev": dev, "confirm": confirm}
         sft = {**task, "mix": to_json(TINY_STEPS), "n": 300, "seed": 4}
-        sft |= {"validation": [dev, final], "output": train}
+        sft |= {"validation": [dev, confirm], "output": train}
         for program, arguments in (("make_validation", validation), ("make_sft", sft)):
             run = run_stage(
                 f"task.datasets:{program}", arguments, tmp_path, PYTHONHASHSEED=hash_seed
             )
             assert run.returncode == 0, run.stderr
-    for name in ("dev", "final", "train"):
+    for name in ("dev", "confirm", "train"):
         first, second = ((tmp_path / f"{name}{seed}.jsonl").read_bytes() for seed in "01")
         assert first == second
-    held_out = canonical_forms([tmp_path / "dev0.jsonl", tmp_path / "final0.jsonl"])
-    assert len(held_out) == 60
+    held_out = canonical_forms([tmp_path / "dev0.jsonl", tmp_path / "confirm0.jsonl"])
+    assert len(held_out) == 40
     assert held_out.isdisjoint(canonical_forms([tmp_path / "train0.jsonl"]))
     header = json.loads((tmp_path / "train0.jsonl").read_text().split("\n")[0])
     assert (header["settings"]["seed"], header["settings"]["task"]) == (4, asdict(TINY))

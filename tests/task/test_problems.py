@@ -175,6 +175,16 @@ def test_answer_of_a_composition_passes_through_its_parts(problem):
 
 
 @properties
+@given(problems(), st.data())
+def test_known_value_can_be_chosen_for_any_answer(problem, data):
+    answer = data.draw(st.integers(0, problem.p - 1))
+    other = problem.with_answer(answer)
+    assert other.answer == answer
+    assert (other.parts, other.unasked) == (problem.parts, problem.unasked)
+    assert problem.with_answer(problem.answer) == problem
+
+
+@properties
 @given(problems(), st.integers(0, 30))
 def test_canonical_form_ignores_the_names_of_variables(problem, shift):
     parts = tuple(replace(part, first=part.first + shift) for part in problem.parts)

@@ -11,7 +11,7 @@ from scipy.stats import chisquare
 
 from tests.conftest import load_tier
 from tests.task.conftest import WORD_LIMIT
-from workflow_scripts.task.classify import classify
+from workflow_scripts.task.label import label
 from workflow_scripts.task.problems import (
     EVALUATION,
     INVERSION,
@@ -235,9 +235,9 @@ def test_limit_favours_neither_strategy_nor_type_nor_length(form, sft_mix):
     cells = Counter()
     for example in sft_mix:
         solution = example.solution
-        label = classify(example.problem, solution)
+        strategy = label(example.problem, solution, complete=True).direction
         n_steps = len(WORKED.findall(solution)) // max(len(re.findall(GUESS[form], solution)), 1)
-        cells[label, example.problem.type, n_steps] += 1
+        cells[strategy, example.problem.type, n_steps] += 1
     assert set(cells) == {
         (s, t, n) for s in STRATEGIES for t in PROBLEM_TYPES for n in (2, 3, 4, 5)
     }

@@ -14,6 +14,7 @@ from workflow_scripts.task.text import (
     NATURAL,
     Form,
     WorkedLine,
+    contains_guess,
     count_words,
     parse_worked_lines,
     render_worked_line,
@@ -142,6 +143,18 @@ def test_malformed_lines_are_passed_over(text):
     assert (
         parse_worked_lines(f"{good}\n{text}\n{good}") == [WorkedLine(3, "e5", "+", "e4", "e9")] * 2
     )
+
+
+def test_the_guess_lines_of_a_form_are_found_and_its_other_lines_are_not(form):
+    others = [
+        form.link(3, "e5", True),
+        form.worked_line("x3 = e5 + e4 = e9"),
+        form.check("e5", True),
+        form.check("e5", False),
+        form.answer("e5"),
+    ]
+    assert contains_guess("\n".join([*others, form.guess(12, "e10"), *others]))
+    assert not contains_guess("\n".join(others))
 
 
 @properties

@@ -88,7 +88,7 @@ def make_tiny_study(folder: Path) -> TinyStudy:
     save_model(create_base_model(BASE, tokenizer), tokenizer, study.base)
     examples = draw_sft(TASK, SolvedSingles(0.5, (2, 3)), 24, seed=0, taken=set())
     write_dataset(study.sft_set, {}, examples)
-    prompts = draw_prompts(TASK, PromptSingles((2, 3), 0.5), 8, taken=set())
+    prompts = draw_prompts(TASK, PromptSingles((2, 3), 0.5), 8, seed=0, taken=set())
     write_dataset(study.prompts, {}, prompts)
     return study
 

@@ -12,7 +12,7 @@ from tests.conftest import load_tier
 from workflow_scripts.settings.rl import RlSettings
 from workflow_scripts.task.datasets import draw_prompts, write_dataset
 from workflow_scripts.task.mixes import PromptSingles
-from workflow_scripts.task.solutions import FITTING_STRATEGY, guess_and_check_success
+from workflow_scripts.task.solutions import guess_and_check_success
 from workflow_scripts.train.grpo import run_grpo
 from workflow_scripts.train.run_folder import RunFolder
 
@@ -30,15 +30,14 @@ def rollouts(tmp_path_factory) -> dict[str, pd.DataFrame]:
     prompts = folder / "prompts.jsonl"
     data = SETTINGS.data
     mix = PromptSingles(data.sft_steps.values(), data.rl_evaluation_share)
-    write_dataset(prompts, {}, draw_prompts(SETTINGS.task, mix, 1024, taken=set()))
+    write_dataset(prompts, {}, draw_prompts(SETTINGS.task, mix, 1024, 100, set()))
     rl = SETTINGS.rl.model_copy(update={"steps": STEPS, "scored_steps": []})
     settings = RlSettings(model=SETTINGS.model.trained, rl=rl)
     logs = {}
     for model in ("FB", "F"):
         run = RunFolder(folder / model, checkpoint_seconds=60)
         run_grpo(settings, 100, CHECKPOINTS / model, prompts, run)
-        log = pd.read_csv(folder / model / "rollouts.csv")
-        logs[model] = log.assign(fits=log["strategy"] == log["type"].map(FITTING_STRATEGY))
+        logs[model] = pd.read_csv(folder / model / "rollouts.csv")
     return logs
 
 

@@ -18,7 +18,7 @@ MIX = PromptSingles((6, 7, 8, 9), evaluation_share=0.5)
 def write_prompts(tmp_path):
     def write(task):
         path = tmp_path / "prompts.jsonl"
-        write_dataset(path, {"task": asdict(task)}, draw_prompts(task, MIX, 64, taken=set()))
+        write_dataset(path, {"task": asdict(task)}, draw_prompts(task, MIX, 64, 0, set()))
         return path
 
     return write

@@ -159,7 +159,8 @@ def test_every_step_logs_all_of_its_rollouts(trained):
     for row in rows(output / "rollouts.csv"):
         counted[int(row["step"])] = counted.get(int(row["step"]), 0) + int(row["n"])
         assert row["type"] in ("evaluation", "inversion")
-        assert row["strategy"] in ("forward", "backward", "mixed", "none")
+        assert row["direction"] in ("forward", "backward", "mixed", "none")
+        assert (row["fits"] == "True") == (row["mistake"] != "")
     assert counted == {1: 8, 2: 8, 3: 8}
 
 

@@ -112,22 +112,22 @@ def test_every_stage_is_a_program_that_explains_itself(clone, module):
 @pytest.mark.parametrize("damage", ["cut short", "altered", "missing"])
 def test_a_damaged_data_file_is_named_and_nothing_is_written(tmp_path, damage):
     mix = {"steps": [2, 3]}
-    dev, final = tmp_path / "dev.jsonl", tmp_path / "final.jsonl"
-    validation = {"task": TASK, "mix": mix, "n": 8, "dev": dev, "final": final}
+    dev, confirm = tmp_path / "dev.jsonl", tmp_path / "confirm.jsonl"
+    validation = {"task": TASK, "mix": mix, "n": 8, "dev": dev, "confirm": confirm}
     made = run_stage("task.datasets:make_validation", validation, tmp_path)
     assert made.returncode == 0, made.stderr
-    content = final.read_text()
+    content = confirm.read_text()
     if damage == "cut short":
-        final.write_text(content[:-40])
+        confirm.write_text(content[:-40])
     elif damage == "altered":
-        final.write_text(content.replace("e1", "e2", 1))
+        confirm.write_text(content.replace("e1", "e2", 1))
     else:
-        final.unlink()
-    prompts = {"task": TASK, "mix": {**mix, "evaluation_share": 0.5}, "n": 8}
-    files = {"validation": [dev, final], "output": tmp_path / "rl.jsonl"}
+        confirm.unlink()
+    prompts = {"task": TASK, "mix": {**mix, "evaluation_share": 0.5}, "n": 8, "seed": 0}
+    files = {"validation": [dev, confirm], "output": tmp_path / "rl.jsonl"}
     result = run_stage("task.datasets:make_prompts", {**prompts, **files}, tmp_path)
     assert result.returncode == 1
-    assert re.fullmatch(r"error: .*final\.jsonl .*run snakemake again.*\n", result.stderr)
+    assert re.fullmatch(r"error: .*confirm\.jsonl .*run snakemake again.*\n", result.stderr)
     assert not (tmp_path / "rl.jsonl").exists()
 
 

@@ -97,7 +97,7 @@ def content(path: Path) -> object:
 def results(project: Project) -> dict[str, object]:
     folder = project.folder / "results/smoke"
     products = ("base", "sft", "rl", "rollouts", "labels", "scores", "training", "sft_validation")
-    shown = ("metrics", "provenance", "tables", "figures", "claims.*")
+    shown = ("mistakes", "metrics", "provenance", "tables", "figures", "claims.*")
     return {
         path.relative_to(folder).as_posix(): content(path)
         for pattern in (*(f"{name}/**/*" for name in (*products, *shown[:-1])), shown[-1])

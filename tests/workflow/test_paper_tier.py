@@ -89,7 +89,7 @@ def test_the_reference_of_rl_is_the_sft_policy(paper, run):
 
 
 def test_prompts_and_responses_are_sentences(paper):
-    prompts = read_dataset(paper.folder / "data/paper/gf11/rl-6-9.jsonl")
+    prompts = read_dataset(paper.folder / "data/paper/gf11/rl-6-9-s0.jsonl")
     assert all("They are written in symbols: e" in record["prompt"] for record in prompts)
     for run in RUNS:
         rollouts = pd.read_parquet(results(paper, "rollouts", run, "steps.parquet"))
@@ -98,7 +98,7 @@ def test_prompts_and_responses_are_sentences(paper):
         assert rollouts["complete"].mean() > 0.5
         assert rollouts.loc[rollouts["complete"], "text"].str.contains("\nAnswer: e").mean() > 0.5
         assert not rollouts["text"].str.contains("<|", regex=False).any()
-        assert labels["strategy"].isin(["forward", "backward", "mixed"]).any()
+        assert labels["direction"].isin(["forward", "backward", "mixed"]).any()
 
 
 def test_table1_is_made(paper):

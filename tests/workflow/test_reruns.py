@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 NOTHING = r"(?!)"
 SHOWN = r"tables/|figures/|quantities/|claims\."
 REPORT = rf"metrics/|{SHOWN}"
-PROVENANCE, ESTIMATED = r"provenance/", rf"scores/|{REPORT}"
+PROVENANCE, ESTIMATED = r"provenance/", rf"scores/|mistakes/|{REPORT}"
 SFT_RUN, RL_RUN = r"sft/[^/]+/", r"rl/[^/]+/"
 SAMPLED_RL = r"(rollouts|labels)/[^/]+-rl\d[^/]*/"
 SAMPLED = r"(rollouts|labels)/"
@@ -34,7 +34,7 @@ GF13 = r"(sft|rl|rollouts|labels)/gf13-[^/]+/"
 def collected(experiment: str) -> str:
     """What is collected and reported of one experiment, and the claims, which rest on all."""
     return (
-        rf"(scores|training|sft_validation|provenance|metrics)/{experiment}[./]|"
+        rf"(scores|mistakes|training|sft_validation|provenance|metrics)/{experiment}[./]|"
         rf"(tables|figures|quantities)/{experiment}[.-]|claims\."
     )
 
@@ -56,16 +56,16 @@ KEYS = {
         "rl={scored_steps: [2]}",
         # Two experiments share no run with main.
         r"(rl|rollouts|labels)/(F|B|FB)-s0-rl(2-5|6-9)/|training/"
-        rf"|(provenance|scores|metrics)/(?!composition|field13)|{SHOWN}",
+        rf"|(provenance|scores|mistakes|metrics)/(?!composition|field13)|{SHOWN}",
     ),
     "samples of an evaluation": (
         "sampling={n_samples: 5}",
-        rf"(rollouts|labels|scores)/[^/]+/(steps|longer|parts)\.|{PROVENANCE}|{REPORT}",
+        rf"(rollouts|labels|scores)/[^/]+/(steps|longer|parts)\.|mistakes/|{PROVENANCE}|{REPORT}",
     ),
     "validation problems": (
         "experiments={longer: {rl_steps: {low: 6, high: 14}}}",
         # Training sets keep out all validation problems.
-        rf"data/smoke/[^/]+/((dev|final)-longer|sft-|rl-)|{FROM_SFT}",
+        rf"data/smoke/[^/]+/((dev|confirm)-longer|sft-|rl-)|{FROM_SFT}",
     ),
     "the steps of another experiment": (
         "experiments={field13: {rl_steps: [{low: 4, high: 7}]}}",
@@ -174,18 +174,18 @@ EDITS = {
         r"claims\.",
     ),
     "the statistics": (f"{WS}/evaluate/statistics.py", "\n\n\ndef", "\n\n_X = 1\n\n\ndef", REPORT),
-    "the classifier": (
-        f"{WS}/task/classify.py",
-        "LABELS = (",
-        "_X = 1\nLABELS = (",
-        # RL logs the strategies of its rollouts.
+    "the labels": (
+        f"{WS}/task/label.py",
+        "DIRECTIONS = (",
+        "_X = 1\nDIRECTIONS = (",
+        # RL logs the labels of its rollouts.
         rf"{RL_RUN}|{SAMPLED_RL}|labels/|training/|{PROVENANCE}|{ESTIMATED}|sft_validation/",
     ),
     "how rollouts are sampled": (
         f"{WS}/evaluate/sample.py",
         "def sample(",
         "_X = 1\n\n\ndef sample(",
-        rf"{SAMPLED}|{PROVENANCE}|scores/|metrics/|tables/|quantities/|claims\.|"
+        rf"{SAMPLED}|{PROVENANCE}|scores/|mistakes/|metrics/|tables/|quantities/|claims\.|"
         r"figures/(?!selection|time_scales)",  # which show RL's own rollouts
     ),
     "how RL trains": (f"{WS}/train/grpo.py", "def train", "_X = 1\n\n\ndef train", FROM_RL),
@@ -219,7 +219,7 @@ def test_checkout_touch_and_a_new_clone_of_the_code_rerun_nothing(done):
 
 
 def test_an_altered_data_set_is_drawn_again_before_what_reads_it(done):
-    name = "data/smoke/gf11/rl-6-15.jsonl"
+    name = "data/smoke/gf11/rl-6-15-s0.jsonl"
     with edited(done, name, '"id": 0', '"id":  0'):
         check(done, rf"{name}|(rl|rollouts|labels)/FB-s0-rl6-15/|{collected('longer')}")
 

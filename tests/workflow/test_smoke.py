@@ -182,7 +182,7 @@ def test_lora_and_the_field_map_in_the_prompt_are_run(smoke):
     assert (run / "model/adapter_model.safetensors").is_file()
     assert not (run / "model/model.safetensors").exists()
     assert json.loads((run / "run.json").read_text())["settings"]["rl"]["kl_coefficient"] == 0.05
-    prompts = smoke.folder / "data/smoke/gf13-field_map=prompt/rl-6-9.jsonl"
+    prompts = smoke.folder / "data/smoke/gf13-field_map=prompt/rl-6-9-s0.jsonl"
     record = json.loads(prompts.read_text().splitlines()[1])
     assert record["prompt"].startswith("map 0 = e")
 
@@ -215,7 +215,7 @@ def test_a_damaged_model_is_named_and_nothing_is_written(smoke, tmp_path, damage
         "settings": {"model": compute, "sampling": sampling, "max_new_tokens": 81},
         "run": "x",
         "models": {"0": target},
-        "problems": smoke.folder / "data/smoke/gf11/final-steps.jsonl",
+        "problems": smoke.folder / "data/smoke/gf11/confirm-steps.jsonl",
         "size": {"n_samples": 1},
         "output": output,
     }

@@ -144,10 +144,10 @@ class TierCheck:
         self.model = settings.model.trained
         self.run = self.study.hardest_run
         n_examples = settings.sft.batch_size * (WARM_UP + MEASURED["sft"])
-        mix = self.run.sft.data.mix
-        self.examples = draw_sft(settings.task, mix, n_examples, seed=0, taken=set())
-        prompts = self.run.prompts
-        self.prompts = draw_prompts(settings.task, prompts.mix, prompts.n_prompts, taken=set())
+        sft_mix = self.run.sft.data.mix
+        self.examples = draw_sft(settings.task, sft_mix, n_examples, seed=0, taken=set())
+        mix, n_prompts = self.run.prompts.mix, self.run.prompts.n_prompts
+        self.prompts = draw_prompts(settings.task, mix, n_prompts, seed=0, taken=set())
         self.tokenizer = self._make_tokenizer()
         write_dataset(folder / "prompts.jsonl", {}, self.prompts)
 

@@ -22,11 +22,11 @@ from transformers import Qwen2ForCausalLM
 from workflow_scripts.common.files import run_program, write_text
 from workflow_scripts.model.device import device_name
 from workflow_scripts.model.draw import SamplingParameters
+from workflow_scripts.model.fast_score import score_completions
 from workflow_scripts.model.generate import fold_if_plain, generate
 from workflow_scripts.model.shape import Shape
 from workflow_scripts.model.store import make_config
 from workflow_scripts.model.tokenizer import make_tokenizer
-from workflow_scripts.train.fast_update import score_completions
 
 _PROMPT, _GROUP, _REPEATS = 28, 8, 3
 _HEAD = 16  # size of a head

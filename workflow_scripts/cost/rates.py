@@ -1,6 +1,6 @@
 """Measured rates: how many seconds a unit of work takes.
 
-A kind is an evaluation, for rollouts. Other stages have the kind "" only.
+A kind is an evaluation, for rollouts and exact measures. Other stages have the kind "" only.
 """
 
 from collections.abc import Mapping
@@ -35,18 +35,18 @@ def recorded_rates(cost: pd.DataFrame, folder: Path, jobs: Mapping[str, Work], n
     """Medians over jobs whose cost was measured.
 
     cost has the columns of cost.measured.cost_table; folder has the run.json of the jobs; name is
-    the source of cost. Rates of training are per step. Rates of rollouts are per job for each
-    evaluation in cost, and per rollout for others. jobs are the tier's jobs under the current
-    configuration. Rollouts of any other job are ignored.
+    the source of cost. Rates of training are per step. Rates of rollouts and exact measures are per
+    job for each evaluation in cost, and per rollout for others. jobs are the tier's jobs under the
+    current configuration. Evaluations of any other job are ignored.
     """
-    # A rollouts job is named <run>-<evaluation> in benchmarks, and <run>/<evaluation> in the plan.
-    sampled = {job.replace("/", "-"): work for job, work in jobs.items() if work.kind}
+    # An evaluation is named <run>-<evaluation> in benchmarks, and <run>/<evaluation> in the plan.
+    evaluated = {job.replace("/", "-"): work for job, work in jobs.items() if work.kind}
     rows, devices = [], set()
     for stage, job, wall_seconds in cost[["stage", "job", "wall_seconds"]].itertuples(index=False):
         record = folder / stage / job / "run.json"
-        if stage == "rollouts" and job in sampled:
-            rows.append((stage, sampled[job].kind, "job", wall_seconds))
-            rows.append((stage, "", "rollout", wall_seconds / sampled[job].rollouts))
+        if stage in ("rollouts", "exact") and job in evaluated:
+            rows.append((stage, evaluated[job].kind, "job", wall_seconds))
+            rows.append((stage, "", "rollout", wall_seconds / evaluated[job].rollouts))
         elif stage in ("base", "sft", "rl") and record.is_file():
             run = read_json(record)
             steps = run.get("steps") or run["settings"]["base"]["steps"]
@@ -74,7 +74,12 @@ def gpu_check_rates(path: Path, tier: str) -> Rates:
         if stage in measured
     }
     per_rollout = measured["rollouts"]["seconds_per_rollout"]
-    return {**rates, ("rollouts", ""): Rate(per_rollout, "rollout", source)}
+    # Scoring a given solution takes less than sampling a response of its length.
+    return {
+        **rates,
+        ("rollouts", ""): Rate(per_rollout, "rollout", source),
+        ("exact", ""): Rate(per_rollout, "rollout", f"{source}: at most as long as rollouts"),
+    }
 
 
 def find_rates(tier: str, reference: Path, jobs: Mapping[str, Work]) -> Rates:

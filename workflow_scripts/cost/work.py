@@ -10,6 +10,7 @@ from workflow_scripts.plan.study import Run, Study
 _FLOAT32 = 4  # bytes
 _ADAMW = 3  # numbers per parameter in a checkpoint: the weight and AdamW's two moments
 _ROLLOUT = 60  # bytes per rollout in a parquet file, measured on solutions of 2-9 steps
+_EXACT = 20  # bytes of an exact measure of a problem
 _CHECKPOINTS = 3  # on disk at once: the newest, the previous, and one that is being written
 
 
@@ -18,10 +19,10 @@ class Work:
     """The work of one job that trains or samples a model."""
 
     stage: str
-    kind: str = ""  # for rollouts: the evaluation
+    kind: str = ""  # of rollouts and exact measures: the evaluation
     each: str = ""  # the size of the job, as text for the forecast
     steps: int = 0  # optimizer steps
-    rollouts: int = 0
+    rollouts: int = 0  # sampled responses; of exact measures, scored solutions
     tokens: int = 0  # the largest possible number of sampled tokens
     disk: int = 0  # bytes of the job's outputs
     scratch: int = 0  # bytes of the job's checkpoints while the job runs
@@ -74,25 +75,37 @@ def count_work(study: Study) -> dict[str, Work]:
         )
     for member in (member for some in study.members.values() for member in some):
         for name in member.evaluations:
-            jobs[sampling_name(member.run.name, name)] = _count_rollouts(study, member.run, name)
+            jobs[evaluation_name(member.run.name, name)] = _count(study, member.run, name)
     return jobs
 
 
-def sampling_name(run: str, evaluation: str) -> str:
-    """The name of the job that samples a run in an evaluation."""
+def evaluation_name(run: str, evaluation: str) -> str:
+    """The name of the job that evaluates a run."""
     return f"{run}/{evaluation}"
 
 
-def _count_rollouts(study: Study, run: Run, name: str) -> Work:
+def _count(study: Study, run: Run, name: str) -> Work:
+    """The work of an evaluation: its rollouts, or the solutions that it scores exactly."""
     evaluation, size = study.evaluations[name], study.evaluations[name].size
-    n_models = len(study.sampled_models(run, name))
-    n_problems = size.n_problems or study.settings.data.validation_problems
+    n_models = len(study.evaluated_models(run, name))
+    n_problems = study.settings.data.validation_problems
+    if size is None:
+        n_temperatures = len(evaluation.temperatures)
+        n = n_models * n_problems * n_temperatures
+        return Work(
+            "exact",
+            name,
+            each=f"{n_models} models x {n_problems} problems x {n_temperatures} temperatures",
+            rollouts=n,
+            disk=n * _EXACT,
+            after=run.name,
+        )
+    n_problems = size.n_problems or n_problems
     n = n_models * n_problems * size.n_samples
-    several = f"{n_models} checkpoints x " if evaluation.checkpoints else ""
     return Work(
         "rollouts",
         name,
-        each=f"{several}{n_problems} problems x {size.n_samples} samples",
+        each=f"{n_problems} problems x {size.n_samples} samples",
         rollouts=n,
         tokens=n * run.settings.rl.max_new_tokens,
         disk=n * _ROLLOUT,
@@ -117,9 +130,10 @@ def count_targets(study: Study, jobs: dict[str, Work]) -> dict[str, set[str]]:
     for prefix, products in (("table", tables(study)), ("fig", figures(study))):
         for name, (experiment, product) in products.items():
             needed = [
-                sampling_name(run.name.run, evaluation)
+                evaluation_name(member.run.name, evaluation)
                 for evaluation in product.scores
-                for run in study.sampled(experiment.name, evaluation)
+                for member in study.members[experiment.name]
+                if evaluation in member.evaluations
             ]
             if product.training:
                 needed += [run.name.run for run in study.rl_trained(product.training)]
@@ -127,6 +141,6 @@ def count_targets(study: Study, jobs: dict[str, Work]) -> dict[str, set[str]]:
                 needed += [run.name.run for run in study.sft_validated(experiment.name)]
             targets[target_name(prefix, name)] = with_predecessors(needed, jobs)
     for experiment_name, members in study.members.items():
-        sampled = [sampling_name(m.run.name, name) for m in members for name in m.evaluations]
-        targets[experiment_name] = with_predecessors(sampled, jobs)
+        evaluated = [evaluation_name(m.run.name, name) for m in members for name in m.evaluations]
+        targets[experiment_name] = with_predecessors(evaluated, jobs)
     return {**targets, "all": set(jobs)}

@@ -1,8 +1,9 @@
 """Learning curves from training rollouts, and the time constants of selection and improvement.
 
-Selection is the rise of the share of the fitting strategy during RL: the strategy that solves the
-problem's type by direct computation (forward for evaluation, backward for inversion). Improvement
-is the rise of the accuracy of the responses that use the fitting strategy.
+Selection is the rise of the share of the fitting strategy during RL: direct computation, without
+guesses, in the direction that fits the problem's type (forward for evaluation, backward for
+inversion; see task.label). Improvement is the rise of the accuracy of the responses that use the
+fitting strategy.
 """
 
 from dataclasses import dataclass
@@ -22,7 +23,6 @@ from workflow_scripts.evaluate.statistics import (
 )
 from workflow_scripts.settings.statistics import Statistics
 from workflow_scripts.task.problems import PROBLEM_TYPES
-from workflow_scripts.task.solutions import FITTING_STRATEGY
 
 TRAINING_COLUMNS = [
     "model",
@@ -32,7 +32,7 @@ TRAINING_COLUMNS = [
     "family",
     "step",
     "type",
-    "strategy",
+    "fits",
     "n",
     "correct",
 ]
@@ -77,7 +77,7 @@ def _trailing_sum(values: np.ndarray) -> np.ndarray:
 class Curves:
     """Counts of training rollouts by RL step, of runs that differ only in their seed.
 
-    rollouts has shape (seeds, steps, 2, 2). The last two axes are: whether the strategy fits the
+    rollouts has shape (seeds, steps, 2, 2). The last two axes are: whether the response fits the
     problem's type (0 or 1), and whether the answer is correct (0 or 1).
     """
 
@@ -139,7 +139,7 @@ def make_curves(training: pd.DataFrame, statistics: Statistics, **where: object)
         runs = runs[runs[column] == value]
     if runs.empty:
         return None
-    fits = (runs["strategy"] == runs["type"].map(FITTING_STRATEGY)).astype(int)
+    fits = runs["fits"].astype(int)
     right = runs.assign(fits=fits, count=runs["correct"], right=1)
     wrong = runs.assign(fits=fits, count=runs["n"] - runs["correct"], right=0)
     seeds, steps = sorted(runs["seed"].unique().tolist()), np.array(sorted(runs["step"].unique()))

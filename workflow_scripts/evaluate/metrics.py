@@ -38,6 +38,16 @@ BALANCED = dict.fromkeys(PROBLEM_TYPES, 1 / len(PROBLEM_TYPES))
 
 RUN_COLUMNS = ["model", "stage", "condition"]
 PROBLEM_COLUMNS = ["type", "steps", "parts"]
+# The kinds of mistakes of responses that fit, see task.label.Label.
+MISTAKE_COLUMNS = [
+    "mistake_lookup",
+    "mistake_operand",
+    "mistake_arithmetic",
+    "mistake_too_many_lines",
+    "mistake_stopped_early",
+    "mistake_answer",
+    "mistake_cut_off",
+]
 COUNT_COLUMNS = [
     "n",
     "correct",
@@ -46,8 +56,17 @@ COUNT_COLUMNS = [
     "backward",
     "mixed",
     "none",
+    "direct_forward",
+    "direct_backward",
+    "direct_mixed",
+    "direct_none",
+    "guessing",
     "fitting",
     "correct_fitting",
+    "fitting_direction",
+    "correct_fitting_direction",
+    "verified",
+    *MISTAKE_COLUMNS,
     "words",
 ]
 SCORE_COLUMNS = [
@@ -62,15 +81,27 @@ SCORE_COLUMNS = [
 ]
 
 # A measure is a ratio of two sums over problems. Its entry names the columns that are summed:
-# (numerator, denominator).
+# (numerator, denominator). The columns are described in collect.count_rollouts. A response fits if
+# it works directly, without a guess, in the fitting direction. The measures of the fitting
+# direction alone count guesses too.
 MEASURES = {
     "pass@1": ("correct", "n"),
     "share_forward": ("forward", "n"),
     "share_backward": ("backward", "n"),
     "share_mixed": ("mixed", "n"),
     "share_none": ("none", "n"),
+    "share_direct_forward": ("direct_forward", "n"),
+    "share_direct_backward": ("direct_backward", "n"),
+    "share_direct_mixed": ("direct_mixed", "n"),
+    "share_direct_none": ("direct_none", "n"),
+    "share_guessing": ("guessing", "n"),
     "share_fitting": ("fitting", "n"),
     "accuracy_given_fitting": ("correct_fitting", "fitting"),
+    "share_fitting_direction": ("fitting_direction", "n"),
+    "accuracy_given_fitting_direction": ("correct_fitting_direction", "fitting_direction"),
+    "verified": ("verified", "n"),
+    "verified_given_fitting": ("verified", "fitting"),
+    **{f"{column}_given_fitting": (column, "fitting") for column in MISTAKE_COLUMNS},
     "complete": ("complete", "n"),
     "words": ("words", "n"),
 }
@@ -192,10 +223,20 @@ class Group:
         """The names of pass@k for each k, in increasing order of k."""
         return [pass_measure(k) for k in self.ks]
 
+    @property
+    def verified_measures(self) -> list[str]:
+        """The names of process-verified pass@k for each k, in increasing order of k."""
+        return [verified_measure(k) for k in self.ks]
+
 
 def pass_measure(k: int) -> str:
     """The name of pass@k as a measure."""
     return f"pass@{k}"
+
+
+def verified_measure(k: int) -> str:
+    """The name of process-verified pass@k: a sample counts only if the label has no mistake."""
+    return f"verified@{k}"
 
 
 def with_shared_seeds(groups: Sequence[Group]) -> list[Group]:
@@ -239,6 +280,7 @@ def make_group(runs: pd.DataFrame, confidence: float) -> Group:
     columns["problems"] = np.ones(len(runs))
     for k in powers_of_two(n_samples):
         columns[pass_measure(k)] = pass_at_k(n_samples, runs["correct"].to_numpy(), k)
+        columns[verified_measure(k)] = pass_at_k(n_samples, runs["verified"].to_numpy(), k)
     counts = np.stack(list(columns.values()), axis=-1).reshape(*shape, len(columns))
     names = ("problem", *PROBLEM_COLUMNS, "stratum")
     arrays = {name: problems[name].to_numpy(object if name == "type" else int) for name in names}
@@ -341,7 +383,9 @@ def _rows(group: Group, spans: list[Range]) -> list[dict[str, object]]:
     present = group.values(difficulty)
     everything = Range(low=present[0], high=present[-1])
     covered = [] if compositions else [s for s in spans if set(s.values()) <= set(present)]
-    measures, rows = [*MEASURES, *group.pass_measures[1:]], []
+    # For k = 1, pass@k and verified@k are the measures pass@1 and verified.
+    measures = [*MEASURES, *group.pass_measures[1:], *group.verified_measures[1:]]
+    rows = []
     for type in (ALL_TYPES,) if compositions else (ALL_TYPES, *PROBLEM_TYPES):
         if type != ALL_TYPES and type not in set(group.problems["type"]):
             continue

@@ -4,9 +4,7 @@
 
 Every batch has its own sampling seed. The seed depends on the study's sampling seed, the run, the
 evaluation (the name of the output), the checkpoint and the number of the batch. Each rollout stores
-the seed of its batch, so any batch can be sampled again. The code hash, the device and the time are
-in a separate JSON record beside the rollouts, so that sampling again gives the same bytes in the
-file of the rollouts.
+the seed of its batch, so any batch can be sampled again.
 """
 
 import time
@@ -19,12 +17,11 @@ from typing import Any
 import pandas as pd
 import torch
 
-from workflow_scripts.common.files import write_json
 from workflow_scripts.common.jobs import run_stage
 from workflow_scripts.common.progress import ProgressLine
-from workflow_scripts.common.provenance import code_hash, git_commit
+from workflow_scripts.evaluate.record import write_record
 from workflow_scripts.evaluate.storage import write_whole, writer
-from workflow_scripts.model.device import device_name, peak_memory_mib, prepare_torch
+from workflow_scripts.model.device import prepare_torch
 from workflow_scripts.model.draw import SamplingParameters
 from workflow_scripts.model.generate import Policy, generate, implementation, load_to_sample
 from workflow_scripts.model.text_codec import TextCodec, load_codec
@@ -128,19 +125,7 @@ def sample(
         seconds += time.monotonic() - started
     write_whole({output: writer(pd.DataFrame(rollouts), output)})
     tokens = sum(rollout["length"] for rollout in rollouts)
-    write_json(
-        output.with_suffix(".json"),
-        {
-            "stage": _MODULE,
-            "code_hash": code_hash(_MODULE),
-            "commit": git_commit(),
-            "device": device_name(settings.model.device),
-            "implementation": " and ".join(sorted(used)),
-            "wall_seconds": round(seconds, 2),
-            "peak_memory_mib": peak_memory_mib(settings.model.device),
-            "tokens_per_second": round(tokens / seconds, 1),
-        },
-    )
+    write_record(output, _MODULE, settings.model.device, used, seconds, tokens)
 
 
 if __name__ == "__main__":

@@ -36,6 +36,7 @@ from workflow_scripts.task.mixes import Compositions, ValidationMix
 from workflow_scripts.task.solutions import solution_words
 
 _KIND = "parts"  # the kind of validation problems, and the name of the evaluation on them
+_EXACT = "parts_exact"  # the exact evaluation on these problems
 
 
 class Composition(Experiment):
@@ -85,8 +86,11 @@ class Composition(Experiment):
         return {_KIND: self._mix(self.validation_parts)}
 
     def evaluations(self, study: StudySettings) -> list[Evaluation]:
-        """One evaluation, on all problems of the kind "parts"."""
-        return [Evaluation(_KIND, _KIND, EvaluationSize(n_samples=study.sampling.n_samples))]
+        """A sampled and an exact evaluation, on all problems of the kind "parts"."""
+        return [
+            Evaluation(_KIND, _KIND, EvaluationSize(n_samples=study.sampling.n_samples)),
+            Evaluation(_EXACT, _KIND, temperatures=tuple(study.sampling.exact_temperatures)),
+        ]
 
     def _mix(self, parts: Range) -> Compositions:
         return Compositions(parts.values(), self.part_steps.values())
@@ -94,10 +98,11 @@ class Composition(Experiment):
     def members(self, grid: Grid) -> Iterator[Member]:
         """One SFT run for each SFT set, and one RL run that starts from its model."""
         prompts = Prompts.compositions(grid.study.data, self.rl_parts, self.part_steps)
+        evaluations = (_KIND, _EXACT)
         for seed in grid.study.seeds:
             for name, parts in self.sft_parts.items():
                 data = SftData(name, self._mix(parts), self.sft_examples, _KIND)
-                branch = Branch(name, data, (prompts,), self.overrides, evaluations=(_KIND,))
+                branch = Branch(name, data, (prompts,), self.overrides, evaluations=evaluations)
                 yield from grid.grow(branch, seed)
 
     def tables(self, study: StudySettings) -> dict[str, Product[Table]]:

@@ -13,6 +13,7 @@ from workflow_scripts.common.jobs import run_stage
 from workflow_scripts.evaluate.metrics import Subset
 from workflow_scripts.experiments.experiment import ClaimPart, Experiment, Measured, Product
 from workflow_scripts.experiments.runs import (
+    STEPS,
     Evaluation,
     Grid,
     Member,
@@ -31,7 +32,8 @@ from workflow_scripts.task.mixes import Singles, ValidationMix
 from workflow_scripts.task.solutions import solution_words
 
 _KIND = "longer"  # the kind of validation problems, and the name of the evaluation on them
-_EVALUATIONS = ("steps", _KIND)
+_EXACT = "longer_exact"  # the exact evaluation on these problems
+_SAMPLED = ("steps", _KIND)
 
 
 class Longer(Experiment):
@@ -74,8 +76,11 @@ class Longer(Experiment):
         return {_KIND: Singles(tuple(n for n in self.rl_steps.values() if n > known))}
 
     def evaluations(self, study: StudySettings) -> list[Evaluation]:
-        """One evaluation, on all problems of the kind "longer"."""
-        return [Evaluation(_KIND, _KIND, EvaluationSize(n_samples=study.sampling.n_samples))]
+        """A sampled and an exact evaluation, on all problems of the kind "longer"."""
+        return [
+            Evaluation(_KIND, _KIND, EvaluationSize(n_samples=study.sampling.n_samples)),
+            Evaluation(_EXACT, _KIND, temperatures=tuple(study.sampling.exact_temperatures)),
+        ]
 
     def members(self, grid: Grid) -> Iterator[Member]:
         """Each model after SFT, after the main experiment's RL, and after RL on longer problems.
@@ -84,16 +89,16 @@ class Longer(Experiment):
         """
         data = grid.study.data
         prompts = (grid.hardest, Prompts.singles(data, self.rl_steps))
-        yield from grid.grow_models(self.models, prompts, self.overrides, _EVALUATIONS)
+        yield from grid.grow_models(self.models, prompts, self.overrides, (*STEPS, _KIND, _EXACT))
 
     def tables(self, study: StudySettings) -> dict[str, Product[Table]]:
         """A table of accuracy by number of steps."""
         caption = "pass@1 by number of steps after RL on longer problems"
-        return {self.name: Product(caption, _table, _EVALUATIONS)}
+        return {self.name: Product(caption, _table, _SAMPLED)}
 
     def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
         """A figure of accuracy by number of steps."""
-        return {self.name: Product("Accuracy after RL on longer problems", _figure, _EVALUATIONS)}
+        return {self.name: Product("Accuracy after RL on longer problems", _figure, _SAMPLED)}
 
     def claims(self) -> Measured:
         """The quantities for a part of claim C9."""
@@ -116,7 +121,7 @@ def _table(inputs: Inputs[Longer]) -> Table:
 
 
 def _figure(inputs: Inputs[Longer]) -> Figure:
-    return draw_by_steps(inputs, _EVALUATIONS)
+    return draw_by_steps(inputs, _SAMPLED)
 
 
 def _measure(inputs: Inputs[Longer]) -> list[Quantity]:

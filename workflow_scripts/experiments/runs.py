@@ -32,6 +32,9 @@ from workflow_scripts.task.mixes import (
 # SFT runs do not depend on them.
 _SFT_KEYS = ("task.", "model.", "sft.", "rl.max_new_tokens")
 
+# The evaluations of a run on problems of the kind "steps": sampled, and exact.
+STEPS = ("steps", "exact")
+
 Changes = Mapping[str, Any]  # the new values of changed settings, by dotted key
 
 
@@ -142,17 +145,24 @@ class RlRun:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How responses of a run's models to validation problems are sampled.
+    """How a run's models are evaluated on validation problems.
 
     problems is the kind of validation problems. size has the number of problems and of samples per
-    problem. If checkpoints is true, the models saved at the RL steps rl.scored_steps are sampled
-    instead of the final model.
+    problem. An evaluation without size samples nothing: its measures are exact (see
+    evaluate.exact), at each of the given temperatures. If checkpoints is true, the models saved at
+    the RL steps rl.scored_steps are evaluated instead of the final model.
     """
 
     name: str
     problems: str
-    size: EvaluationSize
+    size: EvaluationSize | None = None
+    temperatures: tuple[float, ...] = ()
     checkpoints: bool = False
+
+    @property
+    def folder(self) -> str:
+        """The folder of the evaluation's results, by run: that of rollouts or of exact measures."""
+        return "exact" if self.size is None else "rollouts"
 
 
 @dataclass(frozen=True)
@@ -181,7 +191,7 @@ class Branch:
     prompts: tuple[Prompts, ...]
     changes: Changes
     condition: str = ""
-    evaluations: tuple[str, ...] = ("steps",)
+    evaluations: tuple[str, ...] = STEPS
 
 
 @dataclass(frozen=True)
@@ -264,7 +274,7 @@ class Grid:
         models: Iterable[ModelName],
         prompts: tuple[Prompts, ...],
         changes: Changes,
-        evaluations: tuple[str, ...] = ("steps",),
+        evaluations: tuple[str, ...] = STEPS,
     ) -> Iterator[Member]:
         """Add, for each seed and model, the SFT run and an RL run on each prompt set."""
         for seed in self.study.seeds:
@@ -300,11 +310,11 @@ class Grid:
     def add_rl(self, sft: SftRun, prompts: Prompts, changes: Changes) -> RlRun:
         """Add to the grid an RL run that starts from an SFT run's model.
 
-        Only runs of the main experiment save models at the steps of rl.scored_steps, unless the
-        changes set rl.scored_steps.
+        Only the main experiment's runs of FB save models at the steps of rl.scored_steps, unless
+        the changes set rl.scored_steps.
         """
         settings = override(self.study, changes)
-        if not self.main.holds(sft, prompts, settings):
+        if sft.data.name != "FB" or not self.main.holds(sft, prompts, settings):
             settings = override(settings, {"rl.scored_steps": changes.get("rl.scored_steps", [])})
         mine = self._differing(settings, changes.keys() - _of_sft(changes).keys())
         name = f"{sft.name}-rl{prompts.name}{suffix(mine)}"

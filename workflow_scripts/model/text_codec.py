@@ -5,7 +5,7 @@ reads at once. Importing transformers would take longer than the rest of such a 
 """
 
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tokenizers import Tokenizer
 
@@ -20,6 +20,13 @@ def refuse_unknown(texts: list[str], ids: list[list[int]], unknown: int | None) 
             raise StudyError(f"the model's tokenizer does not know all words of {text!r}")
 
 
+class Response(NamedTuple):
+    """A given response: its token ids with the end token, and the character each begins at."""
+
+    ids: list[int]
+    starts: list[int]
+
+
 class TextCodec(Protocol):
     """Translates between text and token ids."""
 
@@ -31,6 +38,10 @@ class TextCodec(Protocol):
 
         Raises StudyError, naming the prompt, if a word is not in the vocabulary.
         """
+        ...
+
+    def encode_responses(self, texts: list[str]) -> list[Response]:
+        """The tokens of given responses, as in SFT. Raises StudyError as encode does."""
         ...
 
     def decode(self, completions: list[list[int]]) -> list[str]:
@@ -57,6 +68,15 @@ class PlainCodec:
         ids = [encoding.ids for encoding in encoded]
         refuse_unknown(prompts, ids, self.unknown)
         return ids
+
+    def encode_responses(self, texts: list[str]) -> list[Response]:
+        """See TextCodec."""
+        encoded = self.tokenizer.encode_batch(texts, add_special_tokens=False)
+        refuse_unknown(texts, [encoding.ids for encoding in encoded], self.unknown)
+        return [
+            Response([*e.ids, self.end], [*(start for start, _ in e.offsets), len(text)])
+            for text, e in zip(texts, encoded, strict=True)
+        ]
 
     def decode(self, completions: list[list[int]]) -> list[str]:
         """See TextCodec."""

@@ -10,7 +10,7 @@ from typing import cast
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from workflow_scripts.model.text_codec import refuse_unknown
+from workflow_scripts.model.text_codec import Response, refuse_unknown
 from workflow_scripts.task import text
 from workflow_scripts.task.field import make_field
 
@@ -77,6 +77,15 @@ class TransformersCodec:
     def encode(self, prompts: list[str]) -> list[list[int]]:
         """The token ids of each prompt, as a user message if there is a chat template."""
         return encode(self.tokenizer, [user_turn(self.tokenizer, prompt) for prompt in prompts])
+
+    def encode_responses(self, texts: list[str]) -> list[Response]:
+        """The tokens of given responses, without a chat template, as in SFT."""
+        ids = encode(self.tokenizer, texts)
+        offsets = self.tokenizer(texts, add_special_tokens=False, return_offsets_mapping=True)
+        return [
+            Response([*tokens, self.end], [*(start for start, _ in spans), len(text)])
+            for tokens, spans, text in zip(ids, offsets["offset_mapping"], texts, strict=True)
+        ]
 
     def decode(self, completions: list[list[int]]) -> list[str]:
         """The text of each completion, without special tokens."""

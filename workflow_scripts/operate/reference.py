@@ -28,7 +28,7 @@ from workflow_scripts.operate.verify import (
 from workflow_scripts.plan.plan import Plan
 
 _KEPT = ("claims", "tables", "figures", "metrics", "provenance")
-_REFERENCE = Path("results/reference")
+REFERENCE = Path("results/reference")
 
 
 def estimates(claims: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("targets", nargs="*", default=["all"])
     parser.add_argument("--tier", required=True)
     arguments = parser.parse_args()
-    reference = _REFERENCE / arguments.tier
+    reference = REFERENCE / arguments.tier
     keep_reference(read_plan_of_tier(arguments.tier), arguments.targets, reference)
     print(reference)
 

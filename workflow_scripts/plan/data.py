@@ -56,7 +56,7 @@ def _heldout_sets(study: Study, run: SftRun) -> Iterator[Job]:
 
 
 def _prompts(study: Study, run: RlRun) -> Job:
-    arguments = {"mix": run.prompts.mix, "n": run.prompts.n_prompts}
+    arguments = {"mix": run.prompts.mix, "n": run.prompts.n_prompts, "seed": run.seed}
     return _training_set(study, "make_prompts", run, study.prompts_file(run), arguments)
 
 

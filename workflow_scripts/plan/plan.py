@@ -84,7 +84,10 @@ class Plan:
             named[target_name(prefix, name)] = [job]
             by_experiment[experiment.name].append(job)
         products = [job for jobs in named.values() for job in jobs]
-        estimates = {name: [f"metrics/{name}", f"provenance/{name}"] for name in by_experiment}
+        estimates = {
+            name: [f"{kind}/{name}" for kind in ("metrics", "mistakes", "provenance")]
+            for name in by_experiment
+        }
         everything = [*products, *(job for jobs in estimates.values() for job in jobs), "claims"]
         experiments = {name: [*jobs, *estimates[name]] for name, jobs in by_experiment.items()}
         single = {target: [job] for target, job in _SINGLE.items() if job in self.jobs}

@@ -9,7 +9,13 @@ from functools import cached_property
 from pathlib import Path
 
 from workflow_scripts.common.errors import SettingError
-from workflow_scripts.evaluate.collect import RlTraining, RunName, SampledRun, SftValidation
+from workflow_scripts.evaluate.collect import (
+    ExactRun,
+    RlTraining,
+    RunName,
+    SampledRun,
+    SftValidation,
+)
 from workflow_scripts.experiments.experiment import Experiment
 from workflow_scripts.experiments.runs import (
     Evaluation,
@@ -26,7 +32,7 @@ from workflow_scripts.plan.settings import Settings
 from workflow_scripts.settings.base import BaseSettings
 from workflow_scripts.settings.overrides import override
 from workflow_scripts.settings.rl import RlSettings
-from workflow_scripts.settings.sampling import EvaluationSize, SamplingSettings
+from workflow_scripts.settings.sampling import EvaluationSize, ExactSettings, SamplingSettings
 from workflow_scripts.settings.sft import SftSettings
 from workflow_scripts.settings.values import Range
 from workflow_scripts.task.datasets import SPLITS
@@ -118,10 +124,10 @@ class Study:
         return {name: len(order) - index for index, name in enumerate(order)}
 
     def sampling_priority(self, run: str, evaluation: str) -> int:
-        """The priority of a run's rollouts in an evaluation, usually the run's own priority.
+        """The priority of an evaluation of a run, usually the run's own priority.
 
-        Table 1 needs no rollouts of the evaluations pass_at_k and checkpoints. These rollouts have
-        the priority of the main experiment's last run.
+        Table 1 needs none of the evaluations pass_at_k and checkpoints. They have the priority of
+        the main experiment's last run.
         """
         if evaluation in ("pass_at_k", "checkpoints"):
             return min(self.priorities[member.run.name] for member in self.members["main"])
@@ -161,7 +167,7 @@ class Study:
         return f"{run.data_folder}/sft-{run.data.name}-s{run.seed}.jsonl"
 
     def heldout_files(self, run: SftRun) -> list[str]:
-        """The held-out sets of a run, one for each split (dev and final).
+        """The held-out sets of a run, one for each split (dev and confirm).
 
         SFT validates on both sets. If the reported split changes, SFT therefore need not run again.
         """
@@ -169,7 +175,7 @@ class Study:
 
     def prompts_file(self, run: RlRun) -> str:
         """The file of the prompts of an RL run."""
-        return f"{run.data_folder}/rl-{run.prompts.name}.jsonl"
+        return f"{run.data_folder}/rl-{run.prompts.name}-s{run.seed}.jsonl"
 
     # ---- base models --------------------------------------------------------------------------
 
@@ -246,15 +252,17 @@ class Study:
 
     @cached_property
     def evaluations(self) -> dict[str, Evaluation]:
-        """All evaluations by name: three that every study has, then those that experiments add."""
+        """All evaluations by name: four that every study has, then those that experiments add."""
         sampling, passes = self.settings.sampling, self.settings.sampling.pass_at_k
         size = EvaluationSize(n_samples=sampling.n_samples)
         few = EvaluationSize(n_samples=passes.n_samples, n_problems=passes.n_problems)
-        checkpoints = EvaluationSize(n_samples=sampling.n_samples_checkpoint)
         evaluations = [
             Evaluation("steps", "steps", size),
             Evaluation("pass_at_k", "steps", few),
-            Evaluation("checkpoints", "steps", checkpoints, checkpoints=True),
+            Evaluation("exact", "steps", temperatures=tuple(sampling.exact_temperatures)),
+            Evaluation(
+                "checkpoints", "steps", temperatures=(sampling.temperature,), checkpoints=True
+            ),
         ]
         for experiment in self.settings.experiments.all():
             evaluations += experiment.evaluations(self.settings)
@@ -274,8 +282,13 @@ class Study:
             max_new_tokens=settings.rl.max_new_tokens,
         )
 
-    def sampled_models(self, run: Run, evaluation: str) -> dict[int, str]:
-        """The folders of the models that an evaluation samples, by RL step (0 for SFT)."""
+    def exact_settings(self, run: Run, evaluation: str) -> ExactSettings:
+        """The settings of an exact evaluation of a run."""
+        temperatures = list(self.evaluations[evaluation].temperatures)
+        return ExactSettings(model=run.settings.model.compute, temperatures=temperatures)
+
+    def evaluated_models(self, run: Run, evaluation: str) -> dict[int, str]:
+        """The folders of the models that are evaluated, by RL step (0 for SFT)."""
         folder = self.run_folder(run)
         if self.evaluations[evaluation].checkpoints:
             scored = run.settings.rl.scored_steps
@@ -283,9 +296,10 @@ class Study:
         steps = run.settings.rl.steps if isinstance(run, RlRun) else 0
         return {steps: f"{folder}/model"}
 
-    def rollouts_file(self, run: Run, evaluation: str) -> str:
-        """The file of a run's rollouts in an evaluation."""
-        return f"{self.results}/rollouts/{run.name}/{evaluation}.parquet"
+    def evaluation_file(self, run: Run, evaluation: str) -> str:
+        """The file of a run's rollouts, or of its exact measures, in an evaluation."""
+        folder = self.evaluations[evaluation].folder
+        return f"{self.results}/{folder}/{run.name}/{evaluation}.parquet"
 
     def labels_file(self, run: Run, evaluation: str) -> str:
         """The file of the strategy labels of a run's rollouts in an evaluation."""
@@ -318,8 +332,20 @@ class Study:
         return [
             SampledRun(
                 _name(member),
-                Path(self.rollouts_file(member.run, evaluation)),
+                Path(self.evaluation_file(member.run, evaluation)),
                 Path(self.labels_file(member.run, evaluation)),
+                Path(self.problems_file(member.run, evaluation)),
+            )
+            for member in self.members[experiment]
+            if evaluation in member.evaluations
+        ]
+
+    def scored_exactly(self, experiment: str, evaluation: str) -> list[ExactRun]:
+        """An experiment's runs in an exact evaluation, with the files of their measures."""
+        return [
+            ExactRun(
+                _name(member),
+                Path(self.evaluation_file(member.run, evaluation)),
                 Path(self.problems_file(member.run, evaluation)),
             )
             for member in self.members[experiment]

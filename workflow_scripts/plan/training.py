@@ -98,7 +98,7 @@ def rl(study: Study) -> Iterator[Job]:
         inputs = {"sft": model_files(study, sft_model), "prompts": [prompts]}
         job = _training(study, study.run_name(run), "train.grpo:train_grpo", arguments, inputs)
         outputs = {**job.outputs, "rollouts": f"{folder}/rollouts.csv"}
-        for step, checkpoint in study.sampled_models(run, "checkpoints").items():
+        for step, checkpoint in study.evaluated_models(run, "checkpoints").items():
             outputs[f"step_{step}"] = f"{checkpoint}/manifest.json"
         yield replace(job, outputs=outputs, trees=(*job.trees, f"{folder}/checkpoints"))
 

@@ -78,6 +78,7 @@ TYPES = {
 STRATEGIES = {
     "forward": (SKY, ""),
     "backward": (ORANGE, "////"),
+    "guess and check": (GREEN, r"\\\\"),
     "mixed": (PURPLE, "...."),
     "none": (GREY, "xxxx"),
 }

@@ -13,7 +13,15 @@ from workflow_scripts.report.paper import Known
 from workflow_scripts.settings.values import Range
 
 TYPES = (ALL_TYPES, "inversion", "evaluation")  # in the paper's order
-STRATEGIES = ("forward", "backward", "mixed", "none")
+# The strategies that responses are divided into, with the measure of the share of each. Guess and
+# check is one strategy in either direction; the others have no guess.
+STRATEGIES = {
+    "forward": "share_direct_forward",
+    "backward": "share_direct_backward",
+    "guess and check": "share_guessing",
+    "mixed": "share_direct_mixed",
+    "none": "share_direct_none",
+}
 CROSS_ENTROPY = "cross-entropy (nats/token)"
 
 MIX_NOTE = "All-type rates weigh evaluation and inversion equally."

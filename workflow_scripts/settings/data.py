@@ -11,11 +11,11 @@ class Data(Section):
     sft_steps: Range
     """Numbers of steps of the problems in SFT sets."""
     rl_prompts: Count
-    """Number of prompts in each RL set. A run that needs more prompts repeats the set, each time in
-    a new order."""
+    """Number of prompts in each RL set. Each seed has its own sets. A run that needs more prompts
+    repeats its set, each time in a new order."""
     rl_evaluation_share: Share
     """Share of evaluation problems among the RL prompts; the others are inversion problems."""
     validation_problems: Count
-    """Number of problems in each validation set. The sets dev and final have the same size."""
+    """Number of problems in each validation set. The sets dev and confirm have the same size."""
     validation_steps: Range
     """Numbers of steps of the validation problems."""

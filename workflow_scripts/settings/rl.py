@@ -47,7 +47,8 @@ class Rl(Optimization):
     max_new_tokens: Count
     """Maximum number of tokens of a completion, in RL and in every evaluation."""
     scored_steps: list[Count]
-    """RL steps after which a run of the main experiment also saves its model for evaluation."""
+    """RL steps after which FB's runs of the main experiment also save their models, for exact
+    evaluation."""
 
     @model_validator(mode="after")
     def _groups(self) -> "Rl":

@@ -1,9 +1,11 @@
 """Section `sampling`: the rollouts (sampled responses) on which models are evaluated."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from workflow_scripts.settings.model import Compute
-from workflow_scripts.settings.values import Count, Positive, Section, Seed
+from workflow_scripts.settings.values import Count, Distinct, Positive, Section, Seed
 
 
 class PassAtK(Section):
@@ -29,12 +31,12 @@ class Decoding(Section):
 class Sampling(Decoding):
     """The rollouts (sampled responses) on which models are evaluated."""
 
-    validation: Literal["dev", "final"]
-    """The validation set. dev: for choosing recipes; final: for reported numbers."""
+    validation: Literal["dev", "confirm"]
+    """The validation set. dev: for choosing recipes; confirm: for reported numbers."""
     n_samples: Count
     """Number of samples per validation problem."""
-    n_samples_checkpoint: Count
-    """Number of samples per validation problem, for models saved at rl.scored_steps."""
+    exact_temperatures: Annotated[list[Positive], Field(min_length=1), Distinct]
+    """Temperatures at which the exact measures of models are computed (see evaluate/exact.py)."""
     pass_at_k: PassAtK
     """The evaluation of pass@k."""
 
@@ -50,6 +52,13 @@ class SamplingSettings(Section):
     model: Compute
     sampling: Decoding
     max_new_tokens: Count
+
+
+class ExactSettings(Section):
+    """The settings of exact measures (see evaluate.exact), apart from models and problems."""
+
+    model: Compute
+    temperatures: list[Positive]
 
 
 class EvaluationSize(Section):

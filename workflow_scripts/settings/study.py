@@ -24,7 +24,8 @@ class StudySettings(Section):
     tier: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
     """Name of the tier (a named configuration). Its files are in data/<tier> and results/<tier>."""
     seeds: Annotated[list[Seed], Field(min_length=1), Distinct]
-    """Seeds of the SFT runs. RL runs are made from each SFT run, with the same seed."""
+    """Seeds of the SFT runs. RL runs are made from each SFT run, with the same seed. Each seed has
+    its own SFT data and RL prompts; the validation sets are the same for all seeds."""
     checkpoint_seconds: NonNegative
     """Seconds between checkpoints of a training run. A killed run loses at most the work since its
     last checkpoint. Results do not depend on this setting."""

@@ -7,13 +7,13 @@ and a hash of the rows, by which a reader detects a damaged file. Every other li
 example of an SFT set, a prompt of an RL set or a problem of a validation set.
 
 A mix (see task.mixes) says which problems a set holds. A validation set has two splits: dev, for
-choosing recipes, and final, for reported numbers. No SFT set or RL set holds a validation problem;
-problems are compared by their canonical forms (see Problem.canonical).
+choosing recipes, and confirm, for reported numbers. No SFT set or RL set holds a problem of either
+split; problems are compared by their canonical forms (see Problem.canonical).
 """
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from functools import partial
 from itertools import product
@@ -42,7 +42,7 @@ from workflow_scripts.task.solutions import (
 )
 from workflow_scripts.task.task import Task
 
-SPLITS = ("dev", "final")
+SPLITS = ("dev", "confirm")
 
 Row = dict[str, Any]
 
@@ -93,28 +93,68 @@ def _seed_of(mix: ValidationMix | SftMix | PromptMix) -> str:
 
 
 def draw_validation(task: Task, mix: ValidationMix, n_problems: int) -> dict[str, list[Row]]:
-    """Draw the splits dev and final of one mix. All their problems are distinct.
+    """Draw the splits dev and confirm of one mix. All their problems are distinct.
 
     Each split has n_problems problems, spread evenly over strata: stratum sizes differ by at most
     one problem. A stratum of compositions is one number of parts. A stratum of single problems is
-    one type with one number of steps. Raises StudyError if the field has too few problems.
+    one type with one number of steps.
+
+    Within a stratum, the counts of the answers differ by at most one. Of single problems, the share
+    of shortcut hits (Problem.is_shortcut_hit) is that of random problems, 2 / p, to within one
+    problem per stratum. Raises StudyError if the field has too few such problems.
     """
-    rng = Random(f"validation GF({task.field_size}) {_seed_of(mix)}")
+    taken: set[Canonical] = set()
+    return {split: _draw_split(split, task, mix, n_problems, taken) for split in SPLITS}
+
+
+def _draw_split(
+    split: str, task: Task, mix: ValidationMix, n_problems: int, taken: set[Canonical]
+) -> list[Row]:
+    """Draw one split, and add the canonical forms of its problems to taken."""
+    rng = Random(f"validation {split} GF({task.field_size}) {_seed_of(mix)}")
     strata: list[Callable[[], Problem]]
     if isinstance(mix, Compositions):
         strata = [partial(_draw_composition, rng, task, mix, n_parts) for n_parts in mix.parts]
     else:
         cells = product(PROBLEM_TYPES, mix.steps)
         strata = [partial(_draw_single, rng, task, type_, n_steps) for type_, n_steps in cells]
-    taken: set[Canonical] = set()
-    splits: dict[str, list[Row]] = {split: [] for split in SPLITS}
-    for rows in splits.values():
-        for index, draw in enumerate(strata):
-            for _ in range(n_problems // len(strata) + (index < n_problems % len(strata))):
-                problem = _draw_new(draw, taken)
-                taken.add(problem.canonical)
-                rows.append(_make_row(len(rows), problem, task))
-    return splits
+    size, larger = divmod(n_problems, len(strata))
+    sizes = [size + (index < larger) for index in range(len(strata))]
+    rows: list[Row] = []
+    for stratum, answer, hit in _targets(task.field_size, sizes):
+        wanted = None if isinstance(mix, Compositions) else hit
+        problem = _draw_new(partial(_draw_target, strata[stratum], answer, wanted), taken)
+        taken.add(problem.canonical)
+        rows.append(_make_row(len(rows), problem, task))
+    return rows
+
+
+def _targets(p: int, sizes: list[int]) -> Iterator[tuple[int, int, bool]]:
+    """For each row of a split: its stratum, its answer, and whether it is to be a shortcut hit.
+
+    sizes are the sizes of the strata. The rows of a stratum form blocks of p rows, the last block
+    incomplete, and a block has each answer once. The hits are spaced evenly over the whole split:
+    2 of any p successive rows. Each block starts at another answer, so the hits take all answers in
+    turn. The first rows of a stratum, which pass@k uses, are balanced in the same way.
+    """
+    row = block = 0
+    for stratum, size in enumerate(sizes):
+        for place in range(size):
+            block += place % p == 0
+            yield stratum, (block + place) % p, (2 * row + p // 2) % p >= p - 2
+            row += 1
+
+
+def _draw_target(draw: Callable[[], Problem], answer: int, hit: bool | None) -> Problem:
+    """Draw problems until one is a shortcut hit or none, as hit says; None accepts both.
+
+    The known value of each is replaced by the one that leads to the wanted answer. For every
+    program there is exactly one such value, so this draws from all problems with this answer.
+    """
+    while True:
+        problem = draw().with_answer(answer)
+        if hit is None or problem.is_shortcut_hit == hit:
+            return problem
 
 
 def _solve(problem: Problem, task: Task, mix: SftMix, rng: Random) -> dict[str, str]:
@@ -171,14 +211,16 @@ def solve_heldout(task: Task, mix: SftMix, validation: list[Row]) -> list[Row]:
     ]
 
 
-def draw_prompts(task: Task, mix: PromptMix, n_prompts: int, taken: set[Canonical]) -> list[Row]:
+def draw_prompts(
+    task: Task, mix: PromptMix, n_prompts: int, seed: int, taken: set[Canonical]
+) -> list[Row]:
     """Draw n_prompts RL prompts whose problems are not in taken (canonical forms).
 
-    The prompts are the same for all seeds. The share of evaluation problems is exact up to
-    rounding. The numbers of steps (for compositions, of parts) are used in rotation. Raises
-    StudyError if taken leaves too few other problems.
+    Each seed draws other prompts. The share of evaluation problems is exact up to rounding. The
+    numbers of steps (for compositions, of parts) are used in rotation. Raises StudyError if taken
+    leaves too few other problems.
     """
-    rng = Random(f"prompts GF({task.field_size}) {_seed_of(mix)}")
+    rng = Random(f"prompts GF({task.field_size}) {_seed_of(mix)} seed {seed}")
     prompts = []
     for index in range(n_prompts):
         draw: Callable[[], Problem]
@@ -258,10 +300,10 @@ def _header(kind: str, task: Task, mix: ValidationMix | SftMix | PromptMix) -> d
     return {"kind": kind, "task": asdict(task), "mix": to_json(mix)}
 
 
-def make_validation(task: Task, mix: ValidationMix, n: int, dev: Path, final: Path) -> None:
-    """Write the splits dev and final of a validation set, n problems each; see draw_validation."""
+def make_validation(task: Task, mix: ValidationMix, n: int, dev: Path, confirm: Path) -> None:
+    """Write the splits of a validation set, n problems each; see draw_validation."""
     splits = draw_validation(task, mix, n)
-    for split, path in zip(SPLITS, (dev, final), strict=True):
+    for split, path in zip(SPLITS, (dev, confirm), strict=True):
         write_dataset(path, {**_header("validation", task, mix), "split": split}, splits[split])
 
 
@@ -280,11 +322,13 @@ def make_heldout(task: Task, mix: SftMix, validation: Path, output: Path) -> Non
     write_dataset(output, _header("heldout", task, mix), solved)
 
 
-def make_prompts(task: Task, mix: PromptMix, n: int, validation: list[Path], output: Path) -> None:
+def make_prompts(
+    task: Task, mix: PromptMix, n: int, seed: int, validation: list[Path], output: Path
+) -> None:
     """Write an RL set of n prompts that holds no validation problem; see draw_prompts."""
     taken = canonical_forms(validation)
-    prompts = draw_prompts(task, mix, n, taken)
-    _write_training_set(output, _header("prompts", task, mix), prompts, taken)
+    settings = {**_header("prompts", task, mix), "seed": seed}
+    _write_training_set(output, settings, draw_prompts(task, mix, n, seed, taken), taken)
 
 
 if __name__ == "__main__":

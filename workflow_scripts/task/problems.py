@@ -59,13 +59,26 @@ class Part:
 
     def solve(self, field: Field, known: int) -> int:
         """The value of the asked variable, given the value of the known variable."""
-        value = known
-        if self.type == EVALUATION:
-            for operation, constant in self.steps:
-                value = field.apply(operation, value, constant)
-        else:
-            for operation, constant in reversed(self.steps):
-                value = field.apply(INVERSE_OPERATION[operation], value, constant)
+        work = self._apply_steps if self.type == EVALUATION else self._undo_steps
+        return work(field, known)
+
+    def solve_in_reverse(self, field: Field, value: int) -> int:
+        """The inverse of `solve`: work the program in the other direction.
+
+        From the answer, this gives the known value. From the known value, it gives the result of a
+        model that works in the wrong direction.
+        """
+        work = self._undo_steps if self.type == EVALUATION else self._apply_steps
+        return work(field, value)
+
+    def _apply_steps(self, field: Field, value: int) -> int:
+        for operation, constant in self.steps:
+            value = field.apply(operation, value, constant)
+        return value
+
+    def _undo_steps(self, field: Field, value: int) -> int:
+        for operation, constant in reversed(self.steps):
+            value = field.apply(INVERSE_OPERATION[operation], value, constant)
         return value
 
 
@@ -112,6 +125,22 @@ class Problem:
         The form leaves out the numbers of the variables and the unasked parts.
         """
         return self.p, self.known, tuple((part.type, part.steps) for part in self.parts)
+
+    @property
+    def is_shortcut_hit(self) -> bool:
+        """Whether working a one-part problem in the wrong direction happens to give its answer.
+
+        The work begins with the known value, without a guess; see task.baselines.affine_shortcut.
+        """
+        (part,) = self.parts
+        return part.solve_in_reverse(self.field, self.known) == self.answer
+
+    def with_answer(self, answer: int) -> "Problem":
+        """The problem with the same programs and the known value that leads to the given answer."""
+        value = answer
+        for part in reversed(self.parts):
+            value = part.solve_in_reverse(self.field, value)
+        return replace(self, known=value)
 
     def asking_for(self, n_parts: int) -> "Problem":
         """A problem with the same programs that asks for the answer of part n_parts, from 1."""

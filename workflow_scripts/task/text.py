@@ -22,8 +22,8 @@ rewards are therefore computed without knowing the form.
 
 import re
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from workflow_scripts.task.field import Field
 from workflow_scripts.task.problems import Part, Problem
@@ -40,10 +40,14 @@ WORD = r"x[0-9]+ =|[-+*/] e[0-9]+|\S+"
 _LINE = re.compile(
     r"(?<!\S)x([0-9]{1,4})\s+=\s+(e[0-9]{1,4})\s+([-+*/])\s+(e[0-9]{1,4})\s+=\s+(e[0-9]{1,4})(?!\S)"
 )
+# The guess lines of both forms, see Form.guess.
+_GUESS_LINE = re.compile(
+    rf"(?<!\S)(?:{GUESS}\s+e[0-9]{{1,4}}"
+    r"|I\s+guess\s+that\s+x[0-9]{1,4}\s+=\s+e[0-9]{1,4}\.)(?!\S)"
+)
 
 
-@dataclass(frozen=True)
-class WorkedLine:
+class WorkedLine(NamedTuple):
     """A line ``x{variable} = operand operation constant = result``; elements are symbols."""
 
     variable: int
@@ -51,6 +55,11 @@ class WorkedLine:
     operation: str
     constant: str
     result: str
+
+    @property
+    def step(self) -> tuple[int, str, str]:
+        """What the line does, whatever its values: its variable, operation and constant."""
+        return self.variable, self.operation, self.constant
 
 
 def count_words(text: str) -> int:
@@ -77,6 +86,11 @@ def render_worked_line(
 def parse_worked_lines(response: str) -> list[WorkedLine]:
     """All well-formed worked lines in a text, in order. Malformed lines are skipped."""
     return [WorkedLine(int(variable), *rest) for variable, *rest in _LINE.findall(response)]
+
+
+def contains_guess(response: str) -> bool:
+    """Whether a text has a well-formed guess line, of either form."""
+    return _GUESS_LINE.search(response) is not None
 
 
 def _handed_on(problem: Problem) -> list[str]:
@@ -130,6 +144,14 @@ class Form(ABC):
         """
 
     @abstractmethod
+    def opening(self, solution: str) -> str:
+        """The beginning of a written solution, which shows its direction and mode.
+
+        The opening of a solution that works the problem directly differs from that of every
+        solution that guesses, or that works in the other direction.
+        """
+
+    @abstractmethod
     def answer(self, value: str) -> str:
         """The last line: an answer mark and the value of the answer."""
 
@@ -168,6 +190,12 @@ class Compact(Form):
     def check(self, value: str, agrees: bool) -> str:
         """``e7 ok`` or ``e7 no``."""
         return f"{value} {RIGHT if agrees else WRONG}"
+
+    def opening(self, solution: str) -> str:
+        """The first word: ``x3 =``. A guess begins with ``try``."""
+        word = re.match(WORD, solution)
+        assert word is not None, "a solution begins with a word"
+        return word.group()
 
     def answer(self, value: str) -> str:
         """``ans e2``."""
@@ -218,6 +246,10 @@ class Natural(Form):
     def check(self, value: str, agrees: bool) -> str:
         """A sentence with the known value and whether the guess was right."""
         return f"It should be {value}: {'right' if agrees else 'wrong'} guess."
+
+    def opening(self, solution: str) -> str:
+        """The first line: ``From x2 = e5, I apply the steps.``."""
+        return solution.partition("\n")[0]
 
     def answer(self, value: str) -> str:
         """``Answer: e2``."""

@@ -2,7 +2,7 @@
 
 - If all completions of a group get the same reward, their advantage is 0. Without a KL term, these
   completions contribute no gradient, so they are left out of the forward and backward passes.
-- Log-probabilities of a plain model are computed by train.fast_update. Those of other models are
+- Log-probabilities of a plain model are computed by model.fast_score. Those of other models are
   computed in batches of completions of similar length, to reduce padding.
 
 Loss and gradient equal those of GRPOTrainer up to rounding. Tests check this for a single process,
@@ -18,8 +18,8 @@ from torch.nn.functional import pad
 from transformers import PreTrainedModel
 from trl import GRPOTrainer
 
+from workflow_scripts.model.fast_score import score_completions
 from workflow_scripts.model.generate import fold_if_plain
-from workflow_scripts.train.fast_update import score_completions
 
 _ROWS = 32  # completions per batch on a CPU; larger batches exceed a core's cache
 
@@ -67,7 +67,7 @@ class LeanGRPOTrainer(GRPOTrainer):
     ) -> tuple[torch.Tensor, torch.Tensor | None, None]:
         """Log-probabilities and entropies as in TRL, each of shape (rows, logits_to_keep).
 
-        Values at padding are 0. A plain model is computed by train.fast_update, every other model
+        Values at padding are 0. A plain model is computed by model.fast_score, every other model
         by transformers, in batches of rows of similar length.
         """
         n_prompt = input_ids.shape[1] - logits_to_keep

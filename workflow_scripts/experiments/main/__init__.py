@@ -22,7 +22,7 @@ from workflow_scripts.experiments.experiment import (
     require_rl_steps,
 )
 from workflow_scripts.experiments.main import improvement, pass_at_k, selection
-from workflow_scripts.experiments.runs import Grid, Member, Prompts
+from workflow_scripts.experiments.runs import STEPS, Grid, Member, Prompts
 from workflow_scripts.report.inputs import rl_stage
 from workflow_scripts.report.tables import Table
 from workflow_scripts.settings.strategies import ModelName
@@ -52,7 +52,7 @@ class Main(Experiment):
         """Each model after SFT, and after RL on each prompt set."""
         data = grid.study.data
         prompts = tuple(Prompts.singles(data, steps) for steps in self.rl_steps)
-        evaluations = ("steps", "pass_at_k", "checkpoints")
+        evaluations = (*STEPS, "pass_at_k", "checkpoints")
         yield from grid.grow_models(self.models, prompts, self.overrides, evaluations)
 
     def collections(self, members: list[Member]) -> dict[str, list[Member]]:

@@ -71,8 +71,8 @@ def sft_table(inputs: Inputs[Any]) -> Table:
             known = paper.SFT_ACCURACY if measure == "pass@1" else None
             estimate = group.estimate("pass@1", on)
             rows.append(table_row({"model": model, "measure": measure}, estimate, known))
-        for strategy in STRATEGIES:
-            estimate = group.estimate(f"share_{strategy}", Subset(steps=steps))
+        for strategy, share in STRATEGIES.items():
+            estimate = group.estimate(share, Subset(steps=steps))
             rows.append(table_row({"model": model, "measure": f"share {strategy}"}, estimate))
         measured = inputs.cross_entropy(model)
         if measured:
@@ -140,11 +140,9 @@ def draw_routing(inputs: Inputs[Any]) -> Figure:
     drawn = []
     for panel, type in zip(axes[0], types, strict=True):
         bottom = np.zeros(len(stages))
-        for strategy in STRATEGIES:
+        for strategy, share in STRATEGIES.items():
             estimates = [
-                inputs.scores.group("FB", stage).estimate(
-                    f"share_{strategy}", Subset(type, inputs.hardest)
-                )
+                inputs.scores.group("FB", stage).estimate(share, Subset(type, inputs.hardest))
                 for stage in stages
             ]
             color, hatch = style.STRATEGIES[strategy]
@@ -166,9 +164,9 @@ def draw_routing(inputs: Inputs[Any]) -> Figure:
         Patch(facecolor=color, hatch=hatch, edgecolor="white", label=strategy)
         for strategy, (color, hatch) in style.STRATEGIES.items()
     ]
-    handles.append(style.handle("interval of forward", color="black", marker="|", linestyle="none"))
     style.legend_above(figure, handles)
     problems = f"validation, {inputs.hardest} steps: {style.describe(drawn)}"
+    problems += "; intervals are of forward"
     style.add_footer(figure, inputs, problems)
     return figure
 

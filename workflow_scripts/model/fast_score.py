@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch.nn.functional import embedding
 
+from workflow_scripts.model.operations import Linear, Normalize, Pad, Rotate, SwiGLU, Unpad
 from workflow_scripts.model.qwen2 import Architecture, Qwen2, attend, visible_to_prompts
-from workflow_scripts.train.operations import Linear, Normalize, Pad, Rotate, SwiGLU, Unpad
 
 _ROWS = 32  # completions that are computed at once; more exceed the processor's cache
 # Linear layers get multiples of this number of tokens. oneDNN prepares each new number, and keeps

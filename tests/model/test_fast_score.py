@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from workflow_scripts.model import linear
+from workflow_scripts.model.fast_score import score_completions
 from workflow_scripts.model.generate import fold_if_plain
 from workflow_scripts.model.shape import Shape
 from workflow_scripts.model.store import make_config
 from workflow_scripts.model.tokenizer import make_tokenizer
-from workflow_scripts.train.fast_update import score_completions
 
 TEMPERATURE = 0.7
 
