@@ -156,8 +156,8 @@ def test_an_experiment_is_collected_with_the_names_of_its_members(records, rollo
         log.add(1, problem, text, True, reward)
     log.write(tmp_path / "rollouts.csv")
     files = [tmp_path / name for name in ("rollouts.parquet", "labels.parquet", "problems.jsonl")]
-    sft = RunName("FB", "SFT", "", 3, "FB-s3")
-    rl = RunName("FB", "RL(2-5)", "", 3, "FB-s3-rl2-5")
+    sft = RunName("FB", "SFT", "", 3, "FB", "FB-s3")
+    rl = RunName("FB", "RL(2-5)", "", 3, "FB", "FB-s3-rl2-5")
     scores = collect_scores([SampledRun(sft, *files), SampledRun(rl, *files)], "steps")
     assert list(scores["run"].unique()) == ["FB-s3", "FB-s3-rl2-5"]
     assert (scores["evaluation"] == "steps").all()

@@ -5,7 +5,7 @@ import pytest
 from tests.conftest import run_stage
 from tests.report.synthetic import SMOKE, World, make_scores, make_settings
 from workflow_scripts.common.errors import StudyError
-from workflow_scripts.evaluate.metrics import Scores, Subset, tabulate
+from workflow_scripts.evaluate.metrics import Scores, Subset, tabulate, with_shared_seeds
 from workflow_scripts.plan.study import Study
 from workflow_scripts.settings.values import Range
 
@@ -51,18 +51,64 @@ def test_all_types_are_balanced_whatever_the_validation_set_holds(frame):
     extra = rows_of(frame, type="evaluation", steps=6)
     doubled = pd.concat([frame, extra.assign(problem=extra["problem"] + 1000)])
     group = Scores(doubled, SETTINGS.statistics).group("F", "RL(6-9)")
-    types = [group.vector("pass@1", Subset(type))[0] for type in ("evaluation", "inversion")]
-    assert group.vector("pass@1")[0] == pytest.approx(np.mean(types))
+
+    def value(on):
+        return group.statistic("pass@1", on).value
+
+    types = [value(Subset(type)) for type in ("evaluation", "inversion")]
+    assert value(Subset()) == pytest.approx(np.mean(types))
     shares = {"evaluation": 0.9, "inversion": 0.1}
-    assert group.vector("pass@1", Subset(mix=shares))[0] == pytest.approx(np.dot(types, [0.9, 0.1]))
+    assert value(Subset(mix=shares)) == pytest.approx(np.dot(types, [0.9, 0.1]))
 
 
-def test_groups_of_the_same_runs_are_paired(frame, scores):
-    copy = rows_of(frame, model="F", stage="SFT", evaluation="steps").assign(stage="again")
-    both = Scores(pd.concat([frame, copy]), SETTINGS.statistics)
-    difference = both.group("F", "SFT").vector("pass@1") - both.group("F", "again").vector("pass@1")
-    assert (difference == 0).all()
-    assert np.ptp(both.group("F", "SFT").vector("pass@1")) > 0
+def errors(statistic):
+    return np.sqrt([statistic.variances.seeds, statistic.variances.problems])
+
+
+def test_groups_are_paired_by_seed_within_a_family_alone(frame):
+    copy = rows_of(frame, model="F", stage="SFT", evaluation="steps")
+    again, other = copy.assign(stage="again"), copy.assign(stage="other", family="another")
+    scores = Scores(pd.concat([frame, again, other]), SETTINGS.statistics)
+    first, again, other = (
+        scores.group("F", stage).statistic("pass@1") for stage in ("SFT", "again", "other")
+    )
+    np.testing.assert_allclose(errors(first - again), 0, atol=1e-12)
+    assert errors(first)[0] > 0
+    assert errors(first - other)[0] == pytest.approx(np.sqrt(2) * errors(first)[0])
+    assert errors(first - other)[1] == pytest.approx(0, abs=1e-12)
+
+
+def test_groups_of_one_family_are_compared_on_the_seeds_that_they_share(frame):
+    extra = rows_of(frame, model="FB", stage="RL(6-9)", evaluation="steps", seed=0).assign(seed=2)
+    scores = Scores(pd.concat([frame, extra]), SETTINGS.statistics)
+    after, before, other = (
+        scores.group(*run) for run in (("FB", "RL(6-9)"), ("FB", "SFT"), ("F", "SFT"))
+    )
+    assert after.seeds == (0, 1, 2)
+    assert [group.seeds for group in with_shared_seeds([after, before, other])] == [(0, 1)] * 3
+    assert [group.seeds for group in with_shared_seeds([after, other])] == [(0, 1, 2), (0, 1)]
+    alone = Scores(frame, SETTINGS.statistics).group("FB", "RL(6-9)")
+    np.testing.assert_array_equal(after.of_seeds((0, 1)).counts, alone.counts)
+    with pytest.raises(StudyError, match="share no seed"):
+        with_shared_seeds([after.of_seeds((2,)), before])
+
+
+def test_the_bound_of_a_rate_of_one_counts_the_problems_that_have_data(frame):
+    """Of 64 problems of F on 6-9 steps, only 3 evaluation problems have a fitting response."""
+    runs = rows_of(frame, model="F", stage="SFT", evaluation="steps").copy()
+    runs[["fitting", "correct_fitting"]] = 0
+    few = (runs["type"] == "evaluation") & runs["problem"].isin(runs["problem"].unique()[:3])
+    runs.loc[few, ["fitting", "correct_fitting"]] = 2
+    group = Scores(runs, SETTINGS.statistics).group("F", "SFT")
+    given, share = (group.estimate(m) for m in ("accuracy_given_fitting", "complete"))
+    assert given.value == share.value == 1
+    assert given.ci_low**3 == pytest.approx(0.05)
+    assert share.ci_low ** len(runs["problem"].unique()) == pytest.approx(0.05)
+
+
+def test_means_that_are_no_rates_have_intervals_too(scores):
+    words = scores.group("FB", "SFT").estimate("words")
+    assert 1 < words.ci_low < words.value < words.ci_high
 
 
 def test_one_problem_of_one_seed_has_no_interval():
@@ -88,6 +134,7 @@ def test_tidy_estimates_name_every_group_measure_and_range(scores):
     names = [
         *("model", "stage", "condition", "checkpoint", "evaluation", "type", "steps", "parts"),
         *("measure", "value", "ci_low", "ci_high", "n_problems", "n_seeds", "n_samples"),
+        *("se_seeds", "se_problems"),
     ]
     assert table.columns.tolist() == names
     assert {"2-9", "2-5", "6-9", "2", "9"} <= set(table["steps"])
@@ -103,9 +150,9 @@ def test_verified_pass_at_k_counts_verified_samples_alone(frame):
     truth = Scores(frame, SETTINGS.statistics).group("FB", "SFT")
     group = Scores(verified, SETTINGS.statistics).group("FB", "SFT")
     for measure, other in zip(group.verified_measures, truth.pass_measures, strict=True):
-        np.testing.assert_array_equal(group.vector(measure), truth.vector(other))
-    assert (group.vector("pass@2") == 1).all()
-    np.testing.assert_allclose(group.vector("verified@1"), group.vector("verified"))
+        assert group.estimate(measure) == truth.estimate(other)
+    assert group.estimate("pass@2").value == 1
+    assert group.estimate("verified@1").value == pytest.approx(group.estimate("verified").value)
 
 
 def test_incomplete_scores_are_refused(frame):

@@ -1,19 +1,23 @@
+from dataclasses import astuple
 from fractions import Fraction
 from itertools import combinations
 from math import comb
 
 import numpy as np
 import pytest
+from scipy.stats import t
 
 from workflow_scripts.evaluate.statistics import (
-    crossed_weights,
+    Design,
+    Scale,
+    Statistic,
     guess_and_check_pass_at_k,
     interval,
+    mean_over_seeds,
     pass_at_k,
     powers_of_two,
-    problem_weights,
     ratio,
-    seed_weights,
+    ratio_of_sums,
 )
 from workflow_scripts.task.solutions import guess_and_check_success
 from workflow_scripts.task.text import COMPACT
@@ -59,67 +63,247 @@ def test_guess_and_check_solves_one_sample_by_its_success_and_many_almost_surely
     assert curve[2] > 0.99
 
 
-def test_weights_keep_the_size_of_the_data_and_of_each_stratum():
-    strata = (0, 1, 1, 0, 2, 1)
-    weights = crossed_weights(3, strata, 50, seed=0)
-    assert weights.shape == (51, 3, 6)
-    assert (weights[0] == 1).all()
-    for stratum in set(strata):
-        mine = np.array(strata) == stratum
-        assert (weights[:, :, mine].sum(axis=(1, 2)) == 3 * mine.sum()).all()
-    seeds = weights.sum(axis=2) / len(strata)
-    assert (seeds == seeds.round()).all()
-    assert len(np.unique(seeds[1:], axis=0)) > 1
-    problems = weights.sum(axis=1) / 3
-    np.testing.assert_allclose(weights, seeds[:, :, None] * problems[:, None, :])
+RNG = np.random.default_rng(0)
+LINEAR, LOG, LOGIT = Scale.LINEAR, Scale.LOG, Scale.LOGIT
 
 
-def test_one_seed_resamples_problems_only_and_its_mean_has_no_interval():
-    assert (crossed_weights(1, (0,) * 10, 50, seed=0).sum(axis=(1, 2)) == 10).all()
-    value, low, high = interval(seed_weights(1, 50, seed=0) @ np.array([0.3]), 0.95)
-    assert value == 0.3
-    assert np.isnan([low, high]).all()
+def table(values, family="FB", strata=None, n_trials=None) -> Statistic:
+    """The mean of values of shape (seeds, problems)."""
+    n_seeds, n_problems = values.shape
+    strata = strata or (0,) * n_problems
+    design = Design(family, tuple(range(n_seeds)), tuple(range(n_problems)), tuple(strata))
+    trials = np.array(float(n_problems if n_trials is None else n_trials))
+    return ratio_of_sums(values, np.ones_like(values), design, trials, n_samples=4)
 
 
-def test_weights_depend_on_the_configured_seed_alone():
-    first = crossed_weights(2, (0, 0, 1, 1), 20, seed=5).copy()
-    problem_weights.cache_clear()
-    crossed_weights(3, (0, 0, 1), 20, seed=5)
-    np.testing.assert_array_equal(first, crossed_weights(2, (0, 0, 1, 1), 20, seed=5))
-    assert (first != crossed_weights(2, (0, 0, 1, 1), 20, seed=6)).any()
+def crossed(n_seeds=4, n_problems=60, of_seeds=0.3, of_problems=1.0, noise=0.5) -> np.ndarray:
+    seeds = of_seeds * RNG.normal(size=(n_seeds, 1))
+    problems = of_problems * RNG.normal(size=(1, n_problems))
+    return 10 + seeds + problems + noise * RNG.normal(size=(n_seeds, n_problems))
 
 
-@pytest.mark.parametrize("shared", [0.0, 1.5])
-def test_intervals_cover_the_truth_about_as_often_as_they_say(shared):
-    """Means over 15 seeds and 30 problems; shared: the spread of what a problem does to all."""
-    rng, covered, repetitions = np.random.default_rng(0), 0, 300
-    for repetition in range(repetitions):
-        data = rng.normal(0, 1, size=(15, 1)) + rng.normal(0, 1, size=(15, 30))
-        data += rng.normal(0, shared, size=(1, 30))
-        weights = crossed_weights(15, (0,) * 30, 200, seed=repetition)
-        _, low, high = interval(np.tensordot(weights, data, axes=2) / data.size, 0.9)
-        covered += low <= 0 <= high
-    assert 0.83 < covered / repetitions < 0.96
+def seeds_alone(values, family="FB") -> Statistic:
+    design = Design(family, tuple(range(len(values))))
+    return mean_over_seeds(np.asarray(values, float), design, n_samples=100)
 
 
-def test_paired_differences_do_not_have_the_variance_of_the_problems():
-    rng = np.random.default_rng(0)
-    before = rng.normal(0, 1, size=(3, 60))
-    after = before + 0.1 + rng.normal(0, 0.01, size=before.shape)
-    weights = crossed_weights(3, (0,) * 60, 500, seed=0)
-    means = [np.tensordot(weights, data, axes=2) / data.size for data in (before, after)]
-    _, low, high = interval(means[1] - means[0], 0.95)
-    assert 0.08 < low < 0.1 < high < 0.12
-    _, low, high = interval(means[1], 0.95)
-    assert high - low > 0.2
+def width(statistic: Statistic, scale=LINEAR) -> float:
+    _, low, high = interval(statistic, scale, 0.95)
+    return high - low
 
 
-def test_ratios_of_sums_have_no_interval_where_too_many_resamples_are_undefined():
-    always = ratio(np.ones(101), np.ones(101))
-    assert interval(always, 0.95) == (1, 1, 1)
-    denominators = np.ones(101)
-    denominators[1:10] = 0
-    value, low, high = interval(ratio(np.ones(101), denominators), 0.95)
-    assert value == 1
-    assert np.isnan([low, high]).all()
-    assert np.isnan(interval(ratio(np.ones(101), np.zeros(101)), 0.95)).all()
+# ---- variances ---------------------------------------------------------------------------------
+
+
+def test_a_mean_over_seeds_has_the_usual_variance_and_t_interval():
+    values = RNG.normal(5, 2, size=6)
+    statistic = seeds_alone(values)
+    assert statistic.variances.seeds == pytest.approx(values.var(ddof=1) / 6)
+    margin = t.ppf(0.975, 5) * values.std(ddof=1) / np.sqrt(6)
+    expected = values.mean() + np.array([0, -margin, margin])
+    np.testing.assert_allclose(interval(statistic, LINEAR, 0.95), expected)
+
+
+def test_the_variance_from_seeds_is_that_of_the_jackknife():
+    values = crossed(n_seeds=5)
+    left_out = [np.delete(values, seed, axis=0).mean() for seed in range(5)]
+    jackknife = 4 / 5 * np.square(np.array(left_out) - np.mean(left_out)).sum()
+    assert table(values).variances.seeds == pytest.approx(jackknife)
+
+
+def test_the_variance_from_problems_is_within_strata_and_without_the_interaction():
+    values, strata = crossed(3, 40), [0] * 10 + [1] * 30
+    values[:, 10:] += 100  # the difference between strata is no variance
+    variances = table(values, strata=strata).variances
+    expected = 0.0
+    for stratum, n in ((slice(10), 10), (slice(10, 40), 30)):
+        mine = values[:, stratum]
+        rest = mine - mine.mean(axis=0) - mine.mean(axis=1, keepdims=True) + mine.mean()
+        of_interaction = np.square(rest).sum() / (2 * (n - 1)) / 3
+        expected += (n / 40) ** 2 * (mine.mean(axis=0).var(ddof=1) - of_interaction) / n
+    assert variances.problems == pytest.approx(expected)
+    assert variances.df_seeds == 2
+    assert 9 < variances.df_problems < 38  # between that of the smaller stratum and that of all
+
+
+def test_the_true_variances_are_found():
+    """The mean of 200 estimates. True: 0.09/5, 1/80, and the interaction 0.25/400 with seeds."""
+    found = [table(crossed(5, 80)).variances for _ in range(200)]
+    assert np.mean([each.seeds for each in found]) == pytest.approx(0.09 / 5 + 0.25 / 400, rel=0.15)
+    assert np.mean([each.problems for each in found]) == pytest.approx(1 / 80, rel=0.1)
+
+
+def test_a_ratio_of_sums_varies_as_its_linear_part():
+    over, under = crossed(8, 60), crossed(8, 60)
+    design = Design("FB", tuple(range(8)), tuple(range(60)), (0,) * 60)
+    found = ratio_of_sums(over, under, design, np.array(0.0), 4).variances
+    left_out = [
+        np.delete(over, seed, axis=0).sum() / np.delete(under, seed, axis=0).sum()
+        for seed in range(8)
+    ]
+    jackknife = 7 / 8 * np.square(np.array(left_out) - np.mean(left_out)).sum()
+    assert found.seeds == pytest.approx(jackknife, rel=0.02)
+
+
+# ---- combinations ------------------------------------------------------------------------------
+
+
+def test_differences_of_one_family_are_paired_by_seed_and_problem():
+    before = crossed()
+    after = before + 0.1 + RNG.normal(0, 0.001, size=before.shape)
+    _, low, high = interval(table(after) - table(before), LINEAR, 0.95)
+    assert low < 0.1 < high
+    assert high - low < 0.01
+    assert width(table(after)) > 0.5
+
+
+def test_differences_of_two_families_are_paired_by_problem_alone():
+    one, other = crossed(of_seeds=0, of_problems=5), crossed(of_seeds=0)
+    other = one + RNG.normal(0, 0.1, size=one.shape)
+    seeds = RNG.normal(size=(2, 4, 1))
+    unpaired = table(other + seeds[0], family="F") - table(one + seeds[1], family="B")
+    alone = [table(values + effect) for values, effect in zip((other, one), seeds, strict=True)]
+    parts = [statistic.variances for statistic in alone]
+    found = unpaired.variances
+    assert found.seeds == pytest.approx(parts[0].seeds + parts[1].seeds)
+    assert 3 <= found.df_seeds <= 6
+    assert found.problems < 0.01 * parts[0].problems
+
+
+def test_other_problems_are_not_paired():
+    values = crossed()
+    design = Design("FB", tuple(range(4)), tuple(range(100, 160)), (0,) * 60)
+    other = ratio_of_sums(values, np.ones_like(values), design, np.array(60.0), 4)
+    statistic = other - table(values)
+    assert statistic.variances.seeds == pytest.approx(0)
+    assert statistic.variances.problems == pytest.approx(2 * table(values).variances.problems)
+
+
+def test_differences_of_differences_cancel_what_all_have_in_common():
+    common, effect = crossed(), RNG.normal(size=(4, 60))
+    first = table(common + effect) - table(common)
+    second = table(2 * common + effect) - table(2 * common)
+    statistic = first - second
+    assert statistic.value == pytest.approx(0)
+    assert np.sqrt(statistic.variances.seeds + statistic.variances.problems) < 1e-12
+
+
+def test_ratios_follow_the_delta_method():
+    one, other = seeds_alone([10.0, 11, 12]), seeds_alone([4.0, 5, 6])
+    found = (one / other).variances.seeds
+    influence = (np.array([-1.0, 0, 1]) - 11 / 5 * np.array([-1.0, 0, 1])) / 3 / 5
+    assert found == pytest.approx(1.5 * np.square(influence).sum())
+    unpaired = (one / seeds_alone([4.0, 5, 6], "F")).variances.seeds
+    assert unpaired == pytest.approx((11 / 5) ** 2 * (1 / 3 / 11**2 + 1 / 3 / 5**2))
+
+
+def test_ratios_by_zero_are_undefined():
+    statistic = seeds_alone([1.0, 2]) / seeds_alone([-1.0, 1])
+    assert np.isnan(interval(statistic, LOG, 0.95)).all()
+    np.testing.assert_array_equal(ratio(np.ones(2), np.array([0.0, 2])), [np.nan, 0.5])
+
+
+def test_statistics_of_one_family_on_other_seeds_are_refused():
+    statistic = seeds_alone([1.0, 2, 3]) - seeds_alone([1.0, 2])
+    with pytest.raises(ValueError, match="same seeds"):
+        _ = statistic.variances
+
+
+def test_statistics_of_several_values_are_those_of_each_value():
+    values = np.stack([crossed(), crossed()], axis=-1)
+    design = Design("FB", tuple(range(4)), tuple(range(60)), (0, 1) * 30)
+    both = ratio_of_sums(values, np.ones_like(values), design, np.full(2, 60.0), 4)
+    for index in range(2):
+        single = table(values[..., index], strata=(0, 1) * 30).estimate(LINEAR, 0.9)
+        for estimate in (both.estimates(LINEAR, 0.9)[index], both[index].estimate(LINEAR, 0.9)):
+            assert astuple(estimate) == pytest.approx(astuple(single))
+
+
+# ---- intervals ---------------------------------------------------------------------------------
+
+
+def test_the_t_quantile_is_that_of_the_source_that_varies():
+    seeds, problems = RNG.normal(size=(4, 1)), RNG.normal(size=(1, 60))
+    for values, df in ((seeds + np.zeros((1, 60)), 3), (problems + np.zeros((4, 1)), 59)):
+        statistic = table(values)
+        variance = statistic.variances.seeds + statistic.variances.problems
+        assert width(statistic) == pytest.approx(2 * t.ppf(0.975, df) * np.sqrt(variance))
+    both = table(seeds + problems)
+    error = np.sqrt(both.variances.seeds + both.variances.problems)
+    assert 2 * t.ppf(0.975, 59) * error < width(both) < 2 * t.ppf(0.975, 3) * error
+
+
+def test_an_interval_is_symmetric_on_its_scale():
+    rate = table(np.clip(RNG.normal(0.9, 0.1, size=(3, 60)), 0, 1))
+    value, low, high = interval(rate, LOGIT, 0.95)
+    logits = np.log([value / (1 - value), low / (1 - low), high / (1 - high)])
+    assert logits[2] - logits[0] == pytest.approx(logits[0] - logits[1])
+    value, low, high = interval(seeds_alone([10.0, 12, 20]), LOG, 0.95)
+    assert high / value == pytest.approx(value / low)
+    assert low > 0
+
+
+def test_geometric_means_have_the_t_interval_of_their_logarithms():
+    times = np.array([8.0, 12, 15, 9])
+    logs = interval(seeds_alone(np.log(times)), LINEAR, 0.95)
+    found = interval(seeds_alone(np.log(times)).exp(), LOG, 0.95)
+    np.testing.assert_allclose(found, np.exp(logs))
+
+
+def test_intervals_of_rates_stay_within_their_bounds():
+    values = np.zeros((3, 60))
+    values[0, :2] = 0.25
+    for rates in (values, 1 - values):
+        value, low, high = interval(table(rates), LOGIT, 0.95)
+        assert 0 < low < value < high < 1
+
+
+def test_one_seed_has_an_interval_over_problems_alone():
+    problems = RNG.normal(size=(1, 50))
+    estimate = table(problems).estimate(LINEAR, 0.95)
+    margin = t.ppf(0.975, 49) * problems.std(ddof=1) / np.sqrt(50)
+    assert estimate.ci_high - estimate.value == pytest.approx(margin)
+    assert estimate.n_seeds == 1
+    assert np.isnan(estimate.se_seeds)
+    assert estimate.se_problems > 0
+    assert np.isnan(interval(seeds_alone([0.3]), LINEAR, 0.95)[1:]).all()
+
+
+def test_a_model_with_one_seed_adds_no_variance_between_seeds():
+    many, one = crossed(n_seeds=4), crossed(n_seeds=1)
+    estimate = (table(many, "FB") - table(one, "F")).estimate(LINEAR, 0.95)
+    assert estimate.n_seeds == 1
+    assert estimate.se_seeds == pytest.approx(np.sqrt(table(many).variances.seeds))
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0])
+def test_a_rate_of_zero_or_one_has_the_exact_bound_for_its_number_of_problems(rate):
+    """If the true rate were at the bound, 60 problems would all agree in 5 % of all studies."""
+    value, low, high = interval(table(np.full((3, 60), rate)), LOGIT, 0.95)
+    assert value == rate
+    assert (low == 0) if rate == 0 else (high == 1)
+    assert (1 - (high - low)) ** 60 == pytest.approx(0.05)
+
+
+def test_a_difference_that_does_not_vary_has_that_bound_on_both_sides():
+    rates = np.full((3, 60), 0.5)
+    value, low, high = interval(table(rates) - table(rates), LINEAR, 0.95)
+    assert value == 0
+    assert (1 - high) ** 60 == (1 + low) ** 60 == pytest.approx(0.05)
+    assert np.isnan(interval(table(rates, n_trials=0), LINEAR, 0.95)[1:]).all()
+
+
+def test_a_stratum_with_one_problem_leaves_no_interval():
+    statistic = table(crossed(3, 5), strata=(0, 0, 1, 1, 2))
+    assert np.isnan(interval(statistic, LINEAR, 0.95)[1:]).all()
+
+
+def test_estimates_say_how_much_was_measured():
+    estimate = table(crossed(3, 60)).estimate(LINEAR, 0.95)
+    assert (estimate.n_problems, estimate.n_seeds, estimate.n_samples) == (60, 3, 4)
+    higher, larger = estimate.plus(1), estimate.times(2)
+    assert higher.ci_low == estimate.ci_low + 1
+    assert larger.ci_low == 2 * estimate.ci_low
+    errors = (estimate.se_seeds, estimate.se_problems)
+    assert (higher.se_seeds, higher.se_problems) == errors
+    assert (larger.se_seeds, larger.se_problems) == tuple(2 * error for error in errors)

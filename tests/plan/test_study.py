@@ -256,6 +256,22 @@ def test_a_change_of_sft_or_model_makes_new_sft_runs_and_new_rl_runs_from_them(k
     assert new == {f"FB-s{s}-{last}=3-rl{rl}" for s in (0, 1, 2) for rl in ("6-9", "6-15")}
 
 
+@pytest.mark.parametrize("tier", TIERS)
+def test_runs_of_a_seed_are_of_one_family_exactly_if_they_start_from_one_sft_model(tier):
+    runs = runs_of(Study(load_tier(tier))).values()
+    pairs = {((run.sft.family, run.seed), run.sft.name) for run in runs}
+    families, models = map(set, zip(*pairs, strict=True))
+    assert len(families) == len(models) == len(pairs)
+
+
+def test_a_family_is_the_sft_run_without_its_seed():
+    members = study_of(only="robustness").members["robustness"]
+    families = {(member.model, member.condition): member.run.sft.family for member in members}
+    assert families["FB", "default"] == families["FB", "rl.kl_coefficient=0.1"] == "FB"
+    assert families["FB", "sft.learning_rate=0.002"] == "FB-learning_rate=0.002"
+    assert families["F", "default"] == "F"
+
+
 def test_every_seed_of_main_has_every_model_and_rl_from_it():
     study = study_of({"seeds": [3, 5]}, only="main")
     models = {f"{model}-s{seed}" for model in ("F", "B", "FB") for seed in (3, 5)}

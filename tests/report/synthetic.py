@@ -22,7 +22,6 @@ CONFIGURATION = Path(__file__).parents[2] / "config" / "default.yaml"
 
 def make_settings(**changes) -> Settings:
     config = yaml.safe_load(CONFIGURATION.read_text())
-    config["statistics"]["bootstrap_resamples"] = 200
     for key, value in changes.items():
         *sections, last = key.split("__")
         section = config
@@ -155,6 +154,7 @@ def make_scores(settings: Settings, experiment: str, world: World, per_stratum=8
                         stage=member.stage,
                         condition=member.condition,
                         seed=member.run.seed,
+                        family=member.run.sft.family,
                         run=member.run.name,
                         checkpoint=step,
                         evaluation=evaluation,
@@ -195,6 +195,7 @@ def make_training(settings: Settings, experiment: str, world: World) -> pd.DataF
                     stage=member.stage,
                     condition=member.condition,
                     seed=member.run.sft.seed,
+                    family=member.run.sft.family,
                     run=member.run.name,
                 )
             )
@@ -208,6 +209,7 @@ def make_sft(settings: Settings, experiment: str) -> pd.DataFrame:
             "model": member.model,
             "condition": member.condition,
             "seed": member.run.seed,
+            "family": member.run.sft.family,
             "run": member.run.name,
             "cross_entropy": 0.0859 + 0.0005 * rng.random(),
             "n_tokens": 12000,

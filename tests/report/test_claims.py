@@ -23,7 +23,9 @@ from workflow_scripts.report.claims import Part, judge, to_markdown
 from workflow_scripts.report.criteria import Criterion, Verdict, worst
 
 LONG = make_settings(
-    rl__steps=300, experiments__robustness__axes={"rl.kl_coefficient": [0.1], "rl.group_size": [16]}
+    seeds=[0, 1, 2, 3, 4],  # with three, intervals of differences are about as wide as 5 points
+    rl__steps=300,
+    experiments__robustness__axes={"rl.kl_coefficient": [0.1], "rl.group_size": [16]},
 )
 REPRODUCED, INCONCLUSIVE, NOT_REPRODUCED = (
     Verdict.REPRODUCED,
@@ -132,7 +134,8 @@ def test_the_known_values_of_the_paper_stand_beside_ours(true_claims):
     known = {q["name"]: q["paper"] for claim in true_claims for q in claim["quantities"]}
     assert known["FB after RL(6-9): pass@1 on 6-9 steps, both types"] == 0.957
     assert known["B, inversion, 6-9 steps: pass@1 after RL(6-9) less after SFT"] == 0.571
-    assert known["rl.group_size=16: FB above the better of F and B"] == 0.4
+    assert known["rl.group_size=16: FB less F"] == 0.47
+    assert known["rl.group_size=16: FB less B"] == 0.4
 
 
 def test_what_was_not_measured_is_null_and_inconclusive(tmp_path):
@@ -151,7 +154,7 @@ def test_a_missing_model_leaves_its_quantities_unmeasured(full, tmp_path):
     without = replace(inputs, measured=replace(inputs.measured, scores=only))
     claims = judge_all({"main": without}, tmp_path)
     by_name = {q["name"]: q for q in claims[0]["quantities"]}
-    gap = by_name["FB above the better of F and B after RL(6-9), 6-9 steps, both types"]
+    gap = by_name["FB less B after RL(6-9): pass@1 on 6-9 steps, both types"]
     assert gap["value"] is None
     assert gap["verdict"] == INCONCLUSIVE
     assert by_name["F after RL(6-9): pass@1 on 6-9 steps, both types"]["value"] is not None
@@ -210,6 +213,6 @@ def test_program_writes_both_pages(full, tmp_path):
     done = run_stage("report.claims:make_claims", arguments, tmp_path)
     assert done.returncode == 0, done.stderr
     claims = json.loads((tmp_path / "out" / "claims.json").read_text())
-    assert claims[1]["verdict"] == REPRODUCED
+    assert verdicts(claims)["C5"] == REPRODUCED
     assert "| main | c0ffee | sft ab12 |" in (tmp_path / "out" / "claims.md").read_text()
     assert claims[6]["verdict"] == INCONCLUSIVE

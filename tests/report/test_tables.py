@@ -73,11 +73,22 @@ def test_robustness_sets_the_default_among_the_values_and_the_papers_beside_ours
     assert rows.loc[("F", "0.1", "pass@1, all"), "n_seeds"] == 1
 
 
-def test_largest_difference_after_sft_is_that_of_the_accuracies(full):
-    rows = make(full, "sft").frame.set_index(["model", "measure"])["value"]
-    accuracies = [rows[model, "pass@1"] for model in ("F", "B", "FB")]
-    expected = max(accuracies) - min(accuracies)
-    assert rows["largest difference", "pass@1"] == pytest.approx(expected)
+def test_tables_say_if_an_interval_is_over_problems_alone(full):
+    alone = "Intervals of one seed are over problems alone"
+    for name, said in (("robustness-rl.kl_coefficient", True), ("table1", False)):
+        experiment, product = PRODUCTS["full"][name]
+        inputs = full[experiment.name]
+        assert (alone in to_markdown(product.make(inputs), "Title", inputs)) == said
+
+
+def test_differences_after_sft_are_those_of_the_accuracies(full):
+    frame = make(full, "sft").frame.set_index(["model", "measure"])
+    for measure in ("pass@1", "pass@1 on the fitting type"):
+        accuracies = {model: frame.loc[(model, measure), "value"] for model in ("F", "B", "FB")}
+        for one, other in (("F", "B"), ("F", "FB"), ("B", "FB")):
+            row = frame.loc[(f"{one} less {other}", measure)]
+            assert row["value"] == pytest.approx(accuracies[one] - accuracies[other])
+            assert row["ci_low"] < row["value"] < row["ci_high"]
 
 
 def run_table(name, paths, folder):

@@ -24,7 +24,6 @@ SCALED = {
     "rl": {"steps": 3, "batch_size": 32, "micro_batch_size": 16, "scored_steps": []},
     "sampling": {"n_samples": 2, "pass_at_k": {"n_problems": 8, "n_samples": 2}},
     "jobs": {"gpus": 0},
-    "statistics": {"bootstrap_resamples": 50},
     # F and B differ from FB in their SFT data alone.
     "experiments": {"main": {"models": ["FB"]}, **{name: {"enabled": False} for name in OTHERS}},
 }

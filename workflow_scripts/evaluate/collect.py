@@ -39,12 +39,14 @@ class RunName:
     """The columns that identify a run in an experiment's tables.
 
     condition distinguishes runs of the same model and stage, such as runs with a changed setting.
+    Runs of one family start from the same SFT models, one for each seed.
     """
 
     model: str
     stage: str
     condition: str
     seed: int
+    family: str
     run: str
 
 

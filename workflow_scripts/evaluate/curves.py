@@ -1,4 +1,4 @@
-"""Learning curves from training rollouts, and the time scales of selection and improvement.
+"""Learning curves from training rollouts, and the time constants of selection and improvement.
 
 Selection is the rise of the share of the fitting strategy during RL: direct computation, without
 guesses, in the direction that fits the problem's type (forward for evaluation, backward for
@@ -6,12 +6,21 @@ inversion; see task.label). Improvement is the rise of the accuracy of the respo
 fitting strategy.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.evaluate.statistics import Estimate, interval, ratio, seed_weights
+from workflow_scripts.evaluate.statistics import (
+    Design,
+    Estimate,
+    Scale,
+    Statistic,
+    interval,
+    mean_over_seeds,
+    ratio,
+    ratio_of_sums,
+)
 from workflow_scripts.settings.statistics import Statistics
 from workflow_scripts.task.problems import PROBLEM_TYPES
 
@@ -20,6 +29,7 @@ TRAINING_COLUMNS = [
     "stage",
     "condition",
     "seed",
+    "family",
     "step",
     "type",
     "fits",
@@ -28,72 +38,101 @@ TRAINING_COLUMNS = [
 ]
 
 WINDOW = 10  # RL steps in a moving mean
-END = 20  # RL steps: the final value of a curve is its mean over the last 20 steps
-RISE = 0.9  # a rise counts as completed at 90 % of the way from the first to the final value
+RISE = 0.9  # the part of a rise that figures mark
+TIME_TO_RISE = -np.log(1 - RISE)  # how many time constants an exponential rise takes to that part
+
+FEWEST_STEPS = 30  # RL steps: shorter runs get no time constant
+SHORTEST = 0.5  # RL steps: the smallest time constant that is tried
+# A curve rises if the exponential fits it better than a constant by this F statistic. Noise alone
+# exceeds 7 in one of 1000 curves.
+CLEAR = 10.0
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A share of training rollouts by RL step, as counts. Both arrays have shape (seeds, steps)."""
+
+    numerator: np.ndarray
+    denominator: np.ndarray
+
+    @property
+    def sums(self) -> "Curve":
+        """Sums over each step and the WINDOW - 1 steps before it; fewer at the first steps."""
+        return Curve(_trailing_sum(self.numerator), _trailing_sum(self.denominator))
+
+    @property
+    def moving_means(self) -> np.ndarray:
+        """The moving mean of each seed, of shape (seeds, steps)."""
+        sums = self.sums
+        return ratio(sums.numerator, sums.denominator)
+
+
+def _trailing_sum(values: np.ndarray) -> np.ndarray:
+    sums = np.cumsum(values, axis=-1)
+    sums[..., WINDOW:] -= sums[..., :-WINDOW].copy()
+    return sums
 
 
 @dataclass(frozen=True)
 class Curves:
     """Counts of training rollouts by RL step, of runs that differ only in their seed.
 
-    rollouts has shape (1 + resamples, steps, 2, 2). Row 0 has the observed counts; the other rows
-    are bootstrap resamples (see make_curves). The last two axes are: whether the response fits the
-    problem's type (0 or 1), and whether the answer is correct (0 or 1). by_seed, of shape (seeds,
-    steps, 2, 2), has the observed counts of each seed.
+    rollouts has shape (seeds, steps, 2, 2). The last two axes are: whether the response fits the
+    problem's type (0 or 1), and whether the answer is correct (0 or 1).
     """
 
     steps: np.ndarray
     rollouts: np.ndarray
-    by_seed: np.ndarray
+    design: Design
     confidence: float
 
     @property
     def n_seeds(self) -> int:
         """The number of runs."""
-        return len(self.by_seed)
-
-    @property
-    def single_seeds(self) -> "Curves":
-        """The same curves, with one row per seed in place of all observed counts and resamples."""
-        return replace(self, rollouts=self.by_seed)
+        return len(self.rollouts)
 
     @property
     def n_rollouts(self) -> int:
-        """The number of observed rollouts, over all runs and steps."""
-        return int(self.rollouts[0].sum())
+        """The number of rollouts, over all runs and steps."""
+        return int(self.rollouts.sum())
 
     @property
-    def fitting(self) -> tuple[np.ndarray, np.ndarray]:
-        """The share of responses that use the fitting strategy, as (numerator, denominator).
+    def fitting(self) -> Curve:
+        """The share of responses that use the fitting strategy."""
+        return Curve(self.rollouts[:, :, 1].sum(axis=-1), self.rollouts.sum(axis=(-1, -2)))
 
-        Both arrays have shape (1 + resamples, steps).
+    @property
+    def accuracy(self) -> Curve:
+        """The share of correct rollouts."""
+        return Curve(self.rollouts[..., 1].sum(axis=-1), self.rollouts.sum(axis=(-1, -2)))
+
+    @property
+    def accuracy_given_fitting(self) -> Curve:
+        """The share of correct rollouts among those with the fitting strategy."""
+        return Curve(self.rollouts[:, :, 1, 1], self.rollouts[:, :, 1].sum(axis=-1))
+
+    def band(self, curve: Curve) -> np.ndarray:
+        """The moving mean over all seeds, and its t interval over seeds at each step.
+
+        Returns shape (3, steps): value, low, high. There is no interval for one seed. Where all
+        rollouts count or none does, each rollout is one trial (see evaluate.statistics.interval).
         """
-        return self.rollouts[:, :, 1].sum(axis=-1), self.rollouts.sum(axis=(-1, -2))
+        sums = curve.sums
+        trials = sums.denominator.sum(axis=0) if self.n_seeds > 1 else np.zeros(len(self.steps))
+        over, under = sums.numerator[:, None], sums.denominator[:, None]
+        statistic = ratio_of_sums(over, under, self.design, trials, self.n_rollouts)
+        return interval(statistic, Scale.LOGIT, self.confidence)
 
-    @property
-    def accuracy(self) -> tuple[np.ndarray, np.ndarray]:
-        """The share of correct rollouts, as (numerator, denominator) like `fitting`."""
-        return self.rollouts[..., 1].sum(axis=-1), self.rollouts.sum(axis=(-1, -2))
-
-    @property
-    def accuracy_given_fitting(self) -> tuple[np.ndarray, np.ndarray]:
-        """The share of correct rollouts among those with the fitting strategy, like `fitting`."""
-        return self.rollouts[:, :, 1, 1], self.rollouts[:, :, 1].sum(axis=-1)
-
-    def band(self, curve: np.ndarray) -> np.ndarray:
-        """The value and the interval of a curve at each step.
-
-        curve has shape (1 + resamples, steps). Returns shape (3, steps): value, low, high.
-        """
-        return np.array([interval(column, self.confidence) for column in curve.T]).T
+    def mean(self, values: np.ndarray) -> Statistic:
+        """The mean over seeds of one value, or one row of values, per seed."""
+        return mean_over_seeds(values, self.design, self.n_rollouts // self.n_seeds)
 
 
 def make_curves(training: pd.DataFrame, statistics: Statistics, **where: object) -> Curves | None:
     """Count the training rollouts of RL on evaluation and inversion problems.
 
     where selects the rows whose columns have the given values; the selected runs must differ only
-    in their seed. Returns None if no row is left. The bootstrap resamples seeds. If there is only
-    one seed, the bootstrap resamples the rollouts of each step instead.
+    in their seed. Returns None if no row is left.
     """
     runs = training[training["type"].isin(PROBLEM_TYPES)]
     for column, value in where.items():
@@ -103,68 +142,100 @@ def make_curves(training: pd.DataFrame, statistics: Statistics, **where: object)
     fits = runs["fits"].astype(int)
     right = runs.assign(fits=fits, count=runs["correct"], right=1)
     wrong = runs.assign(fits=fits, count=runs["n"] - runs["correct"], right=0)
-    seeds, steps = sorted(runs["seed"].unique()), np.array(sorted(runs["step"].unique()))
+    seeds, steps = sorted(runs["seed"].unique().tolist()), np.array(sorted(runs["step"].unique()))
     cells = pd.MultiIndex.from_product([seeds, steps, (0, 1), (0, 1)])
     counts = pd.concat([wrong, right]).groupby(["seed", "step", "fits", "right"])["count"].sum()
-    by_seed = counts.reindex(cells, fill_value=0).to_numpy().reshape(len(seeds), len(steps), 2, 2)
-    n_resamples = statistics.bootstrap_resamples
-    if len(seeds) > 1:
-        weights = seed_weights(len(seeds), n_resamples, statistics.seed)
-        rollouts = np.tensordot(weights, by_seed, axes=1)
-    else:
-        flat = by_seed.reshape(len(steps), 4)
-        n = flat.sum(axis=1)
-        drawn = np.random.default_rng(statistics.seed).multinomial(
-            n, flat / n[:, None], size=(n_resamples, len(steps))
-        )
-        rollouts = np.concatenate([by_seed, drawn.reshape(n_resamples, len(steps), 2, 2)])
-    rollouts, by_seed = rollouts.astype(float), by_seed.astype(float)
-    return Curves(steps, rollouts, by_seed, statistics.confidence)
+    flat = counts.reindex(cells, fill_value=0).to_numpy(float)
+    rollouts = flat.reshape(len(seeds), len(steps), 2, 2)
+    design = Design(runs["family"].iloc[0], tuple(seeds))
+    return Curves(steps, rollouts, design, statistics.confidence)
 
 
-def moving_mean(numerator: np.ndarray, denominator: np.ndarray, window: int = WINDOW) -> np.ndarray:
-    """Ratio of sums over each step and the window - 1 steps before it, along the last axis.
+# ---- time constants ----------------------------------------------------------------------------
 
-    At the first steps, the window has only the steps that exist.
+
+@dataclass(frozen=True)
+class Rise:
+    """Exponential rises: end + (start - end) exp(-step / time), one for each seed.
+
+    All arrays have shape (seeds,). They are NaN for a curve that does not rise.
     """
-    return ratio(_trailing_sum(numerator, window), _trailing_sum(denominator, window))
+
+    start: np.ndarray
+    end: np.ndarray
+    time: np.ndarray
+
+    def completed(self, values: np.ndarray) -> np.ndarray:
+        """The fraction of the rise that a curve has completed. values has shape (seeds, steps)."""
+        return (values - self.start[:, None]) / (self.end - self.start)[:, None]
 
 
-def _trailing_sum(values: np.ndarray, window: int) -> np.ndarray:
-    sums = np.cumsum(values, axis=-1)
-    sums[..., window:] -= sums[..., :-window].copy()
-    return sums
+def fit_rise(steps: np.ndarray, curve: Curve) -> Rise:
+    """Fit an exponential rise to the raw counts of each seed, by weighted least squares.
 
+    The weight of a step is its number of rollouts. (A likelihood would weigh the last steps most,
+    where shares are near 1. Real curves go on rising there more slowly than an exponential.) The
+    time is found on a grid, from SHORTEST to the length of the run, and refined by a parabola
+    through the best point and its neighbours. For a given time, start and end follow from linear
+    equations. So nothing depends on starting values.
 
-def fraction_of_rise(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    """The fraction of its rise that a curve has completed by each step, of shape (curves, steps).
-
-    A curve is a 10-step moving mean. The fraction is 0 at the first step, and 1 where the curve
-    equals the mean of the last 20 steps. Curves whose final value is not above the first value give
-    NaN.
+    The rise of a seed is NaN if its curve does not clearly rise (see CLEAR), if the best time is
+    the length of the run, or if the run has fewer than FEWEST_STEPS steps.
     """
-    curve = moving_mean(numerator, denominator)
-    start = curve[:, :1]
-    end = ratio(numerator[:, -END:].sum(axis=1), denominator[:, -END:].sum(axis=1))[:, None]
-    return ratio(curve - start, np.where(end > start, end - start, 0))
+    if len(steps) < FEWEST_STEPS:
+        nothing = np.full(len(curve.numerator), np.nan)
+        return Rise(nothing, nothing, nothing)
+    share = np.nan_to_num(ratio(curve.numerator, curve.denominator))
+    weight = ratio(curve.denominator, curve.denominator.sum(axis=1, keepdims=True))
+    logs = np.linspace(np.log(SHORTEST), np.log(len(steps)), 100)
+    errors = _fit_shares(share, weight, _decay(steps, np.exp(logs)))[2]
+    best = errors.argmin(axis=1)
+    inner = np.clip(best, 1, len(logs) - 2)
+    left, here, right = (errors[np.arange(len(errors)), inner + side] for side in (-1, 0, 1))
+    shift = np.clip(ratio((left - right) / 2, left - 2 * here + right), -1, 1)
+    time = np.exp(logs[inner] + np.nan_to_num(shift) * (logs[1] - logs[0]))
+    start, end, error = (
+        each[:, 0] for each in _fit_shares(share, weight, _decay(steps, time)[:, None])
+    )
+    mean = (weight * share).sum(axis=1, keepdims=True)
+    constant = (weight * (share - mean) ** 2).sum(axis=1)
+    clear = (constant - error) / 2 > CLEAR * error / (len(steps) - 3)
+    rises = clear & (end > start) & (best < len(logs) - 1)
+    return Rise(*(np.where(rises, each, np.nan) for each in (start, end, time)))
 
 
-def risen_at(steps: np.ndarray, fraction: np.ndarray) -> np.ndarray:
-    """The RL step at which each curve has completed 90 % of its rise.
+def _decay(steps: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """What is left of a rise at each step, of shape (times, steps)."""
+    return np.exp(-(steps - steps[0]) / times[:, None])
 
-    fraction has shape (curves, steps). Returns shape (curves,). NaN for a curve that does not rise,
-    and for all curves if there are fewer than 30 steps.
+
+def _fit_shares(
+    share: np.ndarray, weight: np.ndarray, decay: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Fit end + (start - end) * decay to each curve: start, end and the mean squared error.
+
+    share and weight have shape (curves, steps), decay (times, steps) or (curves, 1, steps). The
+    results have shape (curves, times). start and end are kept within [0, 1].
     """
-    reached = fraction >= RISE
-    known = reached.any(axis=1) & (len(steps) >= WINDOW + END)
-    return np.where(known, steps[reached.argmax(axis=1)], np.nan)
+    share, weight = share[:, None], weight[:, None]
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        return (weight * values).sum(axis=-1, keepdims=True)
+
+    deviation = decay - mean(decay)
+    slope = mean(deviation * share) / mean(deviation**2)
+    end = np.clip(mean(share) - slope * mean(decay), 0, 1)
+    start = np.clip(end + mean(decay * (share - end)) / mean(decay**2), 0, 1)
+    error = mean((share - end - (start - end) * decay) ** 2)
+    return start[..., 0], end[..., 0], error[..., 0]
 
 
 @dataclass(frozen=True)
 class TimeScales:
-    """RL steps at which selection and improvement completed 90 % of their rise, and their ratio.
+    """The time constants of selection and improvement in RL steps, and their ratio.
 
-    In these estimates, n_samples is the number of rollouts per seed.
+    They are geometric means over seeds. In these estimates, n_samples is the number of rollouts per
+    seed, and the intervals are over seeds.
     """
 
     selection: Estimate
@@ -176,13 +247,16 @@ def measure_time_scales(curves: Curves) -> TimeScales:
     """Measure how many RL steps selection and improvement take.
 
     Selection is the rise of the share of the fitting strategy. Improvement is the rise of the
-    accuracy among responses with that strategy. An estimate is NaN where `risen_at` returns NaN.
+    accuracy among responses with that strategy. An estimate is NaN if the curve of a seed does not
+    rise.
     """
-    selection = risen_at(curves.steps, fraction_of_rise(*curves.fitting))
-    improvement = risen_at(curves.steps, fraction_of_rise(*curves.accuracy_given_fitting))
-    per_seed = curves.n_rollouts // curves.n_seeds
-    estimates = [
-        Estimate(*interval(vector, curves.confidence), 0, curves.n_seeds, per_seed)
-        for vector in (selection, improvement, ratio(improvement, selection))
-    ]
-    return TimeScales(*estimates)
+    selection, improvement = (
+        curves.mean(np.log(fit_rise(curves.steps, curve).time)).exp()
+        for curve in (curves.fitting, curves.accuracy_given_fitting)
+    )
+    return TimeScales(
+        *(
+            statistic.estimate(Scale.LOG, curves.confidence)
+            for statistic in (selection, improvement, improvement / selection)
+        )
+    )

@@ -1,4 +1,4 @@
-"""Estimates from scores: accuracy, pass@k and shares of strategies, with bootstrap intervals.
+"""Estimates from scores: accuracy, pass@k and shares of strategies, with t intervals.
 
     python -m workflow_scripts.evaluate.metrics PLAN
 
@@ -17,12 +17,14 @@ import pandas as pd
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.jobs import run_stage
 from workflow_scripts.evaluate.statistics import (
+    Design,
     Estimate,
-    crossed_weights,
-    interval,
+    Scale,
+    Statistic,
     pass_at_k,
     powers_of_two,
     ratio,
+    ratio_of_sums,
 )
 from workflow_scripts.evaluate.storage import read_table, write_whole, writer
 from workflow_scripts.settings.statistics import Statistics
@@ -70,6 +72,7 @@ COUNT_COLUMNS = [
 SCORE_COLUMNS = [
     *RUN_COLUMNS,
     "seed",
+    "family",
     "checkpoint",
     "evaluation",
     "problem",
@@ -104,9 +107,18 @@ MEASURES = {
 }
 
 
+# Measures that are no rates, so that they may be above 1.
+NO_RATES = {"words"}
+
+
 def _sums_of(measure: str) -> tuple[str, str]:
     # pass@k is a mean over problems: the column "problems" is 1 for each problem.
     return MEASURES.get(measure) or (measure, "problems")
+
+
+def scale_of(measure: str) -> Scale:
+    """The scale of a measure's intervals."""
+    return Scale.LINEAR if measure in NO_RATES else Scale.LOGIT
 
 
 @dataclass(frozen=True)
@@ -129,73 +141,77 @@ EVERYTHING = Subset()
 class Group:
     """The scores of runs that differ only in their seed, on one set of problems.
 
-    A stratum is the set of problems of one type, number of steps and number of parts. strata holds
-    four arrays with one entry per stratum: type, steps, parts, n_problems. totals has shape (1 +
-    resamples, strata, columns): the sums of the score columns over seeds and problems. Row 0 is
-    computed on the observed data, the other rows on bootstrap resamples.
+    problems has arrays with one entry per problem: its id (problem), type, steps, parts and
+    stratum. A stratum is the set of problems of one type, number of steps and number of parts.
+    counts has shape (seeds, problems, columns). family names the SFT models from which the runs
+    start (evaluate.collect.RunName).
     """
 
-    strata: dict[str, np.ndarray]
+    problems: dict[str, np.ndarray]
     columns: list[str]
-    totals: np.ndarray
+    counts: np.ndarray
+    family: str
     seeds: tuple[int, ...]
     n_samples: int
     confidence: float
 
     def _weights(self, on: Subset) -> np.ndarray:
-        """The weight of a problem in each stratum, of shape (strata,); 0 outside the subset.
+        """The weight of each problem, of shape (problems,); 0 outside the subset.
 
         The weights of all problems of a type sum to the type's weight in the mix.
         """
-        strata = self.strata
-        chosen = np.ones(len(strata["type"]), dtype=bool)
+        types = self.problems["type"]
+        chosen = np.ones(len(types), dtype=bool)
         for column, span in (("steps", on.steps), ("parts", on.parts)):
             if span is not None:
-                chosen &= (span.low <= strata[column]) & (strata[column] <= span.high)
+                numbers = self.problems[column]
+                chosen &= (span.low <= numbers) & (numbers <= span.high)
         if on.type != ALL_TYPES:
-            chosen &= strata["type"] == on.type
+            chosen &= types == on.type
         weights = np.zeros(len(chosen))
-        for name in set(strata["type"][chosen]):
-            mine = chosen & (strata["type"] == name)
-            weights[mine] = on.mix.get(name, 1.0) / strata["n_problems"][mine].sum()
+        for name in set(types[chosen]):
+            mine = chosen & (types == name)
+            weights[mine] = on.mix.get(name, 1.0) / mine.sum()
         return weights
 
-    def vectors(self, measures: Sequence[str], on: Subset = EVERYTHING) -> np.ndarray:
-        """Compute measures on a subset of the problems. Returns shape (1 + resamples, measures)."""
-        sums = np.einsum("rsc,s->rc", self.totals, self._weights(on))
-        over, under = zip(*map(_sums_of, measures), strict=True)
-        return ratio(
-            sums[:, [self.columns.index(column) for column in over]],
-            sums[:, [self.columns.index(column) for column in under]],
+    def statistics(self, measures: Sequence[str], on: Subset = EVERYTHING) -> Statistic:
+        """Measures on a subset of the problems, as one statistic of shape (measures,)."""
+        weights = self._weights(on)
+        chosen = weights > 0
+        weights = weights[chosen, None]
+        over, under = (
+            self.counts[:, chosen][..., [self.columns.index(name) for name in names]] * weights
+            for names in zip(*map(_sums_of, measures), strict=True)
         )
+        # Of problems with unequal weights, as few count as the largest weight allows.
+        present = weights * (under.sum(axis=0) > 0)
+        trials = ratio(present.sum(axis=0), present.max(axis=0, initial=0))
+        ids, strata = (tuple(self.problems[key][chosen].tolist()) for key in ("problem", "stratum"))
+        design = Design(self.family, self.seeds, ids, strata)
+        return ratio_of_sums(over, under, design, trials, self.n_samples)
 
-    def vector(self, measure: str, on: Subset = EVERYTHING) -> np.ndarray:
-        """Compute one measure on a subset of the problems. Returns shape (1 + resamples,)."""
-        return self.vectors([measure], on)[:, 0]
-
-    def summarize(self, vector: np.ndarray, on: Subset = EVERYTHING) -> Estimate:
-        """The estimate (value and interval) of a statistic computed on a subset of the problems.
-
-        vector has shape (1 + resamples,).
-        """
-        chosen = self._weights(replace(on, mix=BALANCED)) > 0
-        n_problems = self.strata["n_problems"][chosen]
-        value, low, high = interval(vector, self.confidence)
-        if len(self.seeds) == 1 and n_problems.max(initial=0) <= 1:
-            low = high = np.nan  # one seed, one problem per stratum: all resamples are equal
-        return Estimate(value, low, high, int(n_problems.sum()), len(self.seeds), self.n_samples)
+    def statistic(self, measure: str, on: Subset = EVERYTHING) -> Statistic:
+        """One measure on a subset of the problems."""
+        return self.statistics([measure], on)[0]
 
     def estimates(self, measures: Sequence[str], on: Subset = EVERYTHING) -> list[Estimate]:
         """The estimate of each measure on a subset of the problems."""
-        return [self.summarize(vector, on) for vector in self.vectors(measures, on).T]
+        statistic, scales = self.statistics(measures, on), list(map(scale_of, measures))
+        found = {scale: statistic.estimates(scale, self.confidence) for scale in set(scales)}
+        return [found[scale][index] for index, scale in enumerate(scales)]
 
     def estimate(self, measure: str, on: Subset = EVERYTHING) -> Estimate:
         """The estimate of one measure on a subset of the problems."""
         return self.estimates([measure], on)[0]
 
+    def of_seeds(self, seeds: Sequence[int]) -> "Group":
+        """The scores of some of the seeds."""
+        chosen = [self.seeds.index(seed) for seed in seeds]
+        return replace(self, counts=self.counts[chosen], seeds=tuple(seeds))
+
     def values(self, column: str) -> list[int]:
         """The numbers of steps or of parts that occur. column is "steps" or "parts"."""
-        return np.unique(self.strata[column]).tolist()
+        return np.unique(self.problems[column]).tolist()
 
     @property
     def ks(self) -> list[int]:
@@ -223,8 +239,22 @@ def verified_measure(k: int) -> str:
     return f"verified@{k}"
 
 
-def make_group(runs: pd.DataFrame, statistics: Statistics) -> Group:
-    """Sum the scores of runs by stratum, for the observed data and for bootstrap resamples.
+def with_shared_seeds(groups: Sequence[Group]) -> list[Group]:
+    """The groups, each with the seeds that all groups of its family have.
+
+    Groups of one family are paired by seed. Raises StudyError if they share no seed.
+    """
+    shared: dict[str, tuple[int, ...]] = {}
+    for group in groups:
+        seeds = shared.get(group.family, group.seeds)
+        shared[group.family] = tuple(seed for seed in seeds if seed in group.seeds)
+        if not shared[group.family]:
+            raise StudyError(f"the runs from {group.family} share no seed: they cannot be compared")
+    return [group.of_seeds(shared[group.family]) for group in groups]
+
+
+def make_group(runs: pd.DataFrame, confidence: float) -> Group:
+    """The scores of runs as arrays.
 
     runs has the scores of one evaluation and one checkpoint per run. Raises StudyError if the runs
     (one per seed) were not all scored on the same problems with the same number of samples.
@@ -242,11 +272,9 @@ def make_group(runs: pd.DataFrame, statistics: Statistics) -> Group:
     # Compositions are grouped by their number of parts. A validation set of compositions also has
     # problems of a single part. If any problem has several parts, all problems of the set are
     # therefore treated as compositions.
-    by = ["type", "steps", "parts"]
     if (problems["parts"] > 1).any():
         problems = problems.assign(type=COMPOSITION, steps=0)
-    strata = problems.groupby(by, as_index=False).agg(n_problems=("problem", "size"))
-    labels = problems[by].merge(strata.reset_index(), on=by, how="left")["index"].to_numpy()
+    problems = problems.assign(stratum=problems.groupby(PROBLEM_COLUMNS).ngroup())
 
     columns = {column: runs[column].to_numpy(float) for column in COUNT_COLUMNS}
     columns["problems"] = np.ones(len(runs))
@@ -254,17 +282,10 @@ def make_group(runs: pd.DataFrame, statistics: Statistics) -> Group:
         columns[pass_measure(k)] = pass_at_k(n_samples, runs["correct"].to_numpy(), k)
         columns[verified_measure(k)] = pass_at_k(n_samples, runs["verified"].to_numpy(), k)
     counts = np.stack(list(columns.values()), axis=-1).reshape(*shape, len(columns))
-    weights = crossed_weights(
-        len(seeds), tuple(labels.tolist()), statistics.bootstrap_resamples, statistics.seed
-    )
-    sums = np.empty((len(weights), len(strata), len(columns)))
-    for stratum in range(len(strata)):
-        mine = labels == stratum
-        flat = counts[:, mine].reshape(-1, len(columns))
-        sums[:, stratum] = weights[:, :, mine].reshape(len(weights), -1) @ flat
-    names = ("type", "steps", "parts", "n_problems")
-    arrays = {name: strata[name].to_numpy(object if name == "type" else int) for name in names}
-    return Group(arrays, list(columns), sums, seeds, n_samples, statistics.confidence)
+    names = ("problem", *PROBLEM_COLUMNS, "stratum")
+    arrays = {name: problems[name].to_numpy(object if name == "type" else int) for name in names}
+    family = runs["family"].iloc[0]
+    return Group(arrays, list(columns), counts, family, seeds, n_samples, confidence)
 
 
 def _name(runs: pd.DataFrame) -> str:
@@ -314,10 +335,9 @@ class Scores:
         condition: str = "",
         evaluation: str = "steps",
         checkpoint: int | None = None,
-        seeds: tuple[int, ...] | None = None,
     ) -> Group | None:
-        """Like `group`, but returns None if there are no scores. seeds restricts the seeds."""
-        key = (model, stage, condition, evaluation, checkpoint, seeds)
+        """Like `group`, but returns None if there are no scores."""
+        key = (model, stage, condition, evaluation, checkpoint)
         if key not in self._groups:
             frame = self.frame
             chosen = (
@@ -328,10 +348,8 @@ class Scores:
             )
             if checkpoint is not None:
                 chosen &= frame["checkpoint"] == checkpoint
-            if seeds is not None:
-                chosen &= frame["seed"].isin(seeds)
             runs = frame[chosen]
-            self._groups[key] = None if runs.empty else make_group(runs, self.statistics)
+            self._groups[key] = None if runs.empty else make_group(runs, self.statistics.confidence)
         return self._groups[key]
 
     def unique(self, column: str, **where: object) -> list:
@@ -360,7 +378,7 @@ def tabulate(scores: Scores, spans: list[Range]) -> pd.DataFrame:
 
 
 def _rows(group: Group, spans: list[Range]) -> list[dict[str, object]]:
-    compositions = (group.strata["type"] == COMPOSITION).all()
+    compositions = (group.problems["type"] == COMPOSITION).all()
     difficulty = "parts" if compositions else "steps"
     present = group.values(difficulty)
     everything = Range(low=present[0], high=present[-1])
@@ -369,7 +387,7 @@ def _rows(group: Group, spans: list[Range]) -> list[dict[str, object]]:
     measures = [*MEASURES, *group.pass_measures[1:], *group.verified_measures[1:]]
     rows = []
     for type in (ALL_TYPES,) if compositions else (ALL_TYPES, *PROBLEM_TYPES):
-        if type != ALL_TYPES and type not in set(group.strata["type"]):
+        if type != ALL_TYPES and type not in set(group.problems["type"]):
             continue
         for span in dict.fromkeys([everything, *covered, *map(single, present)]):
             label = str(span.low) if span.low == span.high else str(span)

@@ -97,8 +97,11 @@ def _measure(inputs: Inputs[Field13]) -> list[Quantity]:
     field = f"GF({inputs.experiment.field_size})"
     groups = {model: inputs.scores.find(model, stage) for model in ("F", "B", "FB")}
     name = f"{field}: FB after {stage}, pass@1 on {inputs.hardest} steps, both types"
-    gap = f"{field}: FB above the better of F and B after {stage}"
-    return [Ask(name, NEAR_PERFECT, on).level(groups["FB"]), Ask(gap, GAP, on).gap(groups)]
+    quantities = [Ask(name, NEAR_PERFECT, on).level(groups["FB"])]
+    for single in ("F", "B"):
+        ask = Ask(f"{field}: FB less {single} after {stage}", GAP, on)
+        quantities.append(ask.change(groups["FB"], groups[single]))
+    return quantities
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from pydantic import model_validator
 
 from workflow_scripts.common.jobs import run_stage
 from workflow_scripts.evaluate.metrics import ALL_TYPES, Subset
-from workflow_scripts.evaluate.statistics import Estimate, interval, ratio
+from workflow_scripts.evaluate.statistics import Estimate, Scale
 from workflow_scripts.experiments.experiment import (
     Change,
     ClaimPart,
@@ -218,7 +218,8 @@ def _table(inputs: Inputs[Robustness], axis: str) -> Table:
             measured = inputs.cross_entropy(model, condition) if stage == SFT else None
             if measured:
                 known = _known_cross_entropy(inputs, model, axis, value)
-                rows.append(table_row({**keys, "measure": CROSS_ENTROPY}, measured[1], known))
+                estimate = measured.estimate(Scale.LINEAR, inputs.confidence)
+                rows.append(table_row({**keys, "measure": CROSS_ENTROPY}, estimate, known))
     same = "multiple of the default" if stage == SFT else "value of this setting"
     notes = (
         f"{axis} varies; after {stage}, validation problems of {steps} steps, fractions. "
@@ -295,7 +296,7 @@ def _draw_accuracy(panel: Axes, inputs: Inputs[Robustness], axis: str) -> list[E
 def _draw_cross_entropy(panel: Axes, inputs: Inputs[Robustness], axis: str) -> None:
     for model in inputs.models:
         points = [
-            (x, measured[1])
+            (x, measured.estimate(Scale.LINEAR, inputs.confidence))
             for x, (_, condition) in enumerate(_values(inputs, axis))
             if (measured := inputs.cross_entropy(model, condition))
         ]
@@ -334,17 +335,14 @@ def _measure_value(inputs: Inputs[Robustness], axis: str, value: Any) -> list[Qu
     if axis == _LEARNING_RATE and value >= paper.UNSTABLE_LEARNING_RATE * default:
         ask = Ask(f"{name}, less the default", UNSTABLE, on)
         return [ask.change(both, find("FB", stage, DEFAULT))]
-    seeds = inputs.experiment.single_strategy_seeds
-    shared = tuple(seed for seed in inputs.study.seeds if seed in seeds)
-    groups = {model: find(model, stage, condition, seeds=shared) for model in ("F", "B", "FB")}
-    gap = None
-    if len(values) == len(known):
-        gap = round(values["FB"] - max(values["F"], values["B"]), 3)
-    above = f"{condition}: FB above the better of F and B"
-    return [
-        Ask(name, NEAR_PERFECT, on, values.get("FB")).level(both),
-        Ask(above, ROBUST_GAP, on, gap).gap(groups),
-    ]
+    quantities = [Ask(name, NEAR_PERFECT, on, values.get("FB")).level(both)]
+    for single in ("F", "B"):
+        gap = None
+        if {"FB", single} <= set(values):
+            gap = round(values["FB"] - values[single], 3)
+        ask = Ask(f"{condition}: FB less {single}", ROBUST_GAP, on, gap)
+        quantities.append(ask.change(both, find(single, stage, condition)))
+    return quantities
 
 
 def _same_loss(inputs: Inputs[Robustness], axis: str, value: Any) -> Quantity:
@@ -358,10 +356,9 @@ def _same_loss(inputs: Inputs[Robustness], axis: str, value: Any) -> Quantity:
         known = round(reported.value / paper.CROSS_ENTROPY["FB", 1.0].value, 3)
     if changed is None or default is None:
         return Quantity(name, SAME_LOSS, paper=known)
-    (changed_vector, estimate), (default_vector, _) = changed, default
-    bounds = interval(ratio(changed_vector, default_vector), inputs.study.statistics.confidence)
-    counts = (estimate.n_problems, estimate.n_seeds, estimate.n_samples)
-    return Quantity(name, SAME_LOSS, Estimate(*bounds, *counts), known)
+    # The two are of different SFT models, so they are not paired by seed.
+    estimate = (changed / default).estimate(Scale.LOG, inputs.confidence)
+    return Quantity(name, SAME_LOSS, estimate, known)
 
 
 if __name__ == "__main__":

@@ -101,9 +101,13 @@ class Prompts:
 
 @dataclass(frozen=True)
 class SftRun:
-    """One SFT run. settings are the study's settings with the run's changes applied."""
+    """One SFT run. settings are the study's settings with the run's changes applied.
+
+    family is the name without the seed: SFT runs of one family differ only in their seed.
+    """
 
     name: str
+    family: str
     data: SftData
     seed: int
     settings: StudySettings
@@ -299,8 +303,9 @@ class Grid:
         named = self._differing(settings, mine)
         named.pop("task.field_size", None)
         name = f"{prefix}{data.name}-s{seed}{suffix(named)}"
+        family = f"{prefix}{data.name}{suffix(named)}"
         folder = data_folder(self.study, settings)
-        return _add(self.sft, SftRun(name, data, seed, settings, folder))
+        return _add(self.sft, SftRun(name, family, data, seed, settings, folder))
 
     def add_rl(self, sft: SftRun, prompts: Prompts, changes: Changes) -> RlRun:
         """Add to the grid an RL run that starts from an SFT run's model.

@@ -386,4 +386,5 @@ def _base_name(task: Task) -> str:
 
 def _name(member: Member) -> RunName:
     run = member.run
-    return RunName(member.model, member.stage, member.condition, run.seed, run.name)
+    names = (member.model, member.stage, member.condition)
+    return RunName(*names, run.seed, run.sft.family, run.name)

@@ -92,12 +92,13 @@ def to_markdown(claims: list[dict[str, Any]], study: StudySettings, parts: list[
     lines = [
         f"# The paper's claims ({tier_note(study)})",
         "",
-        f"Verdicts are from {interval_note(study)} (over seeds and problems; of one "
-        "seed, over problems; in C4 and for cross-entropy over seeds alone, which is rough with "
-        "few of them) against rules that were fixed before the run: reproduced if the interval "
-        "lies wholly within the rule's bounds, not reproduced if wholly outside, else "
-        "inconclusive. A claim has the worst verdict of its quantities. n counts problems, RL "
-        "rollouts in C4, tokens for cross-entropy.",
+        f"Verdicts are from {interval_note(study)} over seeds and problems against rules that were "
+        "fixed before the run: reproduced if the interval lies wholly within the rule's bounds, "
+        "not reproduced if wholly outside, else inconclusive. With one seed, intervals are over "
+        "problems alone and say nothing about other seeds. In C4 and for cross-entropy they are "
+        "over seeds alone. A claim has the worst verdict of its quantities. n counts problems, RL "
+        "rollouts in C4, tokens for cross-entropy. The number of seeds is the smallest one of the "
+        "models that are compared.",
         "",
         "| claim | verdict | statement | shown in |",
         "|:--|:--|:--|:--|",

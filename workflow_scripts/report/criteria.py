@@ -62,10 +62,12 @@ def _table1(model: str, stage: str) -> float:
     return TABLE1[model, stage, "all"].value
 
 
-# From the paper's Table 1: the accuracy of FB minus the accuracy of the better of F and B.
+# From the paper's Table 1: the accuracy of FB minus the accuracy of the better of F and B. Ours is
+# not compared with the better one, since the larger of two noisy values is too large on average: FB
+# has to be above each of them by half of this gap.
 PAPER_GAP = _table1("FB", "RL(6-9)") - max(_table1("F", "RL(6-9)"), _table1("B", "RL(6-9)"))
 
 NEAR_PERFECT = Criterion('the paper\'s "about 95 %", read as within 5 points', low=0.95 - MARGIN)
-GAP = Criterion(f"half of the paper's gap of {PAPER_GAP:.3f}", low=PAPER_GAP / 2)
+GAP = Criterion(f"half of the paper's smaller gap, {PAPER_GAP:.3f}", low=PAPER_GAP / 2)
 GAIN = Criterion("a change within 5 points is none", low=MARGIN)
 CHANCE = Criterion("at chance within 5 points", high=MARGIN)

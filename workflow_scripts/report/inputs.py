@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-import numpy as np
 import pandas as pd
 
 from workflow_scripts.evaluate.curves import TRAINING_COLUMNS, Curves, make_curves
 from workflow_scripts.evaluate.metrics import Scores
-from workflow_scripts.evaluate.statistics import Estimate, interval, seed_weights
+from workflow_scripts.evaluate.statistics import Design, Statistic, mean_over_seeds
 from workflow_scripts.evaluate.storage import read_table
 from workflow_scripts.settings.statistics import Statistics
 from workflow_scripts.settings.strategies import BACKWARD_SHARE
@@ -21,7 +20,7 @@ from workflow_scripts.settings.study import StudySettings
 from workflow_scripts.settings.values import Range
 
 SFT = "SFT"
-SFT_COLUMNS = ["model", "condition", "seed", "cross_entropy", "n_tokens"]
+SFT_COLUMNS = ["model", "condition", "seed", "family", "cross_entropy", "n_tokens"]
 # SFT showed F and B one strategy each. Of each model: the problem type that its strategy fits, and
 # the other type.
 FITTING_TYPE = {"F": "evaluation", "B": "inversion"}
@@ -128,21 +127,24 @@ class Inputs(Generic[Own]):
         chosen = {"model": model, "stage": stage, "condition": "", **where}
         return make_curves(self.training, self.study.statistics, **chosen)
 
-    def cross_entropy(self, model: str, condition: str = "") -> tuple[np.ndarray, Estimate] | None:
+    def cross_entropy(self, model: str, condition: str = "") -> Statistic | None:
         """The cross-entropy after SFT in nats per response token, as the mean over seeds.
 
-        Returns the statistic, of shape (1 + resamples,), and its estimate; None if there are no
-        runs. In this estimate, n_samples is the number of tokens.
+        Returns None if there are no runs. In its estimate, n_samples is the number of tokens, and
+        the interval is over seeds.
         """
         runs = self.sft[(self.sft["model"] == model) & (self.sft["condition"] == condition)]
         if runs.empty:
             return None
         runs = runs.sort_values("seed")
-        statistics = self.study.statistics
-        weights = seed_weights(len(runs), statistics.bootstrap_resamples, statistics.seed)
-        vector = weights @ runs["cross_entropy"].to_numpy(float) / len(runs)
-        n_tokens = int(runs["n_tokens"].iloc[0])
-        return vector, Estimate(*interval(vector, statistics.confidence), 0, len(runs), n_tokens)
+        design = Design(runs["family"].iloc[0], tuple(runs["seed"].tolist()))
+        values, n_tokens = runs["cross_entropy"].to_numpy(float), int(runs["n_tokens"].iloc[0])
+        return mean_over_seeds(values, design, n_tokens)
+
+    @property
+    def confidence(self) -> float:
+        """The confidence level of all intervals."""
+        return self.study.statistics.confidence
 
     @property
     def note(self) -> str:
@@ -163,4 +165,4 @@ def tier_note(study: StudySettings) -> str:
 
 def interval_note(study: StudySettings) -> str:
     """The note on intervals: their confidence level and kind."""
-    return f"{100 * study.statistics.confidence:g} % bootstrap intervals"
+    return f"{100 * study.statistics.confidence:g} % t intervals"

@@ -1,18 +1,15 @@
 """Quantities: the measured numbers by which a claim is judged."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
-from workflow_scripts.common.errors import StudyError
-from workflow_scripts.evaluate.metrics import EVERYTHING, Group, Subset
-from workflow_scripts.evaluate.statistics import Estimate
+from workflow_scripts.evaluate.metrics import EVERYTHING, Group, Subset, with_shared_seeds
+from workflow_scripts.evaluate.statistics import Estimate, Scale, Statistic
 from workflow_scripts.report.criteria import Criterion, Verdict
 
-NOT_MEASURED = Estimate(math.nan, math.nan, math.nan, 0, 0, 0)
+NOT_MEASURED = Estimate(math.nan, math.nan, math.nan, 0, 0, 0, math.nan, math.nan)
 
 
 @dataclass(frozen=True)
@@ -54,6 +51,8 @@ class Quantity:
             "n": numbers["n_problems"] or numbers["n_samples"],
             "n_seeds": numbers["n_seeds"],
             "n_samples": numbers["n_samples"],
+            "se_seeds": numbers["se_seeds"],
+            "se_problems": numbers["se_problems"],
             "paper": self.paper,
             "rule": str(self.criterion),
             "verdict": self.verdict,
@@ -73,28 +72,25 @@ class Ask:
     on: Subset = EVERYTHING
     paper: float | None = None
 
-    def of(self, groups: list[Group | None], statistic: Callable[..., np.ndarray]) -> Quantity:
-        """Measure statistic(*groups), a function that returns a vector of shape (1 + resamples,).
+    def of(self, groups: list[Group | None], statistic: Callable[..., Statistic]) -> Quantity:
+        """Measure statistic(*groups), a difference of measures.
 
-        The quantity is not measured if a group is missing. Raises StudyError if the groups differ
-        in their seeds or problems, because their resamples would not be paired.
+        The quantity is not measured if a group is missing. Groups that start from the same SFT
+        models are compared on the seeds that all of them have.
         """
         present = [group for group in groups if group is not None]
         if len(present) < len(groups):
-            return Quantity(self.name, self.criterion, paper=self.paper)
-        designs = {(group.seeds, tuple(group.strata["n_problems"])) for group in present}
-        if len(designs) > 1:
-            raise StudyError(f"{self.name}: the runs do not share their seeds and problems")
-        estimate = present[0].summarize(statistic(*present), self.on)
-        return Quantity(self.name, self.criterion, estimate, self.paper)
+            return self._quantity(None)
+        found = statistic(*with_shared_seeds(present))
+        return self._quantity(found.estimate(Scale.LINEAR, present[0].confidence))
 
     def change(
         self, after: Group | None, before: Group | None, measure: str = "pass@1"
     ) -> Quantity:
         """Measure the difference of a measure between two groups: after minus before."""
 
-        def difference(after: Group, before: Group) -> np.ndarray:
-            return after.vector(measure, self.on) - before.vector(measure, self.on)
+        def difference(after: Group, before: Group) -> Statistic:
+            return after.statistic(measure, self.on) - before.statistic(measure, self.on)
 
         return self.of([after, before], difference)
 
@@ -102,13 +98,9 @@ class Ask:
         self, group: Group | None, measure: str = "pass@1", baseline: float = 0.0
     ) -> Quantity:
         """Measure the difference between a group's measure and a fixed baseline."""
-        return self.of([group], lambda group: group.vector(measure, self.on) - baseline)
+        if group is None:
+            return self._quantity(None)
+        return self._quantity(group.estimate(measure, self.on).plus(-baseline))
 
-    def gap(self, groups: Mapping[str, Group | None]) -> Quantity:
-        """Measure FB's pass@1 minus the pass@1 of the better of F and B."""
-
-        def above_best(both: Group, *singles: Group) -> np.ndarray:
-            best = np.max([single.vector("pass@1", self.on) for single in singles], axis=0)
-            return both.vector("pass@1", self.on) - best
-
-        return self.of([groups["FB"], groups["F"], groups["B"]], above_best)
+    def _quantity(self, estimate: Estimate | None) -> Quantity:
+        return Quantity(self.name, self.criterion, estimate or NOT_MEASURED, self.paper)

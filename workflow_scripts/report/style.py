@@ -126,10 +126,7 @@ def fraction_axis(axes: Axes) -> None:
 def draw_estimates(axes: Axes, x: ArrayLike, estimates: list[Estimate], **style: Any) -> None:
     """Draw points with their intervals as error bars."""
     value, low, high = band_of(estimates)
-    # A percentile interval may not contain its value. One of the two bars would then have a
-    # negative length, which matplotlib refuses; it is drawn with length 0.
-    bars = np.maximum(0, [value - low, high - value])
-    axes.errorbar(x, value, yerr=bars, elinewidth=0.9, **style)
+    axes.errorbar(x, value, yerr=[value - low, high - value], elinewidth=0.9, **style)
 
 
 def band_of(estimates: list[Estimate]) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Tables: CSV with one row per estimate, and Markdown pages that also show the paper's values."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -46,9 +46,9 @@ class Table:
 def table_row(
     keys: dict[str, Any], estimate: Estimate, known: Known | None = None
 ) -> dict[str, Any]:
-    """A row of Table.frame: keys, the columns of an estimate, and the paper's value if known."""
-    numbers = asdict(estimate)
-    numbers.pop("n_samples")
+    """A row of Table.frame: keys, the estimate, and the paper's value if known."""
+    columns = ("value", "ci_low", "ci_high", "n_problems", "n_seeds")
+    numbers = {column: getattr(estimate, column) for column in columns}
     return {**keys, **numbers, "paper": known.value if known else np.nan}
 
 
@@ -88,6 +88,8 @@ def to_markdown(table: Table, title: str, inputs: Inputs[Any]) -> str:
     problems = cells.loc[cells["n_problems"] > 0, "n_problems"]
     counts = f"{_span(problems)} problems, {_span(cells['n_seeds'])} seeds"
     notes = [f"{inputs.note}; {inputs.interval_note}; n of each estimate: {counts}.", *table.notes]
+    if (cells["n_seeds"] == 1).any():
+        notes.append("Intervals of one seed are over problems alone: other seeds may differ more.")
     if cells["paper"].notna().any():
         notes.append(
             "The paper's values and how certain each is: workflow_scripts/report/paper.py."

@@ -1,18 +1,14 @@
-"""Section `statistics`: the bootstrap, from which all confidence intervals are computed."""
+"""Section `statistics`: the confidence level of all intervals."""
 
 from typing import Annotated
 
 from pydantic import Field
 
-from workflow_scripts.settings.values import Count, Section, Seed
+from workflow_scripts.settings.values import Section
 
 
 class Statistics(Section):
-    """The bootstrap, from which all confidence intervals are computed."""
+    """The intervals of all estimates."""
 
-    bootstrap_resamples: Count
-    """Number of resamples for each interval."""
     confidence: Annotated[float, Field(gt=0, lt=1)]
     """Confidence level of the intervals."""
-    seed: Seed
-    """Seed of the random resamples."""

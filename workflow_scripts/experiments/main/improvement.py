@@ -6,15 +6,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from workflow_scripts.evaluate.curves import (
-    RISE,
-    fraction_of_rise,
-    moving_mean,
-)
-from workflow_scripts.evaluate.curves import (
-    measure_time_scales as time_scales_of,
-)
+from workflow_scripts.evaluate.curves import RISE, TIME_TO_RISE, fit_rise
+from workflow_scripts.evaluate.curves import measure_time_scales as time_scales_of
 from workflow_scripts.evaluate.metrics import ALL_TYPES, Subset
+from workflow_scripts.evaluate.statistics import Scale, interval
 from workflow_scripts.experiments.main.learning import MEASURES, label_steps, measured_on
 from workflow_scripts.experiments.main.selection import RISES, known
 from workflow_scripts.report import style
@@ -71,7 +66,7 @@ def draw_dynamics(inputs: Inputs[Any], models: list[ModelName], spans: list[Rang
             drawn.append(curves)
             color, _, line = style.MODELS[model]
             for panel, (attribute, measure, _) in zip(column, MEASURES, strict=True):
-                band = curves.band(moving_mean(*getattr(curves, attribute)))
+                band = curves.band(getattr(curves, attribute))
                 style.draw_band(panel, curves.steps, band, color=color, linestyle=line)
                 if inputs.measured.scores is not None:
                     shift = 0.02 * curves.steps[-1] * (index - (len(models) - 1) / 2)
@@ -94,7 +89,11 @@ def draw_dynamics(inputs: Inputs[Any], models: list[ModelName], spans: list[Rang
 
 
 def draw_time_scales(inputs: Inputs[Any]) -> Figure:
-    """Draw FB's selection and improvement as fractions of their rise, and mark 90 % of the rise."""
+    """Draw FB's selection and improvement as fractions of their rise.
+
+    Start and end of a seed's rise are those of its fit (evaluate.curves.fit_rise). The points are
+    where the fitted curves have made 90 % of the rise. The moving means come about 5 steps later.
+    """
     figure, ((panel,),) = style.new_figure(3.0, 1, 1)
     curves = inputs.curves("FB", rl_stage(inputs.hardest))
     label_steps(panel)
@@ -113,11 +112,13 @@ def draw_time_scales(inputs: Inputs[Any]) -> Figure:
             scales.improvement,
         ),
     )
-    for (label, sums, risen), look in zip(looks, (style.FAST, style.SLOW), strict=True):
+    for (label, curve, time), look in zip(looks, (style.FAST, style.SLOW), strict=True):
         color, marker, line = look
-        band = curves.band(fraction_of_rise(*sums))
-        if np.isfinite(risen.value):
-            label += f", 90 % at step {risen.value:.0f}"
+        completed = fit_rise(curves.steps, curve).completed(curve.moving_means)
+        band = interval(curves.mean(completed), Scale.LINEAR, inputs.confidence)
+        if np.isfinite(time.value):
+            label += f", time constant {time.value:.0f} steps"
+            risen = time.times(TIME_TO_RISE)
             style.draw_band(panel, curves.steps, band, color=color, linestyle=line)
             bars = [[risen.value - risen.ci_low], [risen.ci_high - risen.value]]
             panel.errorbar(risen.value, RISE, xerr=bars, color=color, marker=marker, markersize=6)
@@ -187,24 +188,27 @@ def measure(inputs: Inputs[Any]) -> list[Quantity]:
 
 
 def measure_time_scales(inputs: Inputs[Any]) -> list[Quantity]:
-    """Measure claim C4: selection takes about 40 RL steps, improvement hundreds."""
+    """Measure claim C4: selection takes about 40 RL steps, improvement hundreds.
+
+    The numbers of steps are those to 90 % of the rise, by the fitted time constants.
+    """
     curves = inputs.curves("FB", rl_stage(inputs.hardest))
     scales = time_scales_of(curves) if curves else None
-    rise = "RL step at which FB's {} has made 90 % of its rise ({})"
+    rise = "RL steps to 90 % of the rise of FB's {}: ln 10 times the time constant ({})"
     return [
         Quantity(
             rise.format("share of the fitting strategy", "selection"),
             SELECTION_STEP,
-            scales.selection if scales else NOT_MEASURED,
+            scales.selection.times(TIME_TO_RISE) if scales else NOT_MEASURED,
             SELECTION_STEPS.value,
         ),
         Quantity(
             rise.format("accuracy given that strategy", "improvement"),
             IMPROVEMENT_STEP,
-            scales.improvement if scales else NOT_MEASURED,
+            scales.improvement.times(TIME_TO_RISE) if scales else NOT_MEASURED,
         ),
         Quantity(
-            "steps of improvement / steps of selection",
+            "time constant of improvement / that of selection",
             TIME_RATIO,
             scales.ratio if scales else NOT_MEASURED,
         ),

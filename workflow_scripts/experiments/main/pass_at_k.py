@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from workflow_scripts.evaluate.metrics import Group, Subset
-from workflow_scripts.evaluate.statistics import guess_and_check_pass_at_k
+from workflow_scripts.evaluate.statistics import Statistic, guess_and_check_pass_at_k
 from workflow_scripts.report import style
 from workflow_scripts.report.criteria import MARGIN, Criterion
 from workflow_scripts.report.inputs import OTHER_TYPE, SFT, Inputs, rl_stage
@@ -77,15 +77,15 @@ def measure(inputs: Inputs[Any]) -> list[Quantity]:
     before = inputs.scores.find("FB", SFT, evaluation="pass_at_k")
     largest, on = after.pass_measures[-1] if after else "pass@k", Subset(steps=steps)
 
-    def shrinkage(after: Group, before: Group) -> np.ndarray:
+    def shrinkage(after: Group, before: Group) -> Statistic:
         first, last = (
-            after.vector(measure, on) - before.vector(measure, on)
+            after.statistic(measure, on) - before.statistic(measure, on)
             for measure in ("pass@1", largest)
         )
         return first - last
 
-    def held(after: Group, before: Group) -> np.ndarray:
-        return before.vector(largest, on) - after.vector("pass@1", on)
+    def held(after: Group, before: Group) -> Statistic:
+        return before.statistic(largest, on) - after.statistic("pass@1", on)
 
     where = f"FB, both types, {steps} steps"
     return [
