@@ -49,22 +49,25 @@ def record(results, job: str, seconds: float, steps: int = 0) -> None:
 
 
 def record_jobs(results) -> None:
-    """2 s an RL step, 0.1 s an SFT step, 0.01 s a rollout."""
-    record(results, "rl/FB-s0-rl6-9", 600.0, steps=300)
-    record(results, "sft/FB-s0", 51.2, steps=512)
-    record(results, "rollouts/FB-s0-steps", 40.96)
+    """2 s an RL step, 0.1 s an SFT step, 0.01 s a rollout, 0.001 s a solution scored exactly."""
+    record(results, "rl/FB-s10-rl6-9", 600.0, steps=300)
+    record(results, "sft/FB-s10", 51.2, steps=512)
+    record(results, "rollouts/FB-s10-steps", 40.96)
+    record(results, "exact/FB-s10-exact", 3.072)
 
 
 def test_hours_are_all_jobs_at_the_rates_of_those_that_ran(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
-    record(tmp_path, "rl/FB-s0-rl6-9", 600.0, steps=300)
-    with pytest.raises(StudyError, match="no measured job of rollouts, sft"):
+    record(tmp_path, "rl/FB-s10-rl6-9", 600.0, steps=300)
+    with pytest.raises(StudyError, match="no measured job of exact, rollouts, sft"):
         forecast_core_hours(tmp_path)
     shutil.rmtree(tmp_path / "rl")
     record_jobs(tmp_path)
     jobs = count_work(Study(load_tier("laptop"))).values()
-    sampled = sum(job.rollouts for job in jobs if job.stage == "rollouts")
-    seconds = 78 * 300 * 2 + 23552 * 0.1 + sampled * 0.01
+    units = {"rl": "steps", "sft": "steps", "rollouts": "rollouts", "exact": "rollouts"}
+    work = {s: sum(getattr(j, units[s]) for j in jobs if j.stage == s) for s in units}
+    rates = {"rl": 2, "sft": 0.1, "rollouts": 0.01, "exact": 0.001}
+    seconds = sum(work[stage] * rate for stage, rate in rates.items())
     assert forecast_core_hours(tmp_path) == pytest.approx(seconds / 3600)
 
 

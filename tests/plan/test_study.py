@@ -489,12 +489,16 @@ def test_what_shows_most_runs_first():
         assert study.sampling_priority("FB-s0", evaluation) > study.priorities[order[len(main)]]
 
 
-def test_collections_of_the_first_seeds_hold_the_hardest_rl_of_fb():
+def test_the_collections_of_selection_hold_the_hardest_rl_of_fb():
     study = study_of({"seeds": [3, 1]}, only="main")
-    names = {name: [m.run.name for m in study.collections[name]] for name in ("first-1", "first-2")}
-    assert names == {"first-1": ["FB-s1-rl6-9"], "first-2": ["FB-s1-rl6-9", "FB-s3-rl6-9"]}
+    collections = ("first-seed", "selection")
+    names = {name: [m.run.name for m in study.collections[name]] for name in collections}
+    assert names == {
+        "first-seed": ["FB-s1-rl6-9"],
+        "selection": ["FB-s1-rl6-9", "FB-s3-rl6-9"],
+    }
     assert study.hardest_run.name == "FB-s1-rl6-9"
-    for run in study.rl_trained("first-2"):
+    for run in study.rl_trained("selection"):
         assert str(run.rollouts) == f"{study.results}/rl/{run.name.run}/rollouts.csv"
     assert study.evaluations_of("main") == ["steps", "pass_at_k", "exact", "checkpoints"]
     assert "FB-s1" not in [each.name.run for each in study.scored_exactly("main", "checkpoints")]

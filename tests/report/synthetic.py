@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import yaml
 from pydantic_core import to_jsonable_python
+from scipy.special import expit, logit
 
+from workflow_scripts.evaluate.collect import at_temperature
 from workflow_scripts.evaluate.metrics import COUNT_COLUMNS, Scores
 from workflow_scripts.experiments.experiment import Source
 from workflow_scripts.experiments.registry import EXPERIMENTS as KINDS
@@ -21,7 +23,7 @@ CONFIGURATION = Path(__file__).parents[2] / "config" / "default.yaml"
 
 
 def make_settings(**changes) -> Settings:
-    config = yaml.safe_load(CONFIGURATION.read_text())
+    config = yaml.safe_load(CONFIGURATION.read_text()) | {"seeds": [0, 1, 2]}
     for key, value in changes.items():
         *sections, last = key.split("__")
         section = config
@@ -136,6 +138,19 @@ def _counts(rng, world, member, problems: pd.DataFrame, step, n: int) -> pd.Data
     )
 
 
+def _exact(rng, world, member, problems: pd.DataFrame, step, temperatures) -> pd.DataFrame:
+    shares, accuracy = _chances(world, member, problems, step)
+    if problems["parts"].max() > 1:
+        shares = np.ones(len(problems))
+    columns = {}
+    for temperature in temperatures:
+        for name, chance in (("selection", shares), ("execution", accuracy)):
+            noise = rng.normal(0, 0.1, len(problems)) + rng.normal(0, 0.05)
+            noisy = expit(logit(np.clip(chance, 0.001, 0.999)) + noise)
+            columns[at_temperature(name, temperature)] = noisy
+    return problems.assign(**columns)
+
+
 def make_scores(settings: Settings, experiment: str, world: World, per_stratum=8, samples=8):
     study, rng, frames = Study(settings), np.random.default_rng(7), []
     for member in study.members[experiment]:
@@ -144,12 +159,18 @@ def make_scores(settings: Settings, experiment: str, world: World, per_stratum=8
             scored = [final]
             if study.evaluations[evaluation].checkpoints:
                 scored = member.run.settings.rl.scored_steps
+            temperatures = study.evaluations[evaluation].temperatures
             n = 4 * samples if evaluation == "pass_at_k" else samples
             for step in scored:
                 problems = _problems(study, evaluation, per_stratum)
-                counts = _counts(rng, world, member, problems, step, n)
+                if temperatures:
+                    scores = _exact(rng, world, member, problems, step, temperatures)
+                else:
+                    scores = _counts(rng, world, member, problems, step, n)
+                    words = n * (6 * scores["steps"] + 3)
+                    scores = scores.assign(n=n, complete=n, words=words)
                 frames.append(
-                    counts.assign(
+                    scores.assign(
                         model=member.model,
                         stage=member.stage,
                         condition=member.condition,
@@ -158,9 +179,6 @@ def make_scores(settings: Settings, experiment: str, world: World, per_stratum=8
                         run=member.run.name,
                         checkpoint=step,
                         evaluation=evaluation,
-                        n=n,
-                        complete=n,
-                        words=n * (6 * counts["steps"] + 3),
                     )
                 )
     return pd.concat(frames, ignore_index=True)

@@ -25,6 +25,7 @@ from workflow_scripts.report.criteria import Criterion, Verdict, worst
 LONG = make_settings(
     seeds=[0, 1, 2, 3, 4],  # with three, intervals of differences are about as wide as 5 points
     rl__steps=300,
+    rl__scored_steps=[10, 20, 100],
     experiments__robustness__axes={"rl.kl_coefficient": [0.1], "rl.group_size": [16]},
 )
 REPRODUCED, INCONCLUSIVE, NOT_REPRODUCED = (
@@ -163,7 +164,7 @@ def test_a_missing_model_leaves_its_quantities_unmeasured(full, tmp_path):
 def test_a_learning_rate_far_above_the_default_must_be_worse(tmp_path):
     inputs = make_inputs(FULL, "robustness", World(), per_stratum=48)
     claims = judge_all({"robustness": inputs}, tmp_path)
-    (unstable,) = [q for q in claims[8]["quantities"] if "rl.learning_rate=0.003" in q["name"]]
+    (unstable,) = [q for q in claims[8]["quantities"] if "rl.learning_rate=0.002" in q["name"]]
     assert unstable["verdict"] == NOT_REPRODUCED  # the synthetic models do not mind
 
 

@@ -50,23 +50,14 @@ def test_robustness_has_a_table_for_each_axis():
     assert "robustness-rl.kl_coefficient" in tables(Study(SMOKE))
 
 
-def test_selection_grows_with_the_seeds_and_needs_fb():
+def test_selection_is_drawn_of_the_first_seed_too_and_needs_fb():
     found = figures(Study(FULL))
-    first = ["selection-first-1", "selection-first-2", "selection"]
-    assert names(found)[:3] == first
-    assert [found[name][1].training for name in first] == ["first-1", "first-2", "first-3"]
+    first = ["selection-first-seed", "selection"]
+    assert names(found)[:2] == first
+    assert [found[name][1].training for name in first] == ["first-seed", "selection"]
     assert "selection" in figures(Study(SMOKE))
     without = Study(make_settings(experiments__main__models=["F", "B"]))
     assert not [name for name in figures(without) if name.startswith("selection")]
-
-
-def test_without_scored_checkpoints_the_dynamics_are_drawn_from_training_alone():
-    settings = make_settings(rl__scored_steps=[])
-    _, product = figures(Study(settings))["dynamics"]
-    assert product.scores == ()
-    inputs = make_inputs(settings, "main", World())
-    without = replace(inputs, measured=replace(inputs.measured, scores=None))
-    product.make(without).draw_without_rendering()
 
 
 def test_a_product_needs_evaluations_that_its_experiment_has():

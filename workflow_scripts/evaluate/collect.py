@@ -13,7 +13,7 @@ Every row of the first four has the columns of RunName, which identify the row's
 
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -178,15 +178,15 @@ def tabulate_exact(exact: pd.DataFrame, problems: list[dict[str, Any]]) -> pd.Da
     tables = []
     for temperature, of_one in exact.groupby("temperature", sort=False):
         logarithms = of_one.set_index(keys)[[f"log_{name}" for name in EXACT]]
-        names = [at_temperature(name, temperature) for name in EXACT]
+        names = [at_temperature(name, cast(float, temperature)) for name in EXACT]
         tables.append(logarithms.apply(np.exp).set_axis(names, axis=1))
     wide = pd.concat(tables, axis=1)
     return _with_problems(wide.reset_index(), problems)
 
 
-def at_temperature(measure: str, temperature: object) -> str:
+def at_temperature(measure: str, temperature: float | str) -> str:
     """The name of an exact measure at a temperature: "selection at 0.7"."""
-    return f"{measure} at {temperature:g}"
+    return f"{measure} at {temperature}"
 
 
 def collect_exact(runs: list[ExactRun], evaluation: str) -> pd.DataFrame:

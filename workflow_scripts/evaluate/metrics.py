@@ -2,9 +2,9 @@
 
     python -m workflow_scripts.evaluate.metrics PLAN
 
-Scores are the counts of rollouts by problem (see evaluate.collect). Tables, figures and claims
-measure everything on scores through the class `Scores`. The stage writes all estimates of one
-experiment to a CSV file, one row per estimate.
+Scores are counts of rollouts, or exact probabilities, by problem (see evaluate.collect). Tables,
+figures and claims measure everything on scores through the class `Scores`. The stage writes the
+estimates of one experiment to a CSV file, one row per estimate.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +16,7 @@ import pandas as pd
 
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.jobs import run_stage
+from workflow_scripts.evaluate.collect import EXACT, at_temperature
 from workflow_scripts.evaluate.statistics import (
     Design,
     Estimate,
@@ -69,6 +70,8 @@ COUNT_COLUMNS = [
     *MISTAKE_COLUMNS,
     "words",
 ]
+# The columns that all scores have. Those of rollouts also have COUNT_COLUMNS, exact ones a column
+# for each probability and temperature.
 SCORE_COLUMNS = [
     *RUN_COLUMNS,
     "seed",
@@ -77,8 +80,10 @@ SCORE_COLUMNS = [
     "evaluation",
     "problem",
     *PROBLEM_COLUMNS,
-    *COUNT_COLUMNS,
 ]
+# The numbers of samples k for which exact scores give pass@k, and those of them in the metrics.
+EXACT_KS = powers_of_two(1024)
+TABULATED_KS = (16, 128, 1024)
 
 # A measure is a ratio of two sums over problems. Its entry names the columns that are summed:
 # (numerator, denominator). The columns are described in collect.count_rollouts. A response fits if
@@ -107,12 +112,17 @@ MEASURES = {
 }
 
 
+# Measures of exact scores are means of probabilities over problems. Their names are those of the
+# columns (see collect.at_temperature): "selection at 1", "execution at 1", "verified at 1" (the
+# product of the two), and "selection@128 at 1", "verified@128 at 1": the probability that at least
+# one of 128 samples is so.
+
 # Measures that are no rates, so that they may be above 1.
 NO_RATES = {"words"}
 
 
 def _sums_of(measure: str) -> tuple[str, str]:
-    # pass@k is a mean over problems: the column "problems" is 1 for each problem.
+    # pass@k and exact measures are means over problems: the column "problems" is 1 for each.
     return MEASURES.get(measure) or (measure, "problems")
 
 
@@ -144,7 +154,7 @@ class Group:
     problems has arrays with one entry per problem: its id (problem), type, steps, parts and
     stratum. A stratum is the set of problems of one type, number of steps and number of parts.
     counts has shape (seeds, problems, columns). family names the SFT models from which the runs
-    start (evaluate.collect.RunName).
+    start (evaluate.collect.RunName). n_samples is 0 for exact scores.
     """
 
     problems: dict[str, np.ndarray]
@@ -214,6 +224,16 @@ class Group:
         return np.unique(self.problems[column]).tolist()
 
     @property
+    def tabulated(self) -> list[str]:
+        """The names of the measures that the metrics hold."""
+        if self.n_samples:
+            # For k = 1, pass@k and verified@k are the measures pass@1 and verified.
+            return [*MEASURES, *self.pass_measures[1:], *self.verified_measures[1:]]
+        left_out = tuple(f"@{k} " for k in EXACT_KS if k not in TABULATED_KS)
+        measures = [name for name in self.columns if name != "problems"]
+        return [name for name in measures if not any(k in name for k in left_out)]
+
+    @property
     def ks(self) -> list[int]:
         """The k for which pass@k is measured: the powers of two up to the number of samples."""
         return powers_of_two(self.n_samples)
@@ -262,12 +282,9 @@ def make_group(runs: pd.DataFrame, confidence: float) -> Group:
     runs = runs.sort_values(["seed", "problem"])
     seeds = tuple(runs["seed"].unique().tolist())
     problems = runs[["problem", *PROBLEM_COLUMNS]].drop_duplicates()
-    n_samples = int(runs["n"].iloc[0])
     shape = (len(seeds), len(problems))
     if len(runs) != np.prod(shape) or problems["problem"].duplicated().any():
         raise StudyError(f"scores of {_name(runs)}: the seeds were not scored on the same problems")
-    if (runs["n"] != n_samples).any():
-        raise StudyError(f"scores of {_name(runs)}: the numbers of samples differ between problems")
 
     # Compositions are grouped by their number of parts. A validation set of compositions also has
     # problems of a single part. If any problem has several parts, all problems of the set are
@@ -276,16 +293,48 @@ def make_group(runs: pd.DataFrame, confidence: float) -> Group:
         problems = problems.assign(type=COMPOSITION, steps=0)
     problems = problems.assign(stratum=problems.groupby(PROBLEM_COLUMNS).ngroup())
 
-    columns = {column: runs[column].to_numpy(float) for column in COUNT_COLUMNS}
+    is_exact = "n" not in runs or runs["n"].isna().all()
+    n_samples, columns = (0, _exact_columns(runs)) if is_exact else _count_columns(runs)
     columns["problems"] = np.ones(len(runs))
-    for k in powers_of_two(n_samples):
-        columns[pass_measure(k)] = pass_at_k(n_samples, runs["correct"].to_numpy(), k)
-        columns[verified_measure(k)] = pass_at_k(n_samples, runs["verified"].to_numpy(), k)
     counts = np.stack(list(columns.values()), axis=-1).reshape(*shape, len(columns))
     names = ("problem", *PROBLEM_COLUMNS, "stratum")
     arrays = {name: problems[name].to_numpy(object if name == "type" else int) for name in names}
     family = runs["family"].iloc[0]
     return Group(arrays, list(columns), counts, family, seeds, n_samples, confidence)
+
+
+def _count_columns(runs: pd.DataFrame) -> tuple[int, dict[str, np.ndarray]]:
+    """The number of samples per problem, and the columns of counts and of pass@k."""
+    n_samples = int(runs["n"].iloc[0])
+    if (runs["n"] != n_samples).any():
+        raise StudyError(f"scores of {_name(runs)}: the numbers of samples differ between problems")
+    columns = {column: runs[column].to_numpy(float) for column in COUNT_COLUMNS}
+    correct, verified = (runs[name].to_numpy(int) for name in ("correct", "verified"))
+    for k in powers_of_two(n_samples):
+        columns[pass_measure(k)] = pass_at_k(n_samples, correct, k)
+        columns[verified_measure(k)] = pass_at_k(n_samples, verified, k)
+    return n_samples, columns
+
+
+def _exact_columns(runs: pd.DataFrame) -> dict[str, np.ndarray]:
+    """The columns of probabilities, for one sample and for k samples."""
+    columns: dict[str, np.ndarray] = {}
+    for first in (
+        name for name in map(str, runs) if name.startswith(at_temperature("selection", ""))
+    ):
+        temperature = first.removeprefix(at_temperature("selection", ""))
+        selection, execution = (
+            runs[at_temperature(name, temperature)].to_numpy(float) for name in EXACT
+        )
+        if np.isnan(selection).all():  # another evaluation has this temperature
+            continue
+        once = {"selection": selection, "execution": execution, "verified": selection * execution}
+        columns |= {at_temperature(name, temperature): values for name, values in once.items()}
+        for name in ("selection", "verified"):
+            for k in EXACT_KS[1:]:
+                of_k = at_temperature(f"{name}@{k}", temperature)
+                columns[of_k] = 1 - (1 - once[name]) ** k
+    return columns
 
 
 def _name(runs: pd.DataFrame) -> str:
@@ -383,9 +432,7 @@ def _rows(group: Group, spans: list[Range]) -> list[dict[str, object]]:
     present = group.values(difficulty)
     everything = Range(low=present[0], high=present[-1])
     covered = [] if compositions else [s for s in spans if set(s.values()) <= set(present)]
-    # For k = 1, pass@k and verified@k are the measures pass@1 and verified.
-    measures = [*MEASURES, *group.pass_measures[1:], *group.verified_measures[1:]]
-    rows = []
+    measures, rows = group.tabulated, []
     for type in (ALL_TYPES,) if compositions else (ALL_TYPES, *PROBLEM_TYPES):
         if type != ALL_TYPES and type not in set(group.problems["type"]):
             continue

@@ -110,7 +110,7 @@ def _table(inputs: Inputs[Longer]) -> Table:
     for model in inputs.models:
         for type in TYPES:
             for stage in inputs.stages(model=model):
-                for evaluation in inputs.scores.unique("evaluation", model=model, stage=stage):
+                for evaluation in _SAMPLED:
                     group = inputs.scores.group(model, stage, evaluation=evaluation)
                     for n_steps in group.values("steps"):
                         keys = {"model": model, "type": type, "steps": n_steps, "stage": stage}

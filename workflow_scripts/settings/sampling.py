@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from workflow_scripts.settings.model import Compute
-from workflow_scripts.settings.values import Count, Distinct, Positive, Section, Seed
+from workflow_scripts.settings.values import Count, Distinct, Positive, Section, Seed, require
 
 
 class PassAtK(Section):
@@ -39,6 +39,13 @@ class Sampling(Decoding):
     """Temperatures at which the exact measures of models are computed (see evaluate/exact.py)."""
     pass_at_k: PassAtK
     """The evaluation of pass@k."""
+
+    @model_validator(mode="after")
+    def _measures_what_it_samples(self) -> "Sampling":
+        allowed = f"a list with sampling.temperature, which is {self.temperature}"
+        has = self.temperature in self.exact_temperatures
+        require(has, "exact_temperatures", self.exact_temperatures, allowed)
+        return self
 
     @property
     def decoding(self) -> Decoding:

@@ -29,6 +29,9 @@ from workflow_scripts.settings.strategies import ModelName
 from workflow_scripts.settings.study import StudySettings
 from workflow_scripts.settings.values import Distinct, Range
 
+# Collections of FB's RL runs on the hardest prompts: of all seeds, and of the first one.
+_SELECTION, _FIRST_SEED = "selection", "first-seed"
+
 
 class Main(Experiment):
     """F, B and FB after SFT, then after RL on problems as long as those of SFT, or longer."""
@@ -56,14 +59,13 @@ class Main(Experiment):
         yield from grid.grow_models(self.models, prompts, self.overrides, evaluations)
 
     def collections(self, members: list[Member]) -> dict[str, list[Member]]:
-        """FB's RL runs on the hardest prompts, for the first n seeds, for each n.
+        """FB's RL runs on the hardest prompts: all of them, and that of the first seed alone.
 
-        They allow early versions of the figure `selection`, before the runs of all seeds are
-        complete.
+        The latter allows an early version of the figure `selection`.
         """
         hardest = rl_stage(self.rl_steps[-1])
         runs = [member for member in members if (member.model, member.stage) == ("FB", hardest)]
-        return {_first(n): runs[:n] for n in range(1, len(runs) + 1)}
+        return {_SELECTION: runs, _FIRST_SEED: runs[:1]} if runs else {}
 
     def tables(self, study: StudySettings) -> dict[str, Product[Table]]:
         """Table 1 of the paper, and a table of the models after SFT."""
@@ -77,14 +79,14 @@ class Main(Experiment):
         }
 
     def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
-        """The paper's figures. `selection` is drawn from all seeds, and also from the first few."""
+        """The paper's figures. `selection` is drawn from all seeds, and also from the first one."""
         return {
             **self._selection(study),
             "routing": Product("Strategies of FB by problem type", selection.draw_routing),
             "dynamics": Product(
                 "Accuracy and share of the fitting strategy during RL",
                 partial(improvement.draw_dynamics, models=self.models, spans=self.rl_steps),
-                ("checkpoints",) if study.rl.scored_steps else (),
+                (),
                 training=self.name,
             ),
             "time_scales": Product(
@@ -101,15 +103,14 @@ class Main(Experiment):
     def _selection(self, study: StudySettings) -> dict[str, Product[Figure]]:
         if "FB" not in self.models:
             return {}
-        drawn = {
-            n: Product(
-                "Strategy selection: FB during RL", selection.draw_selection, (), training=_first(n)
-            )
-            for n in range(1, len(study.seeds) + 1)
+        names = {_FIRST_SEED: "selection-first-seed", _SELECTION: "selection"}
+        if len(study.seeds) == 1:
+            del names[_FIRST_SEED]
+        caption = "Strategy selection: FB during RL"
+        return {
+            name: Product(caption, selection.draw_selection, (), training=collection)
+            for collection, name in names.items()
         }
-        everything = drawn.pop(len(study.seeds))
-        early = {f"selection-{_first(n)}": product for n, product in drawn.items()}
-        return {**early, "selection": everything}
 
     def claims(self) -> Measured:
         """The quantities for claims C1 to C6."""
@@ -127,8 +128,3 @@ class Main(Experiment):
             ),
         }
         return Measured(parts, ("steps", "pass_at_k"), training=self.name)
-
-
-def _first(n: int) -> str:
-    """The name of the collection of the first n seeds."""
-    return f"first-{n}"

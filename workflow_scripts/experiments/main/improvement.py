@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from workflow_scripts.evaluate.curves import RISE, TIME_TO_RISE, fit_rise
@@ -33,58 +32,29 @@ TIME_RATIO = Criterion(
 # ---- figures -----------------------------------------------------------------------------------
 
 
-def _draw_scored(
-    panel: Axes, inputs: Inputs[Any], model: str, steps: Range, measure: str, shift: float
-) -> None:
-    """Draw a measure of a model's scored checkpoints, on validation problems of some steps.
-
-    Points are moved by shift RL steps along the x axis, so that points of different models do not
-    overlap.
-    """
-    stage = rl_stage(steps)
-    where = {"model": model, "stage": stage, "evaluation": "checkpoints"}
-    checkpoints = sorted(inputs.scores.unique("checkpoint", **where))
-    groups = [
-        inputs.scores.group(model, stage, evaluation="checkpoints", checkpoint=checkpoint)
-        for checkpoint in checkpoints
-    ]
-    estimates = [group.estimate(measure, Subset(steps=steps)) for group in groups]
-    color, marker, _ = style.MODELS[model]
-    look = {"color": color, "marker": marker, "mfc": "white", "linestyle": "none"}
-    style.draw_estimates(panel, np.array(checkpoints) + shift, estimates, **look)
-
-
 def draw_dynamics(inputs: Inputs[Any], models: list[ModelName], spans: list[Range]) -> Figure:
     """Draw accuracy and strategies during RL: a column per prompt set, a line per model."""
     figure, axes = style.new_figure(4.2, len(MEASURES), len(spans), sharex=True, sharey=True)
     drawn = []
     for column, steps in zip(axes.T, spans, strict=True):
-        for index, model in enumerate(models):
+        for model in models:
             curves = inputs.curves(model, rl_stage(steps))
             if curves is None:
                 continue
             drawn.append(curves)
             color, _, line = style.MODELS[model]
-            for panel, (attribute, measure, _) in zip(column, MEASURES, strict=True):
+            for panel, (attribute, _) in zip(column, MEASURES, strict=True):
                 band = curves.band(getattr(curves, attribute))
                 style.draw_band(panel, curves.steps, band, color=color, linestyle=line)
-                if inputs.measured.scores is not None:
-                    shift = 0.02 * curves.steps[-1] * (index - (len(models) - 1) / 2)
-                    _draw_scored(panel, inputs, model, steps, measure, shift)
         column[0].set_title(f"{rl_stage(steps)}, on {steps} steps")
         label_steps(column[-1])
-    for row, (_, _, label) in zip(axes, MEASURES, strict=True):
+    for row, (_, label) in zip(axes, MEASURES, strict=True):
         row[0].set_ylabel(label)
         for panel in row:
             style.fraction_axis(panel)
-    handles = [style.handle(model, **style.line_style(style.MODELS[model])) for model in models]
-    for each in handles:
-        each.set_markerfacecolor("white")
-    style.legend_above(figure, handles)
-    footer = f"lines: {measured_on(drawn)}"
-    if inputs.measured.scores is not None:
-        footer += "; points: validation, same lengths"
-    style.add_footer(figure, inputs, footer)
+    looks = {model: style.line_style(style.MODELS[model]) | {"marker": None} for model in models}
+    style.legend_above(figure, [style.handle(model, **look) for model, look in looks.items()])
+    style.add_footer(figure, inputs, measured_on(drawn))
     return figure
 
 

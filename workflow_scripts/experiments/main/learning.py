@@ -5,11 +5,10 @@ from matplotlib.axes import Axes
 from workflow_scripts.evaluate.curves import WINDOW, Curves
 from workflow_scripts.report import style
 
-# For each panel: the attribute of Curves, the same measure's name in evaluate.metrics.MEASURES, and
-# the label of the y axis.
+# For each panel: the attribute of Curves, and the label of the y axis.
 MEASURES = (
-    ("accuracy", "pass@1", style.ACCURACY),
-    ("fitting", "share_fitting", "share of the fitting\nstrategy (fraction)"),
+    ("accuracy", style.ACCURACY),
+    ("fitting", "share of the fitting\nstrategy (fraction)"),
 )
 
 

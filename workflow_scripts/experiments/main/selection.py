@@ -110,7 +110,7 @@ def draw_selection(inputs: Inputs[Any]) -> Figure:
             continue
         drawn.append(curves)
         color, _, line = style.TYPES[type]
-        for panel, (attribute, _, label) in zip(axes[0], MEASURES, strict=True):
+        for panel, (attribute, label) in zip(axes[0], MEASURES, strict=True):
             curve = getattr(curves, attribute)
             singles = curve.moving_means.T
             panel.plot(curves.steps, singles, color=color, linewidth=0.6, alpha=0.5)
