@@ -502,3 +502,26 @@ def test_the_collections_of_selection_hold_the_hardest_rl_of_fb():
         assert str(run.rollouts) == f"{study.results}/rl/{run.name.run}/rollouts.csv"
     assert study.evaluations_of("main") == ["steps", "pass_at_k", "exact", "checkpoints"]
     assert "FB-s1" not in [each.name.run for each in study.scored_exactly("main", "checkpoints")]
+
+
+def test_an_experiment_can_have_the_first_seeds_alone_and_an_axis_more():
+    study = study_of(
+        {
+            "seeds": [3, 1, 2],
+            "experiments.amplification.n_seeds": 1,
+            "experiments.robustness.n_seeds": 1,
+            "experiments.robustness.n_seeds_of_axis": {"rl.kl_coefficient": 2},
+            "experiments.robustness.n_seeds_of_single_strategies": 1,
+        }
+    )
+    assert {member.run.seed for member in study.members["main"]} == {1, 2, 3}
+    assert {member.run.seed for member in study.members["amplification"]} == {3}
+    changed = {
+        (member.model, member.condition.partition("=")[0]): set()
+        for member in study.members["robustness"]
+    }
+    for member in study.members["robustness"]:
+        changed[member.model, member.condition.partition("=")[0]].add(member.run.seed)
+    assert changed["FB", "rl.kl_coefficient"] == {3, 1}
+    assert changed["FB", "rl.group_size"] == {3}
+    assert changed["F", "rl.kl_coefficient"] == changed["F", "default"] == {3}

@@ -37,7 +37,7 @@ class Amplification(Experiment):
     def members(self, grid: Grid) -> Iterator[Member]:
         """FB after RL on each prompt set, starting from the SFT models of the main experiment."""
         data = grid.study.data
-        for seed in grid.study.seeds:
+        for seed in self.seeds(grid.study):
             for share in self.evaluation_shares:
                 prompts = Prompts.singles(data, grid.main.hardest, share)
                 mix = SftData.of_model(data, "FB")

@@ -99,7 +99,7 @@ class Composition(Experiment):
         """One SFT run for each SFT set, and one RL run that starts from its model."""
         prompts = Prompts.compositions(grid.study.data, self.rl_parts, self.part_steps)
         evaluations = (_KIND, _EXACT)
-        for seed in grid.study.seeds:
+        for seed in self.seeds(grid.study):
             for name, parts in self.sft_parts.items():
                 data = SftData(name, self._mix(parts), self.sft_examples, _KIND)
                 branch = Branch(name, data, (prompts,), self.overrides, evaluations=evaluations)

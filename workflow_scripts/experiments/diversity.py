@@ -32,7 +32,7 @@ class Diversity(Experiment):
 
     def members(self, grid: Grid) -> Iterator[Member]:
         """One SFT run for each share, and one RL run that starts from its model."""
-        for seed in grid.study.seeds:
+        for seed in self.seeds(grid.study):
             for share in self.backward_shares:
                 data = SftData.singles(grid.study.data, share)
                 branch = Branch(

@@ -22,7 +22,7 @@ from workflow_scripts.report.inputs import Files, Inputs, Measurements
 from workflow_scripts.report.quantities import Quantity
 from workflow_scripts.report.tables import Table, to_markdown
 from workflow_scripts.settings.study import StudySettings, require_variables
-from workflow_scripts.settings.values import Range, Section, require
+from workflow_scripts.settings.values import Count, Range, Section, require
 from workflow_scripts.task.mixes import ValidationMix
 
 # An experiment may change settings for its runs only in these sections of the configuration.
@@ -101,6 +101,9 @@ class Experiment(Section):
 
     enabled: bool = True
     """Whether the experiment is run."""
+    n_seeds: Count | None = None
+    """Number of the study's seeds, from the first, with which the experiment is run. If not set,
+    all seeds are used."""
     overrides: dict[str, Any] = Field(default_factory=dict)
     """Changed settings of this experiment's runs, by dotted key: `rl.steps: 300`."""
 
@@ -109,6 +112,10 @@ class Experiment(Section):
         for key in self.overrides:
             require_run_key("overrides", key)
         return self
+
+    def seeds(self, study: StudySettings) -> list[int]:
+        """The seeds with which the experiment is run."""
+        return study.seeds[: self.n_seeds]
 
     # ---- methods for subclasses ---------------------------------------------------------------
 

@@ -20,7 +20,7 @@ from workflow_scripts.experiments.experiment import (
     Product,
     require_rl_steps,
 )
-from workflow_scripts.experiments.runs import Changes, Grid, Member, Prompts
+from workflow_scripts.experiments.runs import Changes, Grid, Member, Models, Prompts
 from workflow_scripts.report.accuracy import draw_by_type, table_by_type
 from workflow_scripts.report.criteria import GAP, NEAR_PERFECT
 from workflow_scripts.report.inputs import Inputs, rl_stage
@@ -66,7 +66,8 @@ class Field13(Experiment):
         """Each model after SFT, and after RL on each prompt set."""
         data = grid.study.data
         prompts = tuple(Prompts.singles(data, steps) for steps in self.rl_steps)
-        yield from grid.grow_models(self.models, prompts, self._changes)
+        models = Models(self.models, self.seeds(grid.study))
+        yield from grid.grow_models(models, prompts, self._changes)
 
     def tables(self, study: StudySettings) -> dict[str, Product[Table]]:
         """A table like the paper's Table 1."""

@@ -17,6 +17,7 @@ from workflow_scripts.experiments.runs import (
     Evaluation,
     Grid,
     Member,
+    Models,
     Prompts,
 )
 from workflow_scripts.report.accuracy import draw_by_steps
@@ -89,7 +90,8 @@ class Longer(Experiment):
         """
         data = grid.study.data
         prompts = (grid.hardest, Prompts.singles(data, self.rl_steps))
-        yield from grid.grow_models(self.models, prompts, self.overrides, (*STEPS, _KIND, _EXACT))
+        models = Models(self.models, self.seeds(grid.study), (*STEPS, _KIND, _EXACT))
+        yield from grid.grow_models(models, prompts, self.overrides)
 
     def tables(self, study: StudySettings) -> dict[str, Product[Table]]:
         """A table of accuracy by number of steps."""

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from workflow_scripts.common.jobs import run_stage
 from workflow_scripts.evaluate.metrics import ALL_TYPES, Subset
@@ -42,7 +42,7 @@ from workflow_scripts.report.tables import (
 )
 from workflow_scripts.settings.strategies import ModelName
 from workflow_scripts.settings.study import StudySettings
-from workflow_scripts.settings.values import Distinct, Range, Seed
+from workflow_scripts.settings.values import Count, CountOrZero, Distinct, Range
 
 DEFAULT = "default"  # the condition of runs without a changed setting
 _LEARNING_RATE = "rl.learning_rate"
@@ -72,8 +72,10 @@ class Robustness(Experiment):
 
     axes: dict[str, Annotated[list[Any], Distinct]]
     """The settings to change, by dotted key, each with its values besides the study's own value."""
-    single_strategy_seeds: Annotated[list[Seed], Distinct]
-    """The seeds of the runs of F and B. FB is run with all seeds of the study."""
+    n_seeds_of_axis: dict[str, Count] = Field(default_factory=dict)
+    """Number of seeds of FB with another value of an axis, by axis, where it is not n_seeds."""
+    n_seeds_of_single_strategies: CountOrZero
+    """Number of seeds of F and B."""
 
     @model_validator(mode="after")
     def _axes_change_runs_alone(self) -> Self:
@@ -96,15 +98,22 @@ class Robustness(Experiment):
         RL is judged after RL.
         """
         for model in grid.main.models:
-            for seed in grid.study.seeds:
-                if model != "FB" and seed not in self.single_strategy_seeds:
-                    continue
-                yield from grid.grow(_branch(grid, model, self.overrides, DEFAULT), seed)
-                for key, values in self.axes.items():
-                    for value in values:
+            for index, seed in enumerate(grid.study.seeds):
+                axes = [key for key in self.axes if self._has(model, key, index)]
+                if axes:
+                    yield from grid.grow(_branch(grid, model, self.overrides, DEFAULT), seed)
+                for key in axes:
+                    for value in self.axes[key]:
                         changes = {**self.overrides, key: value}
                         branch = _branch(grid, model, changes, _condition(key, value))
                         yield from _judged(grid, branch, seed, is_of_sft(key))
+
+    def _has(self, model: str, axis: str, index: int) -> bool:
+        """Whether a model is run with other values of an axis and the seed of this index."""
+        if model != "FB":
+            return index < self.n_seeds_of_single_strategies
+        n_seeds = self.n_seeds_of_axis.get(axis, self.n_seeds)
+        return n_seeds is None or index < n_seeds
 
     def values(self, study: StudySettings, axis: str) -> list[tuple[Any, str]]:
         """The values of an axis and the default, as pairs (value, condition).
@@ -191,7 +200,7 @@ def _known_cross_entropy(
 
 def _seeds_note(inputs: Inputs[Robustness]) -> str:
     """A note on the seeds of F and B, which may be fewer than the seeds of FB."""
-    seeds = inputs.experiment.single_strategy_seeds
+    seeds = inputs.study.seeds[: inputs.experiment.n_seeds_of_single_strategies]
     return f"F and B: seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))} alone"
 
 

@@ -6,7 +6,7 @@ from a name.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any, ClassVar, TypeVar
@@ -195,6 +195,15 @@ class Branch:
 
 
 @dataclass(frozen=True)
+class Models:
+    """Some of the paper's models, with each of the given seeds, and their evaluations."""
+
+    names: Sequence[ModelName]
+    seeds: Sequence[int]
+    evaluations: tuple[str, ...] = STEPS
+
+
+@dataclass(frozen=True)
 class MainRuns:
     """The properties of the main experiment that other experiments use."""
 
@@ -270,17 +279,13 @@ class Grid:
         return Prompts.singles(self.study.data, self.main.hardest)
 
     def grow_models(
-        self,
-        models: Iterable[ModelName],
-        prompts: tuple[Prompts, ...],
-        changes: Changes,
-        evaluations: tuple[str, ...] = STEPS,
+        self, models: Models, prompts: tuple[Prompts, ...], changes: Changes
     ) -> Iterator[Member]:
         """Add, for each seed and model, the SFT run and an RL run on each prompt set."""
-        for seed in self.study.seeds:
-            for model in models:
-                data = SftData.of_model(self.study.data, model)
-                branch = Branch(model, data, prompts, changes, evaluations=evaluations)
+        for seed in models.seeds:
+            for name in models.names:
+                data = SftData.of_model(self.study.data, name)
+                branch = Branch(name, data, prompts, changes, evaluations=models.evaluations)
                 yield from self.grow(branch, seed)
 
     def grow(self, branch: Branch, seed: int) -> Iterator[Member]:

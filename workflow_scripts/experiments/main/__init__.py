@@ -22,7 +22,7 @@ from workflow_scripts.experiments.experiment import (
     require_rl_steps,
 )
 from workflow_scripts.experiments.main import improvement, pass_at_k, selection
-from workflow_scripts.experiments.runs import STEPS, Grid, Member, Prompts
+from workflow_scripts.experiments.runs import STEPS, Grid, Member, Models, Prompts
 from workflow_scripts.report.inputs import rl_stage
 from workflow_scripts.report.tables import Table
 from workflow_scripts.settings.strategies import ModelName
@@ -56,7 +56,8 @@ class Main(Experiment):
         data = grid.study.data
         prompts = tuple(Prompts.singles(data, steps) for steps in self.rl_steps)
         evaluations = (*STEPS, "pass_at_k", "checkpoints")
-        yield from grid.grow_models(self.models, prompts, self.overrides, evaluations)
+        models = Models(self.models, self.seeds(grid.study), evaluations)
+        yield from grid.grow_models(models, prompts, self.overrides)
 
     def collections(self, members: list[Member]) -> dict[str, list[Member]]:
         """FB's RL runs on the hardest prompts: all of them, and that of the first seed alone.
@@ -104,7 +105,7 @@ class Main(Experiment):
         if "FB" not in self.models:
             return {}
         names = {_FIRST_SEED: "selection-first-seed", _SELECTION: "selection"}
-        if len(study.seeds) == 1:
+        if len(self.seeds(study)) == 1:
             del names[_FIRST_SEED]
         caption = "Strategy selection: FB during RL"
         return {
