@@ -8,7 +8,7 @@ import pytest
 
 from tests.report.synthetic import FULL, World, make_mistakes, make_scores, source
 from workflow_scripts.evaluate.curves import Curves
-from workflow_scripts.evaluate.metrics import Scores, Subset
+from workflow_scripts.evaluate.metrics import MISTAKE_COLUMNS, Scores, Subset
 from workflow_scripts.evaluate.statistics import Design, Scale
 from workflow_scripts.evaluate.theory import POLICY_GRADIENT, REPLICATOR, Selection, predict
 from workflow_scripts.experiments import theory
@@ -69,6 +69,12 @@ def test_hazards_of_all_lines_give_the_share_of_verified_responses(full):
     verified = group.estimate("verified_given_fitting", Subset("evaluation", length)).value
     survival = np.prod(1 - hazard(chosen, length).value)
     assert survival == pytest.approx(verified)
+
+
+def test_every_kind_of_mistake_has_its_own_style():
+    columns = [f"mistake_{kind.replace(' ', '_')}" for kind in style.MISTAKES]
+    assert columns == MISTAKE_COLUMNS
+    assert len(set(style.MISTAKES.values())) == len(columns)
 
 
 def test_products_read_the_file_of_mistakes_if_they_ask_for_it(tmp_path):
