@@ -38,6 +38,7 @@ def test_every_figure_table_and_claim_is_made(smoke):
     for name in figures(Study(settings)):
         assert (results / "figures" / f"{name}.png").stat().st_size > 5000, name
         assert b"<svg" in (results / "figures" / f"{name}.svg").read_bytes(), name
+        assert (results / "figures" / f"{name}.md").is_file(), name
     for name in tables(Study(settings)):
         assert len((results / "tables" / f"{name}.csv").read_text().splitlines()) > 1, name
         assert (results / "tables" / f"{name}.md").is_file(), name
@@ -48,7 +49,8 @@ def test_every_figure_table_and_claim_is_made(smoke):
 
 def test_every_product_of_the_smoke_tier_says_that_it_has_no_scientific_meaning(smoke):
     results = smoke.folder / "results" / "smoke"
-    pages = [*results.glob("tables/*.md"), *results.glob("figures/*.svg"), results / "claims.md"]
+    kinds = ("tables/*.md", "figures/*.md", "figures/*.svg", "claims.md")
+    pages = [page for kind in kinds for page in results.glob(kind)]
     silent = [page.name for page in pages if "no scientific meaning" not in page.read_text()]
     assert len(pages) > 20
     assert not silent
