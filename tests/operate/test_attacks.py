@@ -49,9 +49,9 @@ def test_what_changes_while_a_job_runs_makes_no_result(toy, monkeypatch, what):
     assert "claims" in toy.bad()
 
 
-def test_rollouts_of_checkpoints_read_the_checkpoints(toy):
-    sampled = toy.plan().jobs["rollouts/FB-s0-rl6-9/checkpoints"].input_files
-    (scored,) = (file for file in sampled if "/checkpoints/step-" in file)
+def test_exact_measures_of_checkpoints_read_the_checkpoints(toy):
+    files = toy.plan().jobs["exact/FB-s0-rl6-9/checkpoints"].input_files
+    (scored,) = (file for file in files if "/checkpoints/step-" in file)
     assert scored in toy.plan().jobs[RL].outputs.values()
 
 

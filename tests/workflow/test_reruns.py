@@ -24,11 +24,11 @@ SHOWN = r"tables/|figures/|quantities/|claims\."
 REPORT = rf"metrics/|{SHOWN}"
 PROVENANCE, ESTIMATED = r"provenance/", rf"scores/|mistakes/|{REPORT}"
 SFT_RUN, RL_RUN = r"sft/[^/]+/", r"rl/[^/]+/"
-SAMPLED_RL = r"(rollouts|labels)/[^/]+-rl\d[^/]*/"
-SAMPLED = r"(rollouts|labels)/"
-FROM_RL = rf"{RL_RUN}|{SAMPLED_RL}|training/|{PROVENANCE}|{ESTIMATED}"
-FROM_SFT = rf"{SFT_RUN}|{SAMPLED}|sft_validation/|{FROM_RL}"
-GF13 = r"(sft|rl|rollouts|labels)/gf13-[^/]+/"
+EVALUATED_RL = r"(rollouts|labels|exact)/[^/]+-rl\d[^/]*/"
+EVALUATED = r"(rollouts|labels|exact)/"
+FROM_RL = rf"{RL_RUN}|{EVALUATED_RL}|training/|{PROVENANCE}|{ESTIMATED}"
+FROM_SFT = rf"{SFT_RUN}|{EVALUATED}|sft_validation/|{FROM_RL}"
+GF13 = r"(sft|rl|rollouts|labels|exact)/gf13-[^/]+/"
 
 
 def collected(experiment: str) -> str:
@@ -48,14 +48,14 @@ KEYS = {
         rf"base/|{GF13}|{collected('field13')}",
     ),
     "learning rate of RL": (
-        "rl={learning_rate: 1.0e-4}",
+        "rl={learning_rate: 2.0e-4}",
         # Of robustness, one run has a learning rate of its own.
         rf"(?!.*-learning_rate=0\.003/)({FROM_RL})",
     ),
     "scored steps": (
         "rl={scored_steps: [2]}",
-        # Two experiments share no run with main.
-        r"(rl|rollouts|labels)/(F|B|FB)-s0-rl(2-5|6-9)/|training/"
+        # Two experiments share no run of FB with main.
+        r"(rl|rollouts|labels|exact)/FB-s0-rl(2-5|6-9)/|training/"
         rf"|(provenance|scores|mistakes|metrics)/(?!composition|field13)|{SHOWN}",
     ),
     "samples of an evaluation": (
@@ -70,7 +70,7 @@ KEYS = {
     "the steps of another experiment": (
         "experiments={field13: {rl_steps: [{low: 4, high: 7}]}}",
         # They are one of the ranges of which every experiment has metrics.
-        rf"data/smoke/gf13.*/rl-|(rl|rollouts|labels)/gf13-.*-rl|{collected('field13')}|metrics/",
+        rf"data/smoke/gf13.*/rl-|(rl|rollouts|labels|exact)/gf13-.*-rl|{collected('field13')}|metrics/",
     ),
     "shares of amplification": (
         "experiments={amplification: {evaluation_shares: [0.9]}}",
@@ -179,14 +179,16 @@ EDITS = {
         "DIRECTIONS = (",
         "_X = 1\nDIRECTIONS = (",
         # RL logs the labels of its rollouts.
-        rf"{RL_RUN}|{SAMPLED_RL}|labels/|training/|{PROVENANCE}|{ESTIMATED}|sft_validation/",
+        rf"{RL_RUN}|{EVALUATED_RL}|labels/|training/|{PROVENANCE}|{ESTIMATED}|sft_validation/",
     ),
     "how rollouts are sampled": (
         f"{WS}/evaluate/sample.py",
         "def sample(",
         "_X = 1\n\n\ndef sample(",
-        rf"{SAMPLED}|{PROVENANCE}|scores/|mistakes/|metrics/|tables/|quantities/|claims\.|"
-        r"figures/(?!selection|time_scales)",  # which show RL's own rollouts
+        rf"(rollouts|labels)/|scores/[^/]+/(steps|pass_at_k|longer|parts)\.|mistakes/|"
+        rf"{PROVENANCE}|metrics/|tables/|quantities/|claims\.|"
+        # These show RL's own rollouts, or exact measures.
+        r"figures/(?!selection|time_scales|dynamics|theory|mechanisms|sharpening)",
     ),
     "how RL trains": (f"{WS}/train/grpo.py", "def train", "_X = 1\n\n\ndef train", FROM_RL),
     "what is said of a lock": (f"{WS}/common/lock.py", "is in use by", "is held by", NOTHING),
@@ -221,7 +223,7 @@ def test_checkout_touch_and_a_new_clone_of_the_code_rerun_nothing(done):
 def test_an_altered_data_set_is_drawn_again_before_what_reads_it(done):
     name = "data/smoke/gf11/rl-6-15-s0.jsonl"
     with edited(done, name, '"id": 0', '"id":  0'):
-        check(done, rf"{name}|(rl|rollouts|labels)/FB-s0-rl6-15/|{collected('longer')}")
+        check(done, rf"{name}|(rl|rollouts|labels|exact)/FB-s0-rl6-15/|{collected('longer')}")
 
 
 def test_a_lost_figure_is_made_again_alone(done):
@@ -234,16 +236,18 @@ def test_a_lost_figure_is_made_again_alone(done):
 
 def test_a_further_seed_adds_its_own_runs(done):
     again, _ = plan(done, "seeds=[0, 1]")
-    trained = {path for path in again if re.match(r"results/smoke/(sft|rl|rollouts|labels)/", path)}
+    trained = {
+        path for path in again if re.match(r"results/smoke/(sft|rl|rollouts|labels|exact)/", path)
+    }
     assert trained
     assert all("-s1" in path for path in trained)
 
 
 def test_why_says_in_one_line_per_job_what_changed(done):
     assert why_told(done) == why(done) == {}
-    told = why_told(done, "rl={learning_rate: 1.0e-4}")
-    assert told["rl/FB-s0-rl6-15"] == "stale: changed: rl.learning_rate: 0.00015 -> 0.0001"
-    assert told == why(done, "rl={learning_rate: 1.0e-4}")
+    told = why_told(done, "rl={learning_rate: 2.0e-4}")
+    assert told["rl/FB-s0-rl6-15"] == "stale: changed: rl.learning_rate: 0.0001 -> 0.0002"
+    assert told == why(done, "rl={learning_rate: 2.0e-4}")
     rests = "stale: reads from rl/FB-s0-rl6-15, which is stale"
     assert told["rollouts/FB-s0-rl6-15/longer"] == rests
     with edited(done, f"{WS}/evaluate/label.py", "def make", "_X = 1\n\n\ndef make"):
@@ -255,7 +259,7 @@ def test_why_says_in_one_line_per_job_what_changed(done):
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("change", ["rl={learning_rate: 1.0e-4}", "sampling={n_samples: 5}"])
+@pytest.mark.parametrize("change", ["rl={learning_rate: 2.0e-4}", "sampling={n_samples: 5}"])
 def test_snakemake_plans_what_receipts_say(done, change):
     result = done.snakemake("all", "--dry-run", "--config", change)
     jobs = re.search(r"^total +(\d+)$", result.stdout, re.MULTILINE)
