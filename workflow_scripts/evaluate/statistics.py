@@ -188,6 +188,12 @@ class Statistic:
         influence = {design: cells[..., index] for design, cells in self.influence.items()}
         return Statistic(self.value[index], influence, self.trials[index], self.n_samples)
 
+    def times(self, factor: float) -> "Statistic":
+        """A statistic times a number. The result is no rate."""
+        influence = {design: factor * cells for design, cells in self.influence.items()}
+        value, trials = factor * self.value, np.zeros_like(self.trials)
+        return replace(self, value=value, influence=influence, trials=trials)
+
     def exp(self) -> "Statistic":
         """The exponential function of a statistic: of a mean of logarithms, the geometric mean."""
         value = np.exp(self.value)
