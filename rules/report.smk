@@ -7,6 +7,7 @@ rule figure:
     output:
         png=f"{RESULTS}/figures/{{name}}.png",
         svg=f"{RESULTS}/figures/{{name}}.svg",
+        caption=f"{RESULTS}/figures/{{name}}.md",
     log:
         f"{RESULTS}/logs/figures/{{name}}.log",
     benchmark:

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import replace
 from random import Random
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -15,6 +16,7 @@ from workflow_scripts.evaluate.collect import (
     RunName,
     SampledRun,
     SftValidation,
+    at_temperature,
     collect_mistakes,
     collect_provenance,
     collect_scores,
@@ -22,6 +24,7 @@ from workflow_scripts.evaluate.collect import (
     collect_training,
     count_mistakes,
     count_rollouts,
+    tabulate_exact,
 )
 from workflow_scripts.evaluate.curves import TRAINING_COLUMNS
 from workflow_scripts.evaluate.label import label_rollouts, make_labels
@@ -237,3 +240,19 @@ def test_a_subset_is_stratified_and_in_order(records, n):
     counts = [strata.count(stratum) for stratum in set(strata)]
     assert len(counts) == 6
     assert max(counts) - min(counts) <= 1
+
+
+def test_exact_measures_of_each_temperature_become_columns():
+    keys = [(step, t, problem) for step in (10, 20) for t in (1.0, 0.5) for problem in (0, 1)]
+    exact = pd.DataFrame(keys, columns=["checkpoint", "temperature", "problem"])
+    exact = exact.assign(log_selection=np.log(0.5), log_execution=-exact["problem"].astype(float))
+    problems = [{"id": i, "type": "inversion", "steps": 2 + i, "parts": 1} for i in (0, 1)]
+    table = tabulate_exact(exact, problems)
+    assert len(table) == 4
+    assert table["steps"].tolist() == [2 + problem for problem in table["problem"]]
+    for temperature in (1.0, 0.5):
+        selection, execution = (
+            table[at_temperature(name, temperature)] for name in ("selection", "execution")
+        )
+        assert selection.to_numpy() == pytest.approx(0.5)
+        assert execution.to_numpy() == pytest.approx(np.exp(-table["problem"]))

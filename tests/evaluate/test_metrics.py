@@ -186,3 +186,27 @@ def test_program_writes_a_table_or_says_which_file_is_damaged(tmp_path):
     assert str(scores) in failed.stderr
     assert "run snakemake again, which makes it anew" in failed.stderr
     assert list(output.parent.iterdir()) == []
+
+
+def test_exact_measures_are_means_over_problems_of_what_one_or_k_samples_give(frame, scores):
+    group = scores.group("FB", "SFT", evaluation="exact")
+    rows = rows_of(frame, model="FB", stage="SFT", evaluation="exact", type="inversion")
+    on, verified = Subset("inversion"), rows["selection at 0.7"] * rows["execution at 0.7"]
+    for measure, expected in (
+        ("execution at 0.2", rows["execution at 0.2"]),
+        ("verified at 0.7", verified),
+        ("verified@16 at 0.7", 1 - (1 - verified) ** 16),
+        ("selection@128 at 1.0", 1 - (1 - rows["selection at 1.0"]) ** 128),
+    ):
+        estimate = group.estimate(measure, on)
+        assert estimate.value == pytest.approx(expected.mean())
+        assert (estimate.n_problems, estimate.n_seeds, estimate.n_samples) == (32, 2, 0)
+    assert "verified@128 at 1.0" in group.tabulated
+    assert "verified@2 at 1.0" not in group.tabulated, "only in figures"
+    assert scores.group("FB", "RL(6-9)", evaluation="checkpoints", checkpoint=20).columns == [
+        "selection at 1.0",
+        "execution at 1.0",
+        "verified at 1.0",
+        *(f"{name}@{2**i} at 1.0" for name in ("selection", "verified") for i in range(1, 11)),
+        "problems",
+    ], "the temperature of sampling alone"

@@ -19,7 +19,7 @@ from workflow_scripts.evaluate.statistics import (
     ratio,
     ratio_of_sums,
 )
-from workflow_scripts.task.solutions import guess_and_check_success
+from workflow_scripts.task.baselines import guess_and_check
 from workflow_scripts.task.text import COMPACT
 
 
@@ -56,7 +56,7 @@ def test_powers_of_two(n, expected):
 
 
 def test_guess_and_check_solves_one_sample_by_its_success_and_many_almost_surely():
-    success = [guess_and_check_success(COMPACT, 11, steps, 96) for steps in (6, 7, 8, 9)]
+    success = [guess_and_check(COMPACT, 11, steps, 96) for steps in (6, 7, 8, 9)]
     curve = guess_and_check_pass_at_k(COMPACT, 11, (6, 7, 8, 9), 96, np.array([1, 2, 128]))
     assert curve[0] == pytest.approx(np.mean(success))
     assert curve[1] == pytest.approx(np.mean([q + (1 - q) * q for q in success]))

@@ -105,9 +105,11 @@ def _chances(world: World, member, problems: pd.DataFrame, step) -> tuple[np.nda
 
 
 def _judged(fitting: np.ndarray, right: np.ndarray) -> dict[str, np.ndarray]:
-    """Every wrong response that fits has a wrong look-up."""
+    """Of the wrong responses that fit, a third stops early; the others have a wrong look-up."""
     counts = {"fitting": fitting, "correct_fitting": right, "verified": right}
-    return {**counts, "mistake_lookup": fitting - right}
+    stopped = (fitting - right) // 3
+    lookup = fitting - right - stopped
+    return {**counts, "mistake_lookup": lookup, "mistake_stopped_early": stopped}
 
 
 def _assign(problems: pd.DataFrame, **counts: np.ndarray) -> pd.DataFrame:
@@ -187,6 +189,25 @@ def make_scores(settings: Settings, experiment: str, world: World, per_stratum=8
     return pd.concat(frames, ignore_index=True)
 
 
+def make_mistakes(scores: pd.DataFrame) -> pd.DataFrame:
+    """The mistakes of scores: every line is as often the first wrong one, over all problems."""
+    rollouts = scores[scores["n"].notna() & (scores["parts"] == 1)]
+    line = 1 + rollouts["problem"] % rollouts["steps"]
+    kinds = (
+        ("none", "verified", 0),
+        ("lookup", "mistake_lookup", line),
+        ("stopped early", "mistake_stopped_early", line),
+    )
+    frames = [
+        rollouts.assign(mistake=mistake, wrong_line=wrong_line, n=rollouts[column].astype(int))
+        for mistake, column, wrong_line in kinds
+    ]
+    keys = ["model", "stage", "condition", "seed", "family", "run", "checkpoint", "type"]
+    keys += ["steps", "parts", "wrong_line", "mistake", "evaluation"]
+    counts = pd.concat(frames).groupby(keys, as_index=False)["n"].sum()
+    return counts[counts["n"] > 0]
+
+
 def make_training(settings: Settings, experiment: str, world: World) -> pd.DataFrame:
     study, rng, frames = Study(settings), np.random.default_rng(8), []
     for member in study.members[experiment]:
@@ -246,14 +267,16 @@ def make_sft(settings: Settings, experiment: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-LOGGED = ("main", "amplification")  # experiments of which training rollouts are read
+LOGGED = ("main", "amplification", "diversity")  # experiments of which training rollouts are read
 
 
 def make_inputs(settings: Settings, experiment: str, world: World, **size) -> Inputs:
+    scores = make_scores(settings, experiment, world, **size)
     measured = Measurements(
-        Scores(make_scores(settings, experiment, world, **size), settings.statistics),
+        Scores(scores, settings.statistics),
         make_training(settings, experiment, world) if experiment in LOGGED else None,
         make_sft(settings, experiment),
+        make_mistakes(scores),
     )
     study = Study(settings)
     own = study.experiments[experiment]

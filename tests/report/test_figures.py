@@ -38,10 +38,16 @@ def test_every_figure_draws_without_complaint_and_states_tier_and_n(which, setti
             assert box.x1 < width + 1
             assert box.y1 < height + 1
             assert box.y0 > style.FOOTER * figure.dpi - 1
+    figure.set_dpi(style.DPI)  # the width of texts depends on it
+    figure.draw_without_rendering()
+    for legend in figure.legends:
+        box = legend.get_window_extent()
+        assert box.x0 > -1
+        assert box.x1 < style.WIDTH * style.DPI + 1
 
 
 def run_figure(paths, folder):
-    outputs = {"png": folder / "f.png", "svg": folder / "f.svg"}
+    outputs = {"png": folder / "f.png", "svg": folder / "f.svg", "caption": folder / "f.md"}
     files = {"scores": [paths["scores"]]}
     arguments = {"source": source(FULL, "main", files), "name": "routing", **outputs}
     return run_stage("experiments.main:Main.make_figure", arguments, folder.parent)
@@ -54,6 +60,8 @@ def test_program_draws_the_same_bytes_twice(written, tmp_path):
         assert done.returncode == 0, done.stderr
         contents.append([path.read_bytes() for path in sorted((tmp_path / name).iterdir())])
     assert contents[0] == contents[1]
-    assert len(contents[0]) == 2
-    assert imread(tmp_path / "first" / "f.png").shape[1] == round(style.WIDTH * 200)
-    assert b"<dc:date>" not in contents[0][1]
+    caption, _, svg = contents[0]
+    assert imread(tmp_path / "first" / "f.png").shape[1] == round(style.WIDTH * style.DPI)
+    assert b"<dc:date>" not in svg
+    assert caption.decode().startswith("# Strategies of FB by problem type\n")
+    assert "laptop tier" in caption.decode()

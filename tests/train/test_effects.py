@@ -10,9 +10,9 @@ import pytest
 
 from tests.conftest import load_tier
 from workflow_scripts.settings.rl import RlSettings
+from workflow_scripts.task.baselines import guess_and_check
 from workflow_scripts.task.datasets import draw_prompts, write_dataset
 from workflow_scripts.task.mixes import PromptSingles
-from workflow_scripts.task.solutions import guess_and_check_success
 from workflow_scripts.train.grpo import run_grpo
 from workflow_scripts.train.run_folder import RunFolder
 
@@ -62,9 +62,7 @@ def test_rl_leaves_f_at_guess_and_check_on_inversion(rollouts):
     log = rollouts["F"][rollouts["F"]["step"] > STEPS - LAST]
     inversion, evaluation = (log[log["type"] == type] for type in ("inversion", "evaluation"))
     task, steps = SETTINGS.task, SETTINGS.data.sft_steps.values()
-    chance = [
-        guess_and_check_success(task.form, task.field_size, n, task.response_words) for n in steps
-    ]
+    chance = [guess_and_check(task.form, task.field_size, n, task.response_words) for n in steps]
     assert accuracy(inversion) < sum(chance) / len(chance) + 0.1
     assert share_fitting(inversion) == 0
     assert accuracy(evaluation) > 0.9

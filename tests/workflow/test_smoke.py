@@ -14,6 +14,7 @@ from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import sha256_tree
 from workflow_scripts.cost.measured import cost_by_stage, cost_table
 from workflow_scripts.operate import receipts, sharing
+from workflow_scripts.operate.compare import IDENTICAL, compare_tier
 from workflow_scripts.operate.contents import Contents
 from workflow_scripts.operate.reference import keep_reference
 from workflow_scripts.operate.verify import read_plan_of_tier
@@ -37,6 +38,7 @@ def test_every_figure_table_and_claim_is_made(smoke):
     for name in figures(Study(settings)):
         assert (results / "figures" / f"{name}.png").stat().st_size > 5000, name
         assert b"<svg" in (results / "figures" / f"{name}.svg").read_bytes(), name
+        assert (results / "figures" / f"{name}.md").is_file(), name
     for name in tables(Study(settings)):
         assert len((results / "tables" / f"{name}.csv").read_text().splitlines()) > 1, name
         assert (results / "tables" / f"{name}.md").is_file(), name
@@ -47,7 +49,8 @@ def test_every_figure_table_and_claim_is_made(smoke):
 
 def test_every_product_of_the_smoke_tier_says_that_it_has_no_scientific_meaning(smoke):
     results = smoke.folder / "results" / "smoke"
-    pages = [*results.glob("tables/*.md"), *results.glob("figures/*.svg"), results / "claims.md"]
+    kinds = ("tables/*.md", "figures/*.md", "figures/*.svg", "claims.md")
+    pages = [page for kind in kinds for page in results.glob(kind)]
     silent = [page.name for page in pages if "no scientific meaning" not in page.read_text()]
     assert len(pages) > 20
     assert not silent
@@ -67,13 +70,21 @@ def test_a_job_takes_less_than_four_gib(smoke):
     assert by_stage.loc["sft", "jobs"] == (cost["stage"] == "sft").sum()
 
 
-def test_the_reference_is_small_and_holds_no_weights(smoke, tmp_path, monkeypatch):
+def test_the_reference_is_small_and_compares_as_identical(smoke, tmp_path, monkeypatch):
     results = smoke.folder / "results/smoke"
     monkeypatch.chdir(smoke.folder)
-    keep_reference(read_plan_of_tier("smoke"), ["all"], tmp_path / "reference/smoke")
+    plan = read_plan_of_tier("smoke")
+    keep_reference(plan, ["all"], tmp_path / "reference/smoke")
+    compared = compare_tier(plan, ["all"], tmp_path / "reference/smoke")
+    assert {each.file for each in compared} >= {"claims.json", "metrics/main.csv"}
+    assert all(set(each.numbers["outcome"]) == {IDENTICAL} for each in compared)
+    assert all(each.n_missing == 0 for each in compared)
     kept = [path for path in (tmp_path / "reference/smoke").rglob("*") if path.is_file()]
     suffixes = {path.suffix for path in kept}
-    assert suffixes == {".csv", ".md", ".json", ".png", ".svg"}
+    assert suffixes == {".csv", ".md", ".json", ".png", ".svg", ".parquet", ".safetensors"}
+    models = {path.name for path in (tmp_path / "reference/smoke/models").iterdir()}
+    assert models == {f"{m}-s0{rl}" for m in ("F", "B", "FB") for rl in ("", "-rl2-5", "-rl6-9")}
+    assert set(pd.read_csv(tmp_path / "reference/smoke/rollouts.csv")["run"]) == models
     assert (tmp_path / "reference/smoke/cost.csv").is_file()
     assert (tmp_path / "reference/smoke/rl/FB-s0-rl6-9/run.json").is_file()
     assert sum(path.stat().st_size for path in kept) < 10_000_000

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, logit, stdtrit
 
-from workflow_scripts.task.solutions import guess_and_check_success
+from workflow_scripts.task.baselines import guess_and_check
 from workflow_scripts.task.text import Form
 
 # A standard error below this is a rounding error: the value does not vary.
@@ -96,10 +96,10 @@ def guess_and_check_pass_at_k(
 ) -> np.ndarray:
     """pass@k of the strategy "guess and check", averaged over the given numbers of steps.
 
-    The success probability of one sample is task.solutions.guess_and_check_success. Returns an
+    The success probability of one sample is task.baselines.guess_and_check. Returns an
     array of the shape of k.
     """
-    success = [guess_and_check_success(form, p, n_steps, word_limit) for n_steps in steps]
+    success = [guess_and_check(form, p, n_steps, word_limit) for n_steps in steps]
     return np.mean([1.0 - (1.0 - q) ** np.asarray(k) for q in success], axis=0)
 
 

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from workflow_scripts.common.jobs import run_stage
 from workflow_scripts.evaluate.metrics import Subset
+from workflow_scripts.experiments import theory
 from workflow_scripts.experiments.experiment import Experiment, Product
 from workflow_scripts.experiments.runs import Branch, Grid, Member, SftData
 from workflow_scripts.report import style
@@ -45,8 +46,20 @@ class Diversity(Experiment):
         return {self.name: Product("SFT with few backward solutions, then RL", _table)}
 
     def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
-        """A figure of accuracy and strategies by share of backward solutions."""
-        return {self.name: Product("How little of a strategy is enough for selection", _figure)}
+        """Accuracy and strategies by share of backward solutions, and selection in theory.
+
+        The theory is about SFT with both strategies.
+        """
+        figures = {self.name: Product("How little of a strategy is enough for selection", _figure)}
+        if theory.mixes(self.backward_shares):
+            figures["theory"] = Product(
+                "Selection in RL, and what two theories predict of it",
+                theory.draw,
+                (),
+                training=self.name,
+                reading=theory.READING,
+            )
+        return figures
 
 
 def _stages(inputs: Inputs[Diversity]) -> list[str]:

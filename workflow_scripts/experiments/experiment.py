@@ -45,7 +45,11 @@ class Product(Generic[Shown]):
 
     scores names the evaluations whose scores are read. training names the collection of RL runs
     whose training rollouts are read, and is empty if none are read. sft says whether the
-    cross-entropy after SFT is read.
+    cross-entropy after SFT is read, and mistakes whether the counts of mistakes are.
+
+    reading is a paragraph for readers: what to look at, and what would speak against the paper. It
+    stands below a table, and in the caption file of a figure. It states no measured numbers, since
+    these change.
     """
 
     caption: str
@@ -53,6 +57,8 @@ class Product(Generic[Shown]):
     scores: tuple[str, ...] = ("steps",)
     training: str = ""
     sft: bool = False
+    mistakes: bool = False
+    reading: str = ""
 
 
 @dataclass(frozen=True)
@@ -173,7 +179,7 @@ class Experiment(Section):
         inputs = cls._read(source)
         product = inputs.experiment.tables(inputs.study)[name]
         table = product.make(inputs)
-        text = to_markdown(table, product.caption, inputs)
+        text = to_markdown(table, product.caption, inputs, product.reading)
         write_whole(
             {
                 csv: lambda path: table.frame.to_csv(path, index=False),
@@ -182,12 +188,19 @@ class Experiment(Section):
         )
 
     @classmethod
-    def make_figure(cls, source: Source, name: str, png: Path, svg: Path) -> None:
-        """Write a figure as PNG and SVG. Raises StudyError for a missing or damaged input."""
+    def make_figure(cls, source: Source, name: str, png: Path, svg: Path, caption: Path) -> None:
+        """Write a figure as PNG and SVG, and its caption as Markdown.
+
+        Raises StudyError if an input is missing or damaged.
+        """
         inputs = cls._read(source)
-        figure = inputs.experiment.figures(inputs.study)[name].make(inputs)
+        product = inputs.experiment.figures(inputs.study)[name]
+        figure = product.make(inputs)
         save = style.writers(figure)
-        write_whole({png: save["png"], svg: save["svg"]})
+        text = style.caption_page(figure, product.caption, product.reading)
+        write_whole(
+            {png: save["png"], svg: save["svg"], caption: lambda path: path.write_text(text)}
+        )
 
     @classmethod
     def make_quantities(cls, source: Source, output: Path) -> None:

@@ -2,10 +2,11 @@
 
     python -m workflow_scripts.operate.reference main --tier smoke
 
-Copies the tables, figures, claims, metrics, provenance, run records (run.json) and the cost of each
-job, but no weights and no rollouts. Copies only results of the given targets, and only if all of
-these results are good (see operate.receipts). Files of other targets that are already in the
-reference stay there. No job reads the reference.
+Copies the tables, figures, claims, metrics, scores, mistakes, provenance, run records (run.json)
+and the cost of each job. Of the main experiment's first seed, copies also the models, if they are
+small, in half precision, and some rollouts (see operate.shared_models). Copies only results of the
+given targets, and only if all of these results are good (see operate.receipts). Files of other
+targets that are already in the reference stay there. No job reads the reference.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from workflow_scripts.common.files import atomic_path, read_json, run_program, w
 from workflow_scripts.common.lock import lock_folder, unlock_folder
 from workflow_scripts.cost.measured import cost_table
 from workflow_scripts.operate.contents import Contents
+from workflow_scripts.operate.shared_models import keep_model, keep_samples, sample_of
 from workflow_scripts.operate.verify import (
     jobs_of,
     judge_jobs,
@@ -27,7 +29,8 @@ from workflow_scripts.operate.verify import (
 )
 from workflow_scripts.plan.plan import Plan
 
-_KEPT = ("claims", "tables", "figures", "metrics", "provenance")
+_KEPT = ("claims", "tables", "figures", "metrics", "scores", "mistakes", "provenance")
+_SMALL = 5_000_000  # parameters: larger models have no place in a git repository
 REFERENCE = Path("results/reference")
 
 
@@ -70,12 +73,44 @@ def keep_reference(plan: Plan, targets: list[str], reference: Path) -> None:
     for path in kept_files(plan, targets):
         with atomic_path(reference / path.relative_to(plan.results)) as temporary:
             shutil.copyfile(path, temporary)
+    _keep_models(plan, targets, reference)
     claims = reference / "claims.json"
     judged = read_json(claims) if claims.is_file() else []
     write_json(reference / "estimates.json", estimates(judged))
     with atomic_path(cost_file) as temporary:
         cost.sort_values(["stage", "job"]).to_csv(temporary, index=False)
     unlock_folder(lock)
+
+
+def _keep_models(plan: Plan, targets: list[str], reference: Path) -> None:
+    """Keep the models of the main experiment's first seed, if they are of the targets."""
+    study, jobs = plan.study, set(jobs_of(plan, targets))
+    members = study.members.get("main", [])
+    runs = [
+        member.run
+        for member in members
+        if member.run.seed == members[0].run.seed
+        and f"rollouts/{member.run.name}/steps" in jobs
+        and study.base_shape(member.run.sft).parameters <= _SMALL
+    ]
+    if not runs:
+        return
+    for run in runs:
+        folder = Path(study.run_folder(run), "model")
+        keep_model(folder, reference / "models" / run.name)
+    samples = (
+        (
+            run.name,
+            sample_of(
+                *(
+                    Path(file(run, "steps"))
+                    for file in (study.evaluation_file, study.labels_file, study.problems_file)
+                )
+            ),
+        )
+        for run in runs
+    )
+    keep_samples(samples, reference / "rollouts.csv")
 
 
 def main() -> None:

@@ -130,6 +130,11 @@ def _scores(study: Study, experiment: str) -> Iterator[Job]:
     )
 
 
+def mistakes_file(study: Study, experiment: str) -> str:
+    """The file with the counts of mistakes in the rollouts of an experiment's runs."""
+    return f"{study.results}/mistakes/{experiment}.parquet"
+
+
 def _mistakes(study: Study, experiment: str) -> Job:
     """The job for the mistakes of an experiment's runs in all sampled evaluations."""
     evaluations = {
@@ -139,7 +144,7 @@ def _mistakes(study: Study, experiment: str) -> Job:
     }
     runs = [run for sampled in evaluations.values() for run in sampled]
     return _collected(
-        f"{study.results}/mistakes/{experiment}.parquet",
+        mistakes_file(study, experiment),
         f"mistakes/{experiment}",
         "evaluate.collect:make_mistakes",
         {"evaluations": evaluations},

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from workflow_scripts.common.jobs import PACKAGE, Job, as_json
 from workflow_scripts.experiments.experiment import Experiment, Measured, Product, Source
-from workflow_scripts.plan.evaluation import scores_file
+from workflow_scripts.plan.evaluation import mistakes_file, scores_file
 from workflow_scripts.plan.study import Study
 from workflow_scripts.report.claims import Part
 from workflow_scripts.report.inputs import Files
@@ -52,7 +52,7 @@ class _Form:
     suffixes: dict[str, str]
 
 
-_FIGURE = _Form("figures", "make_figure", {"png": "png", "svg": "svg"})
+_FIGURE = _Form("figures", "make_figure", {"png": "png", "svg": "svg", "caption": "md"})
 _TABLE = _Form("tables", "make_table", {"csv": "csv", "markdown": "md"})
 
 
@@ -151,13 +151,15 @@ def _files_of(study: Study, experiment: Experiment, needs: Product[Any] | Measur
         training = [Path(f"{study.results}/training/{needs.training}.parquet")]
     if needs.sft:
         sft = [Path(f"{study.results}/sft_validation/{name}.csv")]
-    return Files(scores, training, sft)
+    mistakes = []
+    if isinstance(needs, Product) and needs.mistakes:
+        mistakes = [Path(mistakes_file(study, name))]
+    return Files(scores, training, sft, mistakes)
 
 
 def _by_kind(files: Files) -> dict[str, list[str]]:
     """The files as inputs of a job, by the names that Snakemake's rules use."""
-    kinds = {"scores": files.scores, "training": files.training, "sft": files.sft}
-    return {kind: list(map(str, paths)) for kind, paths in kinds.items() if paths}
+    return {kind: list(map(str, paths)) for kind, paths in vars(files).items() if paths}
 
 
 def _ignored(place: str) -> tuple[str, ...]:

@@ -21,6 +21,18 @@ from workflow_scripts.settings.study import StudySettings
 from workflow_scripts.settings.values import Range
 
 SFT = "SFT"
+MISTAKES_COLUMNS = [
+    "model",
+    "stage",
+    "condition",
+    "seed",
+    "family",
+    "evaluation",
+    "type",
+    "steps",
+    "wrong_line",
+    "n",
+]
 SFT_COLUMNS = ["model", "condition", "seed", "family", "cross_entropy", "n_tokens"]
 # SFT showed F and B one strategy each. Of each model: the problem type that its strategy fits, and
 # the other type.
@@ -39,12 +51,13 @@ def rl_stage(prompts: Range | str) -> str:
 class Files:
     """The files of an experiment that a product (a table, figure or set of quantities) reads.
 
-    scores has one file per evaluation. training and sft have one file each, or none.
+    scores has one file per evaluation. training, sft and mistakes have one file each, or none.
     """
 
     scores: Sequence[Path] = ()
     training: Sequence[Path] = ()
     sft: Sequence[Path] = ()
+    mistakes: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)
@@ -57,6 +70,7 @@ class Measurements:
     scores: Scores | None = None
     training: pd.DataFrame | None = None
     sft: pd.DataFrame | None = None
+    mistakes: pd.DataFrame | None = None
 
     @classmethod
     def read(cls, files: Files, statistics: Statistics) -> "Measurements":
@@ -65,6 +79,7 @@ class Measurements:
             Scores.read(files.scores, statistics) if files.scores else None,
             _read_one(files.training, TRAINING_COLUMNS) if files.training else None,
             _read_one(files.sft, SFT_COLUMNS) if files.sft else None,
+            _read_one(files.mistakes, MISTAKES_COLUMNS) if files.mistakes else None,
         )
 
 
@@ -110,6 +125,15 @@ class Inputs(Generic[Own]):
     def exact(self, measure: str) -> str:
         """The name of an exact measure at the temperature of sampling: "execution at 1.0"."""
         return at_temperature(measure, self.study.sampling.temperature)
+
+    @property
+    def mistakes(self) -> pd.DataFrame:
+        """The counts of mistakes in rollouts; see evaluate.collect.count_mistakes.
+
+        Only for products that ask for them (Product.mistakes).
+        """
+        assert self.measured.mistakes is not None, "this product does not name mistakes"
+        return self.measured.mistakes
 
     @property
     def models(self) -> list[str]:

@@ -19,9 +19,12 @@ from numpy.typing import ArrayLike
 
 from workflow_scripts.evaluate.statistics import Estimate
 from workflow_scripts.report.inputs import SFT, Inputs, rl_stage
+from workflow_scripts.settings.values import Range
 
-WIDTH = 6.3  # inches: the text width of a page
+WIDTH = 6.75  # inches: the width of a page's text, at which figures are read
+DPI = 200  # of PNG files
 FOOTER = 0.42  # inches: the height of the footer's two lines
+_FOOTER_LABEL = "footer"
 
 matplotlib.rcParams.update(
     {
@@ -82,6 +85,16 @@ STRATEGIES = {
     "mixed": (PURPLE, "...."),
     "none": (GREY, "xxxx"),
 }
+# (color, hatch) of each kind of mistake, in the order of evaluate.metrics.MISTAKE_COLUMNS
+MISTAKES = {
+    "lookup": (BLUE, ""),
+    "operand": (SKY, "////"),
+    "arithmetic": (BLACK, ""),
+    "too many lines": (ORANGE, r"\\\\"),
+    "stopped early": (RED, "...."),
+    "answer": (PURPLE, "xxxx"),
+    "cut off": (GREY, "----"),
+}
 _SFT = (GREY, "o", ":")
 # The styles of RL stages. The index is the position of the stage relative to the main experiment's
 # hardest RL: 0 is that stage, 1 the next harder one, -1 (the last entry) the next easier one.
@@ -95,6 +108,13 @@ PAPER_MARKER = {"marker": "*", "mfc": "none", "linestyle": "none", "markersize":
 def line_style(style: tuple[str, str, str]) -> dict[str, Any]:
     """A (color, marker, linestyle) as keyword arguments of matplotlib."""
     return dict(zip(("color", "marker", "linestyle"), style, strict=True))
+
+
+def ordered_lines(n: int) -> list[dict[str, Any]]:
+    """Styles of n ordered series, such as lengths: from light to dark, with other line styles."""
+    colors = matplotlib.colormaps["viridis_r"](np.linspace(0.12, 1, n))
+    lines = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1))]
+    return [{"color": c, "linestyle": lines[i % len(lines)]} for i, c in enumerate(colors)]
 
 
 def stage_style(inputs: Inputs[Any], stage: str) -> dict[str, Any]:
@@ -129,6 +149,11 @@ def draw_estimates(axes: Axes, x: ArrayLike, estimates: list[Estimate], **style:
     axes.errorbar(x, value, yerr=[value - low, high - value], elinewidth=0.9, **style)
 
 
+def dodge(n: int, width: float) -> np.ndarray:
+    """Shifts of n series along the x axis, over a width, so that equal points stay visible."""
+    return np.linspace(-width / 2, width / 2, n) if n > 1 else np.zeros(1)
+
+
 def band_of(estimates: list[Estimate]) -> np.ndarray:
     """Values and intervals as an array of shape (3, estimates): value, low, high."""
     return np.array([(each.value, each.ci_low, each.ci_high) for each in estimates]).T
@@ -140,9 +165,15 @@ def draw_band(axes: Axes, x: ArrayLike, band: np.ndarray, **style: Any) -> None:
     axes.fill_between(x, band[1], band[2], color=line.get_color(), alpha=0.18, linewidth=0)
 
 
-def legend_above(figure: Figure, handles: Sequence[Artist]) -> None:
+def legend_above(figure: Figure, handles: Sequence[Artist], **options: Any) -> None:
     """Draw one legend for all panels above the panels, so that the legend covers no data."""
-    figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+    look = {"ncols": len(handles), **options}
+    figure.legend(handles=handles, loc="outside upper center", **look)
+
+
+def length_name(steps: Range) -> str:
+    """A number or a range of steps: ``6 steps``, ``2-5 steps``."""
+    return f"{steps.low if steps.low == steps.high else steps} steps"
 
 
 def handle(label: str, **style: Any) -> Line2D:
@@ -165,16 +196,30 @@ def describe(estimates: list[Estimate]) -> str:
     return " × ".join(parts)
 
 
+def describe_exact(estimates: list[Estimate], steps: Range) -> str:
+    """The problems and seeds behind estimates of exact measures, as text."""
+    text = describe(estimates).replace(" × 0 samples", "")
+    return f"validation, {steps} steps, exact, without samples: {text}"
+
+
 def add_footer(figure: Figure, inputs: Inputs[Any], measured_on: str) -> None:
     """Write the tier, the kind of intervals and the amount of data below the panels."""
     text = f"{inputs.note}  ·  {inputs.interval_note}\n{measured_on}"
     color = RED if inputs.study.tier == "smoke" else "0.3"
-    figure.text(0.5, 0.06 / figure.get_figheight(), text, ha="center", size=7.5, color=color)
+    place = 0.5, 0.06 / figure.get_figheight()
+    figure.text(*place, text, ha="center", size=7.5, color=color, label=_FOOTER_LABEL)
+
+
+def caption_page(figure: Figure, caption: str, reading: str) -> str:
+    """The Markdown page of a figure: its caption, how to read it, and the text of its footer."""
+    footers = [t.get_text() for t in figure.texts if t.get_label() == _FOOTER_LABEL]
+    lines = [line for footer in footers for line in footer.splitlines()]
+    return "\n\n".join(filter(None, [f"# {caption}", reading, *lines])) + "\n"
 
 
 def writers(figure: Figure) -> dict[str, Callable[[Path], None]]:
     """Functions that save the figure as PNG and as SVG, with the same bytes every time."""
     return {
-        "png": partial(figure.savefig, format="png", dpi=200, metadata={"Software": None}),
+        "png": partial(figure.savefig, format="png", dpi=DPI, metadata={"Software": None}),
         "svg": partial(figure.savefig, format="svg", metadata={"Date": None}),
     }

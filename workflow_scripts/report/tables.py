@@ -75,8 +75,8 @@ def format_estimate(
     return text + ("" if np.isnan(known) else f" (paper {known:.{decimals}f})")
 
 
-def to_markdown(table: Table, title: str, inputs: Inputs[Any]) -> str:
-    """The Markdown page of a table: its title, notes and cells."""
+def to_markdown(table: Table, title: str, inputs: Inputs[Any], reading: str = "") -> str:
+    """The Markdown page of a table: its title, notes and cells, and below them how to read it."""
     cells = table.frame.copy()
     columns = cells[[table.value, "ci_low", "ci_high", "paper", table.spread]]
     cells["cell"] = [
@@ -94,7 +94,8 @@ def to_markdown(table: Table, title: str, inputs: Inputs[Any]) -> str:
         notes.append(
             "The paper's values and how certain each is: workflow_scripts/report/paper.py."
         )
-    return "\n".join([f"# {title}", "", *notes, "", body, ""])
+    below = [reading, ""] if reading else []
+    return "\n".join([f"# {title}", "", *notes, "", body, "", *below])
 
 
 def _span(numbers: pd.Series) -> str:

@@ -57,15 +57,6 @@ def max_guesses(form: Form, p: int, n_steps: int, word_limit: int) -> int:
     return min(p, (word_limit - words.answer) // (words.guess + words.line * n_steps))
 
 
-def guess_and_check_success(form: Form, p: int, n_steps: int, word_limit: int) -> float:
-    """The probability that guess and check finds the answer within word_limit words.
-
-    All guesses are distinct and each order is equally likely, so the probability is the number of
-    guesses that fit, divided by p.
-    """
-    return max_guesses(form, p, n_steps, word_limit) / p
-
-
 def work_through(
     form: Form, field: Field, part: Part, strategy: str, start: int
 ) -> tuple[list[str], int]:

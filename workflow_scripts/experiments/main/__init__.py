@@ -21,7 +21,15 @@ from workflow_scripts.experiments.experiment import (
     Product,
     require_rl_steps,
 )
-from workflow_scripts.experiments.main import improvement, pass_at_k, selection
+from workflow_scripts.experiments.main import (
+    improvement,
+    mechanisms,
+    mistakes,
+    pass_at_k,
+    selection,
+    sharpening,
+    short_problems,
+)
 from workflow_scripts.experiments.runs import STEPS, Grid, Member, Models, Prompts
 from workflow_scripts.report.inputs import rl_stage
 from workflow_scripts.report.tables import Table
@@ -69,7 +77,7 @@ class Main(Experiment):
         return {_SELECTION: runs, _FIRST_SEED: runs[:1]} if runs else {}
 
     def tables(self, study: StudySettings) -> dict[str, Product[Table]]:
-        """Table 1 of the paper, and a table of the models after SFT."""
+        """Table 1 of the paper, the models after SFT, and all models on short problems."""
         return {
             "table1": Product("pass@1 after SFT and RL, by problem type", selection.table1),
             "sft": Product(
@@ -77,12 +85,24 @@ class Main(Experiment):
                 selection.sft_table,
                 sft=True,
             ),
+            "short_problems": Product(
+                "What RL on hard problems costs on problems as short as those of SFT",
+                short_problems.table,
+                reading=short_problems.READING,
+            ),
         }
 
     def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
         """The paper's figures. `selection` is drawn from all seeds, and also from the first one."""
         return {
             **self._selection(study),
+            **self._mechanisms(study),
+            "mistakes": Product(
+                "The first mistake of responses that use the fitting strategy",
+                mistakes.draw,
+                mistakes=True,
+                reading=mistakes.READING,
+            ),
             "routing": Product("Strategies of FB by problem type", selection.draw_routing),
             "dynamics": Product(
                 "Accuracy and share of the fitting strategy during RL",
@@ -98,7 +118,18 @@ class Main(Experiment):
             ),
             "accuracy": Product("Accuracy after SFT and RL, by problem type", selection.accuracy),
             "steps": Product("Accuracy by number of steps", improvement.draw_steps),
-            "pass_at_k": Product("pass@k before and after RL", pass_at_k.draw, ("pass_at_k",)),
+            "pass_at_k": Product(
+                "pass@k before and after RL",
+                pass_at_k.draw,
+                ("pass_at_k", "exact"),
+                reading=pass_at_k.READING,
+            ),
+            "sharpening": Product(
+                "What a lower temperature gives, before and after RL",
+                sharpening.draw,
+                ("exact",),
+                reading=sharpening.READING,
+            ),
         }
 
     def _selection(self, study: StudySettings) -> dict[str, Product[Figure]]:
@@ -112,6 +143,19 @@ class Main(Experiment):
             name: Product(caption, selection.draw_selection, (), training=collection)
             for collection, name in names.items()
         }
+
+    def _mechanisms(self, study: StudySettings) -> dict[str, Product[Figure]]:
+        if "FB" not in self.models:
+            return {}
+        scored = self.overrides.get("rl.scored_steps", study.rl.scored_steps)
+        product = Product(
+            "The two mechanisms: selection and execution of FB over RL",
+            mechanisms.draw,
+            ("exact", "checkpoints") if scored else ("exact",),
+            training=self.name,
+            reading=mechanisms.READING,
+        )
+        return {"mechanisms": product}
 
     def claims(self) -> Measured:
         """The quantities for claims C1 to C6."""

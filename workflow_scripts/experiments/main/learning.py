@@ -1,5 +1,6 @@
 """Helper functions for figures of learning curves."""
 
+import numpy as np
 from matplotlib.axes import Axes
 
 from workflow_scripts.evaluate.curves import WINDOW, Curves
@@ -11,16 +12,34 @@ MEASURES = (
     ("fitting", "share of the fitting\nstrategy (fraction)"),
 )
 
+ROOT_LABEL = "RL step (square-root scale)"
+_ROOT_TICKS = (0, 10, 40, 100, 200, 400, 1000)
+
 
 def measured_on(curves: list[Curves]) -> str:
     """The part of a footer that gives the amount of data behind the curves."""
+    return f"{WINDOW}-step moving means of {rollouts_behind(curves)}"
+
+
+def rollouts_behind(curves: list[Curves]) -> str:
+    """The amount of data behind curves: ``51,200 training rollouts, 8 seeds``."""
     rollouts = sum(each.n_rollouts for each in curves)
     seeds = max((each.n_seeds for each in curves), default=0)
-    plural = "" if seeds == 1 else "s"
-    return f"{WINDOW}-step moving means of {rollouts:,} training rollouts, {seeds} seed{plural}"
+    return f"{rollouts:,} training rollouts, {seeds} seed{'' if seeds == 1 else 's'}"
 
 
 def label_steps(panel: Axes) -> None:
     """Label the x axis as RL steps, with whole numbers."""
     panel.set_xlabel("RL step")
     panel.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
+
+
+def root_scale(panel: Axes, last: int) -> None:
+    """Give early RL steps, where selection happens, more room than late ones.
+
+    The axis shows the square root of the step, from 0 to the last step.
+    """
+    panel.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
+    panel.set_xlim(0, 1.02 * last)
+    ticks = [tick for tick in _ROOT_TICKS if tick <= last]
+    panel.set_xticks(ticks if len(ticks) > 1 else [0, last])

@@ -4,14 +4,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from workflow_scripts.evaluate.metrics import EXACT_KS, Subset
-from workflow_scripts.evaluate.statistics import guess_and_check_pass_at_k
+from workflow_scripts.evaluate.collect import at_temperature
+from workflow_scripts.evaluate.metrics import EXACT_KS, Subset, verified_measure
 from workflow_scripts.report import style
 from workflow_scripts.report.criteria import MARGIN, Criterion
 from workflow_scripts.report.inputs import OTHER_TYPE, SFT, Inputs, rl_stage
 from workflow_scripts.report.quantities import Ask, Quantity, baseline_of
+from workflow_scripts.task.baselines import affine_shortcut, guess_and_check, guess_then_other
 from workflow_scripts.task.problems import PROBLEM_TYPES
 
 K = 128  # samples in which SFT should hold what RL concentrates on
@@ -24,36 +26,49 @@ HELD_BY_SFT = Criterion(
 )
 
 
+READING = (
+    "Panels in which a model's strategy fits, and those of FB, show how far RL moves right "
+    "answers from many samples to one. If the paper is right, the lines of SFT and RL come "
+    "together at large k: what RL makes likely was there before. Answers can be right by luck, "
+    "so the panels of FB also show the share of problems with at least one verified response, "
+    "whose every line is right (thin lines, exact). If the thin line of SFT stays below the one "
+    "after RL at the largest k, the agreement of answers is partly luck, and that speaks against "
+    "the claim. In the other panels the strategy does not fit, and the black lines say what "
+    "needs no fitting strategy: guess and check; the same, with an answer even if no guess was "
+    "right; and working in the wrong direction from the known value, which gives the same answer "
+    "in every sample."
+)
+_DOTS, _DASHES, _FLAT = (0, (1, 1)), (0, (4, 1.5)), (0, (6, 1.5, 1, 1.5))
+
+
 def draw(inputs: Inputs[Any]) -> Figure:
     """Draw pass@k: a row per type, a column per model, a line per stage.
 
-    If a model's strategy does not fit the type of a panel, the panel also shows the pass@k of guess
-    and check, the strategy of trying values until one fits.
+    If a model's strategy does not fit the type of a panel, the panel also shows the baselines of
+    task.baselines. The panels of FB also show verified@k from exact scores.
     """
     types, models, steps = PROBLEM_TYPES, inputs.models, inputs.hardest
     stages = inputs.stages(evaluation="pass_at_k")
-    figure, axes = style.new_figure(4.2, len(types), len(models), sharex=True, sharey=True)
-    task, drawn, ks = inputs.study.task, [], [1]
+    figure, axes = style.new_figure(4.6, len(types), len(models), sharex=True, sharey=True)
+    drawn = []
     for row, type in zip(axes, types, strict=True):
         for panel, model in zip(row, models, strict=True):
             for stage in stages:
                 group = inputs.scores.find(model, stage, evaluation="pass_at_k")
                 if group is None:
                     continue
-                estimates = group.estimates(group.pass_measures, Subset(type, steps))
-                ks = group.ks
-                look = style.stage_style(inputs, stage)
-                style.draw_band(panel, ks, style.band_of(estimates), **look)
+                on, look = Subset(type, steps), style.stage_style(inputs, stage)
+                estimates = group.estimates(group.pass_measures, on)
+                style.draw_band(panel, group.ks, style.band_of(estimates), **look)
+                if model == "FB":
+                    _draw_verified(inputs, panel, stage, on)
                 drawn += estimates
             if OTHER_TYPE.get(model) == type:
-                k = np.geomspace(1, max(ks), 50)
-                baseline = guess_and_check_pass_at_k(
-                    task.form, task.field_size, steps.values(), task.response_words, k
-                )
-                panel.plot(k, baseline, color="black", linewidth=1, linestyle=(0, (1, 1)))
+                _draw_baselines(inputs, panel)
             panel.set_title(f"{model} on {type}")
             panel.set_xscale("log", base=2)
-            panel.set_xticks(ks[:: 1 if len(ks) < 5 else 2])
+            panel.set_xticks(EXACT_KS[::2])
+            panel.tick_params(axis="x", labelsize=7)
             panel.xaxis.set_major_formatter("{x:.0f}")
             panel.minorticks_off()
             style.fraction_axis(panel)
@@ -61,13 +76,48 @@ def draw(inputs: Inputs[Any]) -> Figure:
         panel.set_xlabel("k (samples)")
     for panel in axes[:, 0]:
         panel.set_ylabel("pass@k (fraction)")
-    handles = [style.handle(stage, **style.stage_style(inputs, stage)) for stage in stages]
-    handles.append(
-        style.handle("guess and check (derived)", color="black", linewidth=1, linestyle=(0, (1, 1)))
-    )
-    style.legend_above(figure, handles)
+    _legends(figure, inputs, stages)
     style.add_footer(figure, inputs, f"validation, {steps} steps: {style.describe(drawn)}")
     return figure
+
+
+def _draw_verified(inputs: Inputs[Any], panel: Axes, stage: str, on: Subset) -> None:
+    """Draw FB's verified@k, up to a larger k than samples give."""
+    group = inputs.scores.find("FB", stage, evaluation="exact")
+    if group is None:
+        return
+    temperature = inputs.study.sampling.temperature
+    names = ["verified", *(verified_measure(k) for k in EXACT_KS[1:])]
+    values = [group.estimate(at_temperature(name, temperature), on).value for name in names]
+    look = style.stage_style(inputs, stage) | {"marker": None, "linewidth": 0.8}
+    panel.plot(EXACT_KS, values, **look)
+
+
+def _draw_baselines(inputs: Inputs[Any], panel: Axes) -> None:
+    """Draw what responses without the fitting strategy reach in k samples."""
+    task, k = inputs.study.task, np.geomspace(1, EXACT_KS[-1], 50)
+    for rate, line in ((guess_and_check, _DOTS), (guess_then_other, _DASHES)):
+        rates = [
+            rate(task.form, task.field_size, n_steps, task.response_words)
+            for n_steps in inputs.hardest.values()
+        ]
+        curve = np.mean([1 - (1 - one) ** k for one in rates], axis=0)
+        panel.plot(k, curve, color="black", linewidth=1, linestyle=line)
+    flat = affine_shortcut(task.field_size)
+    panel.plot(k[[0, -1]], [flat, flat], color="black", linewidth=1, linestyle=_FLAT)
+
+
+def _legends(figure: Figure, inputs: Inputs[Any], stages: list[str]) -> None:
+    black = {"color": "black", "linewidth": 1}
+    stage_handles = [style.handle(each, **style.stage_style(inputs, each)) for each in stages]
+    handles = [
+        *stage_handles,
+        style.handle("thin: verified@k of FB, exact", color="0.4", linewidth=0.8),
+        style.handle("guess and check", linestyle=_DOTS, **black),
+        style.handle("guess, else another value", linestyle=_DASHES, **black),
+        style.handle("work in wrong direction", linestyle=_FLAT, **black),
+    ]
+    style.legend_above(figure, handles, ncols=4, columnspacing=1.2)
 
 
 def measure(inputs: Inputs[Any]) -> list[Quantity]:

@@ -1,0 +1,57 @@
+"""What others can build on without training: small models of one seed, and some of their rollouts.
+
+Models are kept in half precision, which halves their size. Loading turns the weights into float32
+again, so a kept model differs from the original by the rounding of its weights alone.
+"""
+
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+from safetensors.torch import load_file, save_file
+
+from workflow_scripts.common.files import atomic_path, sha256_tree, write_json
+from workflow_scripts.evaluate.storage import read_table
+from workflow_scripts.model.manifest import MANIFEST, verify_model
+from workflow_scripts.task.datasets import read_dataset
+
+_WEIGHTS = "model.safetensors"
+_PROBLEMS = 8  # of each kind (type, steps and parts): the first ones, with one response each
+
+
+def keep_model(folder: Path, target: Path) -> None:
+    """Copy a model, with its weights in half precision, and replace a copy that is there.
+
+    Raises StudyError if a file of the model is missing or altered.
+    """
+    verify_model(folder)
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for path in folder.iterdir():
+        if path.name not in (MANIFEST, _WEIGHTS):
+            shutil.copyfile(path, target / path.name)
+    halved = {name: weight.half() for name, weight in load_file(folder / _WEIGHTS).items()}
+    save_file(halved, target / _WEIGHTS, metadata={"format": "pt"})
+    write_json(target / MANIFEST, {"files": sha256_tree(target)})
+
+
+def sample_of(rollouts: Path, labels: Path, problems: Path) -> pd.DataFrame:
+    """One response to some problems of each kind, with its prompt, reward and label."""
+    rows = pd.DataFrame(read_dataset(problems)).rename(columns={"id": "problem"})
+    some = rows.groupby(["type", "steps", "parts"]).head(_PROBLEMS)
+    responses = read_table(rollouts, ["problem", "sample", "text", "reward"])
+    labelled = responses.merge(
+        read_table(labels, ["mistake"]), on=["checkpoint", "problem", "sample"]
+    )
+    first = labelled[labelled["sample"] == 0]
+    merged = some[["problem", "type", "steps", "prompt"]].merge(first, on="problem")
+    columns = ["text", "reward", "direction", "mode", "fits", "wrong_line", "mistake"]
+    return merged[["type", "steps", "prompt", *columns]]
+
+
+def keep_samples(samples: Iterable[tuple[str, pd.DataFrame]], path: Path) -> None:
+    """Write the responses of several runs to a CSV file. samples has the name of each run."""
+    frames = [frame.assign(run=run)[["run", *frame.columns]] for run, frame in samples]
+    with atomic_path(path) as temporary:
+        pd.concat(frames, ignore_index=True).to_csv(temporary, index=False)
