@@ -379,6 +379,27 @@ def test_the_outermost_values_of_an_axis_are_primary():
     assert [primary[level.format(size)] for size in (4, 16, 32)] == [True, False, True]
 
 
+def test_early_shares_of_forward_are_those_of_the_training_rollouts(full):
+    inputs = full["amplification"]
+    found = {q.name: q for q in inputs.experiment.claims().parts["C7"].measure(inputs)}
+    rollouts = inputs.training
+    chosen = (rollouts["condition"] == "90") & rollouts["step"].between(10, 20)
+
+    def share(rows) -> float:
+        return rows.loc[rows["direction"] == "forward", "n"].sum() / rows["n"].sum()
+
+    early = found["RL prompts with 90% evaluation, RL steps 10-20: share of forward"]
+    assert early.estimate.value == pytest.approx(share(rollouts[chosen]))
+    assert not early.primary
+    on_inversion = rollouts["type"] == "inversion"
+    first = rollouts[on_inversion & (rollouts["step"] == 1)]
+    change = found[f"{early.name} on inversion, less at step 1"]
+    expected = share(rollouts[chosen & on_inversion]) - share(first)
+    assert change.estimate.value == pytest.approx(expected)
+    assert change.baseline == f"at step 1 of all mixes: {share(first):.3f}"
+    assert change.verdict == REPRODUCED
+
+
 @pytest.mark.parametrize(("n_seeds", "is_primary"), [(0, False), (1, False), (3, True)])
 def test_gaps_to_a_single_run_of_f_and_b_are_supporting(n_seeds, is_primary):
     settings = make_settings(

@@ -16,7 +16,8 @@ def p_outside(statistic: Statistic, scale: Scale, low: float, high: float) -> fl
     """The p value of the hypothesis that the true value lies within the bounds, low to high.
 
     It is the smallest alpha for which the interval of confidence 1 - alpha lies wholly outside the
-    bounds. It is 1 if the value lies within them or has no interval, and never below 1e-9.
+    bounds. It is two-sided, as the interval is, so it is conservative. It is 1 if the value lies
+    within the bounds or has no interval, and never below 1e-9.
     """
     value = float(statistic.value)
 

@@ -99,9 +99,9 @@ def judge_claim(quantities: list[dict[str, Any]], alpha: float) -> dict[str, Any
 
     A claim is reproduced if all its primary quantities are. This is an intersection-union test,
     which needs no correction. A claim is not reproduced if one of its primary quantities is not.
-    The more of them there are, the more often one lies outside of its bounds by chance, so Holm's
-    method decides which of them are outside: of those that are outside by their own interval alone,
-    the verdict becomes inconclusive.
+    The more of them there are, the more often one lies outside of its bounds by chance. So Holm's
+    method decides which of them are outside. One that is outside by its own interval alone becomes
+    inconclusive.
     """
     outside = iter(holm([q["p_outside"] for q in quantities if q["primary"]], alpha))
     judged = []
