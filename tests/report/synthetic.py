@@ -18,6 +18,7 @@ from workflow_scripts.plan.study import Study
 from workflow_scripts.report.inputs import SFT, Files, Inputs, Measurements
 from workflow_scripts.task.mixes import Compositions
 
+CHANCE = 1 / 11
 GUESS = 0.12  # accuracy of the strategy that does not fit
 CONFIGURATION = Path(__file__).parents[2] / "config" / "default.yaml"
 
@@ -40,7 +41,7 @@ class World:
     routed: float = 0.99  # share of the fitting strategy of FB after RL
     acquired: float = 0.0  # share of the fitting strategy of F and B on their other type after RL
     improved: float = 0.97  # accuracy given the fitting strategy after RL on harder problems
-    composed: float = 0.8  # accuracy on compositions after RL, where SFT held pairs
+    composed: float = 0.8  # share of verified responses to compositions, where SFT held pairs
 
     def share(self, backward: float, type: str, progress: float) -> float:
         """progress of selection: 0 after SFT, 1 after RL."""
@@ -60,10 +61,10 @@ class World:
         learnt = {"atomic": 1, "pairs": 2}[model]
         if parts <= learnt:
             return 0.95
-        return self.composed if after_rl and model == "pairs" else 0.1
+        return self.composed if after_rl and model == "pairs" else 0.01
 
 
-NO_LEARNING = World(routed=0.55, acquired=0.9, improved=0.0, composed=0.1)
+NO_LEARNING = World(routed=0.55, acquired=0.9, improved=0.0, composed=0.01)
 
 
 def _problems(study: Study, evaluation: str, per_stratum: int) -> pd.DataFrame:
@@ -116,12 +117,14 @@ def _assign(problems: pd.DataFrame, **counts: np.ndarray) -> pd.DataFrame:
     return problems.assign(**dict.fromkeys(COUNT_COLUMNS, 0) | counts)
 
 
-def _counts(rng, world, member, problems: pd.DataFrame, step, n: int) -> pd.DataFrame:
+def _counts(rng, world, member, problems: pd.DataFrame, step, n) -> pd.DataFrame:
+    """n is the number of responses, of all problems or of each."""
     shares, accuracy = _chances(world, member, problems, step)
     if problems["parts"].max() > 1:
-        correct = rng.binomial(n, accuracy)
+        right = rng.binomial(n, accuracy)
+        correct = right + rng.binomial(n - right, CHANCE)
         everything = np.full(len(problems), n)
-        return _assign(problems, correct=correct, mixed=everything, **_judged(everything, correct))
+        return _assign(problems, correct=correct, mixed=everything, **_judged(everything, right))
     fitting = rng.binomial(n, shares)
     right = rng.binomial(fitting, accuracy)
     evaluation = (problems["type"] == "evaluation").to_numpy()
@@ -213,19 +216,24 @@ def make_training(settings: Settings, experiment: str, world: World) -> pd.DataF
         cells = pd.DataFrame(
             [
                 (type, steps, 1, step)
-                for step in range(member.run.settings.rl.steps)
+                for step in range(1, member.run.settings.rl.steps + 1)
                 for type in ("evaluation", "inversion")
                 for steps in member.run.prompts.mix.steps
             ],
             columns=["type", "steps", "parts", "step"],
         )
-        counts = _counts(rng, world, member, cells, cells["step"], 16)
+        share = member.run.prompts.mix.evaluation_share
+        is_evaluation = cells["type"] == "evaluation"
+        responses = np.where(is_evaluation, 32 * share, 32 * (1 - share)).round().astype(int)
+        counts = _counts(rng, world, member, cells, cells["step"], responses)
         for fits in (True, False):
-            n = counts["fitting"] if fits else 16 - counts["fitting"]
+            n = counts["fitting"] if fits else responses - counts["fitting"]
             wrong_way = counts["correct"] - counts["correct_fitting"]
             frames.append(
                 cells.assign(
                     fits=fits,
+                    direction=np.where(is_evaluation == fits, "forward", "backward"),
+                    mode="direct" if fits else "guess",
                     n=n,
                     correct=counts["correct_fitting"] if fits else wrong_way,
                     complete=n,
@@ -259,12 +267,14 @@ def make_sft(settings: Settings, experiment: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+LOGGED = ("main", "amplification", "diversity")  # experiments of which training rollouts are read
+
+
 def make_inputs(settings: Settings, experiment: str, world: World, **size) -> Inputs:
     scores = make_scores(settings, experiment, world, **size)
-    logged = experiment in ("main", "diversity")
     measured = Measurements(
         Scores(scores, settings.statistics),
-        make_training(settings, experiment, world) if logged else None,
+        make_training(settings, experiment, world) if experiment in LOGGED else None,
         make_sft(settings, experiment),
         make_mistakes(scores),
     )

@@ -243,17 +243,23 @@ class TimeScales:
     ratio: Estimate
 
 
-def measure_time_scales(curves: Curves) -> TimeScales:
-    """Measure how many RL steps selection and improvement take.
+def time_constants(curves: Curves) -> tuple[Statistic, Statistic]:
+    """The time constants of selection and of improvement in RL steps.
 
     Selection is the rise of the share of the fitting strategy. Improvement is the rise of the
-    accuracy among responses with that strategy. An estimate is NaN if the curve of a seed does not
+    accuracy among responses with that strategy. A value is NaN if the curve of a seed does not
     rise.
     """
     selection, improvement = (
         curves.mean(np.log(fit_rise(curves.steps, curve).time)).exp()
         for curve in (curves.fitting, curves.accuracy_given_fitting)
     )
+    return selection, improvement
+
+
+def measure_time_scales(curves: Curves) -> TimeScales:
+    """Estimate how many RL steps selection and improvement take, and their ratio."""
+    selection, improvement = time_constants(curves)
     return TimeScales(
         *(
             statistic.estimate(Scale.LOG, curves.confidence)

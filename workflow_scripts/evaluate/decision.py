@@ -16,47 +16,46 @@ def p_outside(statistic: Statistic, scale: Scale, low: float, high: float) -> fl
     """The p value of the hypothesis that the true value lies within the bounds, low to high.
 
     It is the smallest alpha for which the interval of confidence 1 - alpha lies wholly outside the
-    bounds, and 1 if the value itself lies within them or has no interval.
+    bounds. It is two-sided, as the interval is, so it is conservative. It is 1 if the value lies
+    within the bounds or has no interval, and never below 1e-9.
     """
     value = float(statistic.value)
-    if not (value < low or value > high):
-        return 1.0
 
     def gap(log_p: float) -> float:
         """How far the interval of confidence 1 - p stays away from the bounds."""
         _, ci_low, ci_high = interval(statistic, scale, 1 - math.exp(log_p))
         return float(ci_low - high if value > high else low - ci_high)
 
-    least = math.log(_SMALLEST_P)
-    if math.isnan(gap(math.log(0.5))):
+    widest, narrowest = math.log(_SMALLEST_P), -1e-12
+    if low <= value <= high or not gap(narrowest) > 0:  # no interval: the gap is NaN
         return 1.0
-    if gap(least) > 0:
+    if gap(widest) > 0:
         return _SMALLEST_P
-    return math.exp(brentq(gap, least, -1e-12))
+    return math.exp(brentq(gap, widest, narrowest))
 
 
 def seeds_to_decide(
     statistic: Statistic, scale: Scale, confidence: float, low: float, high: float
 ) -> int | None:
-    """The number of seeds at which the interval would no longer contain a bound.
+    """The number of seeds with which the interval would not contain a bound any more.
 
     Assumes that value and variances stay as they are, and that the variance from seeds falls with
-    their number. None if more seeds alone would not decide, because problems vary too much, or if
-    the statistic does not show how seeds vary.
+    their number. The number is that of each model that is compared. None if more seeds alone would
+    not decide, because problems vary too much, or if the statistic does not show how seeds vary.
     """
-    (value, variances), tail = (float(statistic.value), statistic.variances), (1 + confidence) / 2
-    distance = min(_distance(value, bound, scale) for bound in (low, high))
+    variances, tail = statistic.variances, (1 + confidence) / 2
+    distance = min(_distance(float(statistic.value), bound, scale) for bound in (low, high))
     n_seeds = min(len(design.seeds) for design in statistic.influence)
     seeds, problems = float(variances.seeds), float(variances.problems)
-    if not math.isfinite(seeds + problems + distance) or n_seeds < 2:
+    if not math.isfinite(seeds + problems + distance) or seeds == 0 or n_seeds < 2:
         return None
     t_problems = float(stdtrit(variances.df_problems, tail)) if problems else 0.0
-    df_each = float(variances.df_seeds) / (n_seeds - 1)
+    df_of_one = float(variances.df_seeds) / (n_seeds - 1)
     for more in range(n_seeds, _MOST_SEEDS):
         of_seeds = seeds * n_seeds / more
-        t_seeds = float(stdtrit(df_each * (more - 1), tail))
-        error = math.sqrt(of_seeds + problems)
-        if not error or (of_seeds * t_seeds + problems * t_problems) / error < distance:
+        t_seeds = float(stdtrit(df_of_one * (more - 1), tail))
+        margin = (of_seeds * t_seeds + problems * t_problems) / math.sqrt(of_seeds + problems)
+        if margin < distance:
             return more
     return None
 
@@ -79,9 +78,8 @@ def holm(p_values: list[float], alpha: float) -> list[bool]:
 
     Holm 1979, "A Simple Sequentially Rejective Multiple Test Procedure".
     """
-    order = np.argsort(p_values, kind="stable")
     rejected = [False] * len(p_values)
-    for rank, index in enumerate(order):
+    for rank, index in enumerate(np.argsort(p_values, kind="stable")):
         if p_values[index] > alpha / (len(p_values) - rank):
             break
         rejected[index] = True

@@ -154,7 +154,8 @@ class Group:
     problems has arrays with one entry per problem: its id (problem), type, steps, parts and
     stratum. A stratum is the set of problems of one type, number of steps and number of parts.
     counts has shape (seeds, problems, columns). family names the SFT models from which the runs
-    start (evaluate.collect.RunName). n_samples is 0 for exact scores.
+    start (evaluate.collect.RunName). n_samples is 0 for exact scores. runs names the model, stage
+    and condition.
     """
 
     problems: dict[str, np.ndarray]
@@ -164,6 +165,8 @@ class Group:
     seeds: tuple[int, ...]
     n_samples: int
     confidence: float
+    runs: str
+    evaluation: str
 
     def _weights(self, on: Subset) -> np.ndarray:
         """The weight of each problem, of shape (problems,); 0 outside the subset.
@@ -299,8 +302,17 @@ def make_group(runs: pd.DataFrame, confidence: float) -> Group:
     counts = np.stack(list(columns.values()), axis=-1).reshape(*shape, len(columns))
     names = ("problem", *PROBLEM_COLUMNS, "stratum")
     arrays = {name: problems[name].to_numpy(object if name == "type" else int) for name in names}
-    family = runs["family"].iloc[0]
-    return Group(arrays, list(columns), counts, family, seeds, n_samples, confidence)
+    return Group(
+        problems=arrays,
+        columns=list(columns),
+        counts=counts,
+        family=runs["family"].iloc[0],
+        seeds=seeds,
+        n_samples=n_samples,
+        confidence=confidence,
+        runs=_name(runs),
+        evaluation=runs["evaluation"].iloc[0],
+    )
 
 
 def _count_columns(runs: pd.DataFrame) -> tuple[int, dict[str, np.ndarray]]:

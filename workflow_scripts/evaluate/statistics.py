@@ -15,9 +15,6 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, logit, stdtrit
 
-from workflow_scripts.task.baselines import guess_and_check
-from workflow_scripts.task.text import Form
-
 # A standard error below this is a rounding error: the value does not vary.
 _ROUNDING = 1e-12
 
@@ -40,11 +37,6 @@ class Estimate:
     n_samples: int
     se_seeds: float
     se_problems: float
-
-    def plus(self, constant: float) -> "Estimate":
-        """The estimate of the value plus a constant."""
-        value, low, high = (each + constant for each in (self.value, self.ci_low, self.ci_high))
-        return replace(self, value=value, ci_low=low, ci_high=high)
 
     def times(self, factor: float) -> "Estimate":
         """The estimate of the value times a positive factor."""
@@ -89,18 +81,6 @@ def pass_at_k(n: int, correct: np.ndarray, k: int) -> np.ndarray:
 def powers_of_two(n: int) -> list[int]:
     """The powers of two up to n: the numbers k for which pass@k is computed from n samples."""
     return [2**i for i in range(n.bit_length())]
-
-
-def guess_and_check_pass_at_k(
-    form: Form, p: int, steps: Sequence[int], word_limit: int, k: np.ndarray
-) -> np.ndarray:
-    """pass@k of the strategy "guess and check", averaged over the given numbers of steps.
-
-    The success probability of one sample is task.baselines.guess_and_check. Returns an
-    array of the shape of k.
-    """
-    success = [guess_and_check(form, p, n_steps, word_limit) for n_steps in steps]
-    return np.mean([1.0 - (1.0 - q) ** np.asarray(k) for q in success], axis=0)
 
 
 # ---- statistics --------------------------------------------------------------------------------
@@ -187,6 +167,12 @@ class Statistic:
         """One element of an array of values."""
         influence = {design: cells[..., index] for design, cells in self.influence.items()}
         return Statistic(self.value[index], influence, self.trials[index], self.n_samples)
+
+    def times(self, factor: float) -> "Statistic":
+        """A statistic times a number. The result is no rate."""
+        influence = {design: factor * cells for design, cells in self.influence.items()}
+        value, trials = factor * self.value, np.zeros_like(self.trials)
+        return replace(self, value=value, influence=influence, trials=trials)
 
     def exp(self) -> "Statistic":
         """The exponential function of a statistic: of a mean of logarithms, the geometric mean."""

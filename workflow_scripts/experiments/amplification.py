@@ -6,24 +6,27 @@ python -m workflow_scripts.experiments.amplification PLAN
 from collections.abc import Iterator
 from typing import Annotated, ClassVar
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from workflow_scripts.common.jobs import run_stage
 from workflow_scripts.evaluate.metrics import Group, Subset
+from workflow_scripts.evaluate.statistics import Design, Scale, Statistic, ratio_of_sums
 from workflow_scripts.experiments.experiment import ClaimPart, Experiment, Measured, Product
 from workflow_scripts.experiments.runs import Grid, Member, Prompts, SftData
 from workflow_scripts.report import style
-from workflow_scripts.report.criteria import MARGIN, Criterion
+from workflow_scripts.report.criteria import MARGIN, NO_CHANGE, NO_GAIN, RISES, Criterion
 from workflow_scripts.report.inputs import Inputs, rl_stage
-from workflow_scripts.report.quantities import Ask, Quantity
+from workflow_scripts.report.quantities import MISSING, Ask, Quantity, baseline_of
 from workflow_scripts.report.tables import Table, table_row
 from workflow_scripts.settings.strategies import percent
 from workflow_scripts.settings.study import StudySettings
-from workflow_scripts.settings.values import Distinct, NamedShare
+from workflow_scripts.settings.values import Distinct, NamedShare, Range, single
 from workflow_scripts.task.problems import EVALUATION, INVERSION, PROBLEM_TYPES
+from workflow_scripts.task.solutions import FORWARD
 
-NO_CHANGE = Criterion("a change within 5 points is none", low=-MARGIN, high=MARGIN)
+EARLY, FIRST = Range(low=10, high=20), single(1)  # RL steps
 
 
 class Amplification(Experiment):
@@ -56,7 +59,7 @@ class Amplification(Experiment):
     def claims(self) -> Measured:
         """The quantities for claim C7."""
         shown = ("tables/amplification", "figures/amplification")
-        return Measured({"C7": ClaimPart(_measure, shown)})
+        return Measured({"C7": ClaimPart(_measure, shown)}, training=self.name)
 
 
 def _mix(share: float) -> dict[str, float]:
@@ -133,18 +136,28 @@ def _measure(inputs: Inputs[Amplification]) -> list[Quantity]:
     """Measure claim C7: RL amplifies forward only because its prompts are mostly evaluation.
 
     On problems with the mix of the RL prompts, the share of forward responses should equal the
-    share of evaluation prompts. On balanced problems the share should not depend on the mix.
+    share of evaluation prompts. On balanced problems the share should not depend on the mix. At the
+    end of RL selection is complete, and both follow from it. So the same is also measured early.
     """
+    return [*_at_the_end(inputs), *_early(inputs)]
+
+
+def _follows(share: float) -> Criterion:
+    reason = "the share of evaluation prompts, within 5 points"
+    return Criterion(reason, low=share - MARGIN, high=share + MARGIN)
+
+
+def _at_the_end(inputs: Inputs[Amplification]) -> Iterator[Quantity]:
     steps, stage, shares = inputs.hardest, rl_stage(inputs.hardest), _shares(inputs)
     groups = [inputs.scores.find("FB", stage, percent(share)) for share in shares]
-    quantities = []
     for share, group in zip(shares, groups, strict=True):
         ask = Ask(
-            f"RL prompts with {share:.0%} evaluation: share of forward at that mix, less {share:g}",
-            NO_CHANGE,
+            f"RL prompts with {share:.0%} evaluation: share of forward at that mix",
+            _follows(share),
             Subset(steps=steps, mix=_mix(share)),
         )
-        quantities.append(ask.level(group, "share_forward", baseline=share))
+        balanced = baseline_of(group, "share_forward", Subset(steps=steps))
+        yield ask.level(group, "share_forward", f"on balanced problems, {balanced}")
     if len(shares) > 1:
         ask = Ask(
             f"share of forward on balanced problems, {shares[-1]:.0%} less {shares[0]:.0%} "
@@ -152,8 +165,92 @@ def _measure(inputs: Inputs[Amplification]) -> list[Quantity]:
             NO_CHANGE,
             Subset(steps=steps),
         )
-        quantities.append(ask.change(groups[-1], groups[0], "share_forward"))
-    return quantities
+        yield ask.change(groups[-1], groups[0], "share_forward")
+
+
+def _early(inputs: Inputs[Amplification]) -> Iterator[Quantity]:
+    """Supporting quantities from training rollouts, when selection is not complete.
+
+    They do not decide the claim. With few inversion prompts, backward is selected more slowly on
+    inversion, and this too leaves a higher share of forward.
+    """
+    shares = _shares(inputs)
+    for share in shares:
+        mix, early = f"RL prompts with {share:.0%} evaluation", _rollouts(inputs, [share], EARLY)
+        ask = Ask(f"{mix}, RL steps {EARLY}: share of forward", _follows(share), primary=False)
+        before = _text(_forward(_rollouts(inputs, [share], FIRST)))
+        yield ask.of(
+            _forward(early), Scale.LOGIT, inputs.confidence, f"at step 1: {before}", _origin(mix)
+        )
+        name = f"{mix}, RL steps {EARLY}: share of forward on evaluation less on inversion"
+        on_evaluation, on_inversion = (_forward(early, type) for type in PROBLEM_TYPES)
+        yield Ask(name, RISES, primary=False).of(
+            _less(on_evaluation, on_inversion),
+            Scale.LINEAR,
+            inputs.confidence,
+            "0 (the same on both)",
+            _origin(mix),
+        )
+    if len(shares) > 1:
+        yield from _forward_on_inversion(inputs, shares[0], shares[-1])
+
+
+def _forward_on_inversion(
+    inputs: Inputs[Amplification], least: float, most: float
+) -> Iterator[Quantity]:
+    """Whether RL on mostly evaluation prompts raises the share of forward where it does not fit."""
+    early, other, start = (
+        _forward(_rollouts(inputs, shares, steps), INVERSION)
+        for shares, steps in (([most], EARLY), ([least], EARLY), (_shares(inputs), FIRST))
+    )
+    mix = f"RL prompts with {most:.0%} evaluation"
+    name = f"{mix}, RL steps {EARLY}: share of forward on inversion, less"
+    for less, reference, baseline in (
+        (f"with {least:.0%}", other, f"with {least:.0%}"),
+        ("at step 1", start, "at step 1 of all mixes"),
+    ):
+        ask, text = Ask(f"{name} {less}", NO_GAIN, primary=False), _text(reference)
+        yield ask.of(
+            _less(early, reference),
+            Scale.LINEAR,
+            inputs.confidence,
+            f"{baseline}: {text}",
+            _origin(f"inversion, {mix} less {baseline}"),
+        )
+
+
+def _origin(what: str) -> str:
+    return f"FB, training rollouts, share of the direction forward, {what}"
+
+
+def _rollouts(inputs: Inputs[Amplification], shares: list[float], steps: Range) -> pd.DataFrame:
+    """The training rollouts of some prompt mixes at some RL steps."""
+    training = inputs.training
+    chosen = training["condition"].isin([percent(share) for share in shares])
+    return training[chosen & training["step"].between(steps.low, steps.high)]
+
+
+def _forward(rollouts: pd.DataFrame, type: str = "") -> Statistic | None:
+    """The share of forward among training rollouts. None if there are none."""
+    seeds = sorted(rollouts["seed"].unique().tolist())
+    chosen = rollouts[rollouts["type"] == type] if type else rollouts
+    if chosen.empty:
+        return None
+    counts = chosen.assign(forward=chosen["n"] * (chosen["direction"] == FORWARD))
+    by_seed = counts.groupby("seed")[["forward", "n"]].sum().reindex(seeds, fill_value=0)
+    over, under = (by_seed[[name]].to_numpy(float) for name in by_seed)
+    # One seed has no interval.
+    trials = np.array(under.sum() if len(seeds) > 1 else 0.0)
+    design = Design(chosen["family"].iloc[0], tuple(seeds))
+    return ratio_of_sums(over, under, design, trials, int(under.sum()) // len(seeds))
+
+
+def _less(one: Statistic | None, other: Statistic | None) -> Statistic | None:
+    return one - other if one and other else None
+
+
+def _text(share: Statistic | None) -> str:
+    return MISSING if share is None else f"{float(share.value):.3f}"
 
 
 if __name__ == "__main__":

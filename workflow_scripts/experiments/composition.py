@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from pydantic import Field
 
 from workflow_scripts.common.jobs import run_stage
-from workflow_scripts.evaluate.metrics import Subset
+from workflow_scripts.evaluate.metrics import Group, Subset
 from workflow_scripts.experiments.experiment import ClaimPart, Experiment, Measured, Product
 from workflow_scripts.experiments.runs import (
     Branch,
@@ -25,18 +25,20 @@ from workflow_scripts.experiments.runs import (
     SftData,
 )
 from workflow_scripts.report import style
-from workflow_scripts.report.criteria import CHANCE, GAIN
+from workflow_scripts.report.criteria import GAIN, MARGIN, NOT_ACQUIRED, Criterion
 from workflow_scripts.report.inputs import SFT, Inputs
-from workflow_scripts.report.quantities import Ask, Quantity
+from workflow_scripts.report.quantities import Ask, Quantity, baseline_of
 from workflow_scripts.report.tables import Table, table_row
 from workflow_scripts.settings.sampling import EvaluationSize
 from workflow_scripts.settings.study import StudySettings
 from workflow_scripts.settings.values import Count, Range, require, single
+from workflow_scripts.task import baselines
 from workflow_scripts.task.mixes import Compositions, ValidationMix
 from workflow_scripts.task.solutions import solution_words
 
 _KIND = "parts"  # the kind of validation problems, and the name of the evaluation on them
 _EXACT = "parts_exact"  # the exact evaluation on these problems
+LOWER_BOUND = Criterion("no rule: a lower bound, since models may leave lines out")
 
 
 class Composition(Experiment):
@@ -116,7 +118,7 @@ class Composition(Experiment):
     def claims(self) -> Measured:
         """The quantities for claim C8."""
         shown = ("tables/composition", "figures/composition")
-        return Measured({"C8": ClaimPart(_measure, shown)}, (_KIND,))
+        return Measured({"C8": ClaimPart(_measure, shown)}, (_KIND, _EXACT))
 
 
 def _table(inputs: Inputs[Composition]) -> Table:
@@ -174,23 +176,63 @@ def _figure(inputs: Inputs[Composition]) -> Figure:
 
 
 def _measure(inputs: Inputs[Composition]) -> list[Quantity]:
-    """Measure claim C8: RL extends composition only if SFT had examples of two parts."""
-    experiment = inputs.experiment
-    chance = 1 / inputs.study.task.field_size
-    trained, quantities = experiment.rl_parts, []
-    prompts = Prompts.compositions(inputs.study.data, trained, experiment.part_steps)
-    for model, held in experiment.sft_parts.items():
-        after = inputs.scores.find(model, prompts.stage, evaluation=_KIND)
-        before = inputs.scores.find(model, SFT, evaluation=_KIND)
-        on = Subset(parts=trained)
-        if held.high > 1:
-            name = f"SFT with {held} parts: pass@1 on {trained} parts, after RL on them less before"
-            quantities.append(Ask(name, GAIN, on).change(after, before))
-        else:
-            name = f"SFT with single parts: pass@1 on {trained} parts after RL on them, less chance"
-            name += f" ({chance:.3f})"
-            quantities.append(Ask(name, CHANCE, on).level(after, baseline=chance))
+    """Measure claim C8: RL extends composition only if SFT had examples of two parts.
+
+    The share of samples whose every line is right decides. The exact measure is a lower bound: it
+    misses right solutions in other words, and RL lets models leave lines out.
+    """
+    quantities: list[Quantity] = []
+    for model, held in inputs.experiment.sft_parts.items():
+        extends = held.high > 1
+        quantities += _extension(inputs, model) if extends else _no_extension(inputs, model)
     return quantities
+
+
+def _groups(
+    inputs: Inputs[Composition], model: str, evaluation: str
+) -> tuple[Group | None, Group | None]:
+    """The scores after RL and after SFT."""
+    own, find = inputs.experiment, inputs.scores.find
+    stage = Prompts.compositions(inputs.study.data, own.rl_parts, own.part_steps).stage
+    return find(model, stage, evaluation=evaluation), find(model, SFT, evaluation=evaluation)
+
+
+def _extension(inputs: Inputs[Composition], model: str) -> Iterator[Quantity]:
+    """After SFT with pairs: the changes from SFT to RL."""
+    own = inputs.experiment
+    trained, (after, before) = own.rl_parts, _groups(inputs, model, _KIND)
+
+    def name(measure: str, parts: object) -> str:
+        return f"SFT with {own.sft_parts[model]} parts: {measure} on {parts} parts, RL less SFT"
+
+    all_parts = Subset(parts=trained)
+    yield Ask(name("verified", trained), GAIN, all_parts).change(after, before, "verified")
+    for parts in trained.values():
+        ask = Ask(name("verified", parts), GAIN, Subset(parts=single(parts)), primary=False)
+        yield ask.change(after, before, "verified")
+    ask = Ask(name("pass@1", trained), GAIN, all_parts, primary=False)
+    yield ask.change(after, before, "pass@1")
+    ask = Ask(name("exact verified", trained), LOWER_BOUND, all_parts, primary=False)
+    yield ask.change(*_groups(inputs, model, _EXACT), inputs.exact("verified"))
+
+
+def _no_extension(inputs: Inputs[Composition], model: str) -> Iterator[Quantity]:
+    """After SFT on single parts: the levels after RL."""
+    own, size = inputs.experiment, inputs.study.task.field_size
+    trained, chance = own.rl_parts, baselines.chance(size)
+    after, before = _groups(inputs, model, _KIND)
+    where, on = f"on {trained} parts after RL on them", Subset(parts=trained)
+    no_answers = Criterion("at chance within 5 points", high=chance + MARGIN)
+    yield Ask(f"SFT with single parts: verified {where}", NOT_ACQUIRED, on).level(
+        after, "verified", baseline_of(before, "verified", on)
+    )
+    yield Ask(f"SFT with single parts: pass@1 {where}", no_answers, on, primary=False).level(
+        after, "pass@1", f"chance: {chance:.3f}"
+    )
+    exact, verified = _groups(inputs, model, _EXACT), inputs.exact("verified")
+    yield Ask(
+        f"SFT with single parts: exact verified {where}", LOWER_BOUND, on, primary=False
+    ).level(exact[0], verified, baseline_of(exact[1], verified, on))
 
 
 if __name__ == "__main__":

@@ -22,9 +22,9 @@ from workflow_scripts.experiments.experiment import (
 )
 from workflow_scripts.experiments.runs import Changes, Grid, Member, Models, Prompts
 from workflow_scripts.report.accuracy import draw_by_type, table_by_type
-from workflow_scripts.report.criteria import GAP, NEAR_PERFECT
-from workflow_scripts.report.inputs import Inputs, rl_stage
-from workflow_scripts.report.quantities import Ask, Quantity
+from workflow_scripts.report.criteria import GAPS, NEAR_PERFECT
+from workflow_scripts.report.inputs import SFT, Inputs, rl_stage
+from workflow_scripts.report.quantities import Ask, Quantity, baseline_of
 from workflow_scripts.report.tables import Table
 from workflow_scripts.settings.strategies import ModelName
 from workflow_scripts.settings.study import StudySettings
@@ -98,10 +98,11 @@ def _measure(inputs: Inputs[Field13]) -> list[Quantity]:
     field = f"GF({inputs.experiment.field_size})"
     groups = {model: inputs.scores.find(model, stage) for model in ("F", "B", "FB")}
     name = f"{field}: FB after {stage}, pass@1 on {inputs.hardest} steps, both types"
-    quantities = [Ask(name, NEAR_PERFECT, on).level(groups["FB"])]
-    for single in ("F", "B"):
-        ask = Ask(f"{field}: FB less {single} after {stage}", GAP, on)
-        quantities.append(ask.change(groups["FB"], groups[single]))
+    before = baseline_of(inputs.scores.find("FB", SFT), "pass@1", on)
+    quantities = [Ask(name, NEAR_PERFECT, on).level(groups["FB"], "pass@1", before)]
+    for single, gap in GAPS.items():
+        ask = Ask(f"{field}: FB less {single} after {stage}", gap, on)
+        quantities.append(ask.change(groups["FB"], groups[single], "pass@1"))
     return quantities
 
 

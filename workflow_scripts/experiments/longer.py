@@ -140,7 +140,7 @@ def _measure(inputs: Inputs[Longer]) -> list[Quantity]:
     name = (
         f"FB: pass@1 on {low}-{trained.high} steps, both types, after {rl_stage(trained)} less SFT"
     )
-    return [Ask(name, GAIN).change(after, before)]
+    return [Ask(name, GAIN).change(after, before, "pass@1")]
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ from workflow_scripts.experiments.runs import Branch, Changes, Grid, Member, Sft
 from workflow_scripts.report import paper, style
 from workflow_scripts.report.criteria import MARGIN, NEAR_PERFECT, Criterion
 from workflow_scripts.report.inputs import SFT, Inputs, rl_stage
-from workflow_scripts.report.quantities import Ask, Quantity
+from workflow_scripts.report.quantities import Ask, Quantity, baseline_of
 from workflow_scripts.report.tables import (
     CROSS_ENTROPY,
     MIX_NOTE,
@@ -323,51 +323,80 @@ def _draw_cross_entropy(panel: Axes, inputs: Inputs[Robustness], axis: str) -> N
 
 def _measure(inputs: Inputs[Robustness]) -> list[Quantity]:
     """Measure a part of claim C9: quantities for each value of each axis, except the default."""
-    return [
-        quantity
-        for axis in inputs.experiment.axes
-        for value, condition in _values(inputs, axis)
-        if condition != DEFAULT
-        for quantity in _measure_value(inputs, axis, value)
-    ]
+    quantities: list[Quantity] = []
+    for axis in inputs.experiment.axes:
+        values = [value for value, condition in _values(inputs, axis) if condition != DEFAULT]
+        high = [value for value in values if _is_unstable(inputs, axis, value)]
+        others = [value for value in values if value not in high]
+        for value in others:
+            primary = value in (others[0], others[-1])
+            if is_of_sft(axis):
+                quantities.append(_same_loss(inputs, axis, value, primary))
+            else:
+                quantities += _same_result(inputs, axis, value, primary)
+        quantities += [_unstable(inputs, axis, value, value == high[0]) for value in high]
+    return quantities
 
 
-def _measure_value(inputs: Inputs[Robustness], axis: str, value: Any) -> list[Quantity]:
-    if is_of_sft(axis):
-        return [_same_loss(inputs, axis, value)]
+def _is_unstable(inputs: Inputs[Robustness], axis: str, value: Any) -> bool:
+    """Whether RL with this value was unstable in the paper."""
+    default = inputs.experiment.default(inputs.study, axis)
+    return axis == _LEARNING_RATE and value >= paper.UNSTABLE_LEARNING_RATE * default
+
+
+def _name(inputs: Inputs[Robustness], condition: str) -> str:
+    stage = rl_stage(inputs.hardest)
+    return f"{condition}: FB after {stage}, pass@1 on {inputs.hardest} steps, both types"
+
+
+def _unstable(inputs: Inputs[Robustness], axis: str, value: Any, primary: bool) -> Quantity:
+    """The loss from a high learning rate. The lowest such rate is primary."""
+    condition, stage = _condition(axis, value), rl_stage(inputs.hardest)
+    name, on = f"{_name(inputs, condition)}, less the default", Subset(steps=inputs.hardest)
+    changed, default = (inputs.scores.find("FB", stage, each) for each in (condition, DEFAULT))
+    return Ask(name, UNSTABLE, on, primary=primary).change(changed, default, "pass@1")
+
+
+def _same_result(
+    inputs: Inputs[Robustness], axis: str, value: Any, primary: bool
+) -> Iterator[Quantity]:
+    """FB's accuracy and its gaps to F and B. The lowest and highest value are primary.
+
+    Gaps only support the claim if F and B have a single seed, but FB has more.
+    """
     condition, on = _condition(axis, value), Subset(steps=inputs.hardest)
-    stage, find = rl_stage(inputs.hardest), inputs.scores.find
-    name = f"{condition}: FB after {stage}, pass@1 on {inputs.hardest} steps, both types"
-    both, default = find("FB", stage, condition), inputs.experiment.default(inputs.study, axis)
-    known = {model: paper.ROBUSTNESS.get((model, condition)) for model in ("F", "B", "FB")}
+    groups = {
+        model: inputs.scores.find(model, rl_stage(inputs.hardest), condition)
+        for model in ("FB", "F", "B")
+    }
+    known = {model: paper.ROBUSTNESS.get((model, condition)) for model in groups}
     values = {model: each.value for model, each in known.items() if each}
-    if axis == _LEARNING_RATE and value >= paper.UNSTABLE_LEARNING_RATE * default:
-        ask = Ask(f"{name}, less the default", UNSTABLE, on)
-        return [ask.change(both, find("FB", stage, DEFAULT))]
-    quantities = [Ask(name, NEAR_PERFECT, on, values.get("FB")).level(both)]
+    before = baseline_of(inputs.scores.find("FB", SFT, DEFAULT), "pass@1", on)
+    ask = Ask(_name(inputs, condition), NEAR_PERFECT, on, values.get("FB"), primary)
+    yield ask.level(groups["FB"], "pass@1", before)
+    n_single = inputs.experiment.n_seeds_of_single_strategies
+    enough = min(len(inputs.study.seeds), 2) <= n_single
     for single in ("F", "B"):
         gap = None
         if {"FB", single} <= set(values):
             gap = round(values["FB"] - values[single], 3)
-        ask = Ask(f"{condition}: FB less {single}", ROBUST_GAP, on, gap)
-        quantities.append(ask.change(both, find(single, stage, condition)))
-    return quantities
+        ask = Ask(f"{condition}: FB less {single}", ROBUST_GAP, on, gap, primary and enough)
+        yield ask.change(groups["FB"], groups[single], "pass@1")
 
 
-def _same_loss(inputs: Inputs[Robustness], axis: str, value: Any) -> Quantity:
+def _same_loss(inputs: Inputs[Robustness], axis: str, value: Any, primary: bool) -> Quantity:
+    """FB's cross-entropy over that of the default. The lowest and highest value are primary."""
     condition = _condition(axis, value)
-    name = f"{condition}: FB's cross-entropy after SFT / that of the default"
-    changed = inputs.cross_entropy("FB", condition)
-    default = inputs.cross_entropy("FB", DEFAULT)
-    reported = _known_cross_entropy(inputs, "FB", axis, value)
-    known = None
+    changed, default = (inputs.cross_entropy("FB", each) for each in (condition, DEFAULT))
+    reported, known = _known_cross_entropy(inputs, "FB", axis, value), None
     if reported:
         known = round(reported.value / paper.CROSS_ENTROPY["FB", 1.0].value, 3)
-    if changed is None or default is None:
-        return Quantity(name, SAME_LOSS, paper=known)
+    name = f"{condition}: FB's cross-entropy after SFT / that of the default"
+    ask = Ask(name, SAME_LOSS, paper=known, primary=primary)
     # The two are of different SFT models, so they are not paired by seed.
-    estimate = (changed / default).estimate(Scale.LOG, inputs.confidence)
-    return Quantity(name, SAME_LOSS, estimate, known)
+    ratio = changed / default if changed and default else None
+    origin = f"FB SFT {condition} / FB SFT {DEFAULT}, cross-entropy on held-out examples"
+    return ask.of(ratio, Scale.LOG, inputs.confidence, "1 (the same loss)", origin)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
     python -m workflow_scripts.report.claims PLAN
 
-Each experiment measures and judges its own quantities. This stage groups them by claim.
+Each experiment measures and judges its own quantities. This stage groups them by claim, and judges
+the claims by their primary quantities.
 """
 
 import json
@@ -13,8 +14,9 @@ from typing import Any
 
 from workflow_scripts.common.files import read_json
 from workflow_scripts.common.jobs import run_stage
+from workflow_scripts.evaluate.decision import holm
 from workflow_scripts.evaluate.storage import write_whole
-from workflow_scripts.report.criteria import Criterion, Verdict, worst
+from workflow_scripts.report.criteria import Criterion, Verdict
 from workflow_scripts.report.inputs import interval_note, tier_note
 from workflow_scripts.report.quantities import Quantity
 from workflow_scripts.report.tables import format_estimate
@@ -38,6 +40,8 @@ STATEMENTS = {
     "KL coefficients, group sizes and field sizes, and FB improves on 6-15 steps.",
 }
 
+NOT_BY_HOLM = "outside by its own interval, but not by Holm's method"
+
 
 @dataclass(frozen=True)
 class Part:
@@ -53,8 +57,8 @@ class Part:
     provenance: Path | None = None
 
 
-def judge(parts: list[Part], tier: str) -> list[dict[str, Any]]:
-    """The content of claims.json. The verdict on a claim is the worst verdict of its quantities."""
+def judge(parts: list[Part], study: StudySettings) -> list[dict[str, Any]]:
+    """The content of claims.json. Primary quantities alone decide a claim; see judge_claim."""
     measured = {part.experiment: read_json(part.quantities) for part in parts if part.quantities}
     claims = []
     for claim, statement in STATEMENTS.items():
@@ -64,22 +68,61 @@ def judge(parts: list[Part], tier: str) -> list[dict[str, Any]]:
             if claim not in part.shown_in:
                 continue
             shown_in += part.shown_in[claim]
+            found = [_not_run(part.experiment)]
             if part.experiment in measured:
-                quantities += measured[part.experiment][claim]
-            else:
-                missing = Criterion("the experiment was not run")
-                quantities.append(Quantity(f"the experiment {part.experiment}", missing).to_json())
+                found = measured[part.experiment][claim]
+            quantities += [
+                quantity | {"origin": f"{part.experiment}: {quantity['origin']}"}
+                for quantity in found
+            ]
+        judged = judge_claim(quantities, 1 - study.statistics.confidence)
         claims.append(
             {
                 "id": claim,
-                "tier": tier,
+                "tier": study.tier,
                 "statement": statement,
-                "quantities": quantities,
-                "verdict": worst([Verdict(quantity["verdict"]) for quantity in quantities]),
+                **judged,
                 "shown_in": shown_in,
             }
         )
     return claims
+
+
+def _not_run(experiment: str) -> dict[str, Any]:
+    """The entry of an experiment that was not run, in place of its quantities."""
+    quantity = Quantity(f"the experiment {experiment}", Criterion("the experiment was not run"))
+    return quantity.to_json() | {"verdict": Verdict.INCONCLUSIVE}
+
+
+def judge_claim(quantities: list[dict[str, Any]], alpha: float) -> dict[str, Any]:
+    """The verdict on a claim, the number of its primary quantities, and its quantities.
+
+    A claim is reproduced if all its primary quantities are. This is an intersection-union test,
+    which needs no correction. A claim is not reproduced if one of its primary quantities is not.
+    The more of them there are, the more often one lies outside of its bounds by chance. So Holm's
+    method decides which of them are outside. One that is outside by its own interval alone becomes
+    inconclusive.
+    """
+    outside = iter(holm([q["p_outside"] for q in quantities if q["primary"]], alpha))
+    judged = []
+    for quantity in quantities:
+        rejected = quantity["primary"] and next(outside)
+        if quantity["primary"] and quantity["verdict"] == Verdict.NOT_REPRODUCED and not rejected:
+            quantity = quantity | {"verdict": Verdict.INCONCLUSIVE, "note": NOT_BY_HOLM}
+        judged.append(quantity)
+    primary = [quantity for quantity in judged if quantity["primary"]]
+    verdicts = [Verdict(quantity["verdict"]) for quantity in primary]
+    verdict = Verdict.INCONCLUSIVE
+    if Verdict.NOT_REPRODUCED in verdicts:
+        verdict = Verdict.NOT_REPRODUCED
+    elif set(verdicts) == {Verdict.REPRODUCED}:
+        verdict = Verdict.REPRODUCED
+    return {
+        "verdict": verdict,
+        "n_primary": len(primary),
+        "n_reproduced": verdicts.count(Verdict.REPRODUCED),
+        "quantities": judged,
+    }
 
 
 def to_json(claims: list[dict[str, Any]]) -> str:
@@ -87,39 +130,105 @@ def to_json(claims: list[dict[str, Any]]) -> str:
     return json.dumps(claims, indent=2, allow_nan=False) + "\n"
 
 
+_HOW = """\
+Each claim has one **primary** quantity for each of its statements. They alone decide the claim.
+**Supporting** quantities are measured and judged in the same way, but do not count.
+
+- A quantity is judged by its interval ({intervals} over seeds and problems) and a rule that was
+  written down before the run: *reproduced* if the interval lies wholly within the rule's bounds,
+  *not reproduced* if wholly outside, else *inconclusive*. Numbers without a bound are *context*.
+- A claim is *reproduced* if all its primary quantities are, *not reproduced* if one of them is not
+  by Holm's method at {alpha:.2g} over its primary quantities, else *inconclusive*. A primary
+  quantity that is outside by its own interval, but not by Holm's method, is inconclusive.
+- *baseline* is what the number is compared with, such as chance or the value before RL.
+- *n × seeds* counts problems, RL rollouts of a seed for numbers from training, tokens for
+  cross-entropy. The number of seeds is the smallest of the models that are compared. With one seed,
+  intervals are over problems alone and say nothing about other seeds. For numbers from training and
+  for cross-entropy they are over seeds alone.
+- *flips at* is the bound at which the verdict would change: the end of the interval that is nearest
+  to the rule's bound. An inconclusive quantity says how many seeds would decide if value and
+  variances stayed as they are, or that more problems are needed.
+- *origin* names the experiment, the runs, the evaluation and the measure of a number. "exact" is
+  measured by teacher forcing, without samples; "at 1.0" is its temperature."""
+
+
 def to_markdown(claims: list[dict[str, Any]], study: StudySettings, parts: list[Part]) -> str:
     """The page claims.md: verdicts, quantities, and the provenance of each experiment."""
+    intervals, alpha = interval_note(study), 1 - study.statistics.confidence
     lines = [
         f"# The paper's claims ({tier_note(study)})",
         "",
-        f"Verdicts are from {interval_note(study)} over seeds and problems against rules that were "
-        "fixed before the run: reproduced if the interval lies wholly within the rule's bounds, "
-        "not reproduced if wholly outside, else inconclusive. With one seed, intervals are over "
-        "problems alone and say nothing about other seeds. In C4 and for cross-entropy they are "
-        "over seeds alone. A claim has the worst verdict of its quantities. n counts problems, RL "
-        "rollouts in C4, tokens for cross-entropy. The number of seeds is the smallest one of the "
-        "models that are compared.",
+        _HOW.format(intervals=intervals, alpha=alpha),
         "",
-        "| claim | verdict | statement | shown in |",
-        "|:--|:--|:--|:--|",
+        "| claim | verdict | primary quantities | statement | shown in |",
+        "|:--|:--|:--|:--|:--|",
     ]
     for claim in claims:
-        shown = ", ".join(claim["shown_in"])
-        lines.append(f"| {claim['id']} | {claim['verdict']} | {claim['statement']} | {shown} |")
+        shown, told = ", ".join(claim["shown_in"]), _told(claim)
+        cells = (claim["id"], claim["verdict"], told, claim["statement"], shown)
+        lines.append(f"| {' | '.join(cells)} |")
     for claim in claims:
-        lines += [
-            "",
-            f"## {claim['id']}: {claim['verdict']}",
-            "",
-            claim["statement"],
-            "",
-            "| quantity | ours | paper | n × seeds | rule | verdict |",
-            "|:--|:--|:--|:--|:--|:--|",
-            *(_markdown_row(quantity) for quantity in claim["quantities"]),
-        ]
+        lines += ["", f"## {claim['id']}: {claim['verdict']}, {_told(claim)}", ""]
+        lines += [claim["statement"], *_others(claim)]
+        for title, primary in (("Primary", True), ("Supporting", False)):
+            chosen = [each for each in claim["quantities"] if each["primary"] == primary]
+            if chosen:
+                lines += ["", f"{title}:", "", *_table(chosen)]
     lines += ["", "## Made by", "", "| experiment | commit | code |", "|:--|:--|:--|"]
     lines += [_made_by(part.experiment, part.provenance) for part in parts if part.provenance]
     return "\n".join([*lines, ""])
+
+
+def _told(claim: dict[str, Any]) -> str:
+    return f"{claim['n_reproduced']} of {claim['n_primary']} reproduced"
+
+
+def _others(claim: dict[str, Any]) -> list[str]:
+    """A list of the primary quantities that are not reproduced or inconclusive."""
+    others = [
+        f"- {quantity['verdict']}: {quantity['name']}"
+        for quantity in claim["quantities"]
+        if quantity["primary"] and quantity["verdict"] != Verdict.REPRODUCED
+    ]
+    return ["", *others] if others else []
+
+
+_COLUMNS = (
+    "quantity",
+    "ours",
+    "paper",
+    "baseline",
+    "n × seeds",
+    "rule",
+    "flips at",
+    "verdict",
+    "origin",
+)
+
+
+def _table(quantities: list[dict[str, Any]]) -> list[str]:
+    rows = [_COLUMNS, (":--",) * len(_COLUMNS), *map(_cells, quantities)]
+    return [f"| {' | '.join(row)} |" for row in rows]
+
+
+def _cells(quantity: dict[str, Any]) -> tuple[str, ...]:
+    value, low, high = (
+        math.nan if quantity[key] is None else float(quantity[key])
+        for key in ("value", "ci_low", "ci_high")
+    )
+    flips, note = quantity["flips_at"], quantity["note"]
+    decimals = 1 if abs(value) >= 10 else 3
+    return (
+        quantity["name"],
+        format_estimate(value, low, high, decimals=decimals),
+        "" if quantity["paper"] is None else f"{quantity['paper']:g}",
+        quantity["baseline"],
+        f"{quantity['n']} × {quantity['n_seeds']}",
+        quantity["rule"],
+        "" if flips is None else f"{flips:.{decimals}f}",
+        f"{quantity['verdict']} ({note})" if note else quantity["verdict"],
+        quantity["origin"],
+    )
 
 
 def _made_by(experiment: str, provenance: Path) -> str:
@@ -134,21 +243,9 @@ def stage_name(module: str) -> str:
     return module.rpartition(".")[2]
 
 
-def _markdown_row(quantity: dict[str, Any]) -> str:
-    value, low, high = (
-        math.nan if quantity[key] is None else float(quantity[key])
-        for key in ("value", "ci_low", "ci_high")
-    )
-    paper = "" if quantity["paper"] is None else f"{quantity['paper']:g}"
-    ours = format_estimate(value, low, high, decimals=1 if abs(value) >= 10 else 3)
-    n = f"{quantity['n']} × {quantity['n_seeds']}"
-    cells = (quantity["name"], ours, paper, n, quantity["rule"])
-    return f"| {' | '.join(cells)} | {quantity['verdict']} |"
-
-
 def make_claims(study: StudySettings, parts: list[Part], json: Path, markdown: Path) -> None:
     """Write claims.json and claims.md. Raises StudyError if an input file is damaged."""
-    claims = judge(parts, study.tier)
+    claims = judge(parts, study)
     page = to_markdown(claims, study, parts)
     write_whole(
         {

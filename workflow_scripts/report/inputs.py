@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 
 import pandas as pd
 
+from workflow_scripts.evaluate.collect import at_temperature
 from workflow_scripts.evaluate.curves import TRAINING_COLUMNS, Curves, make_curves
 from workflow_scripts.evaluate.metrics import Scores
 from workflow_scripts.evaluate.statistics import Design, Statistic, mean_over_seeds
@@ -120,6 +121,10 @@ class Inputs(Generic[Own]):
         """The cross-entropies after SFT. Only for products that ask for them (Product.sft)."""
         assert self.measured.sft is not None, "this product does not name SFT"
         return self.measured.sft
+
+    def exact(self, measure: str) -> str:
+        """The name of an exact measure at the temperature of sampling: "execution at 1.0"."""
+        return at_temperature(measure, self.study.sampling.temperature)
 
     @property
     def mistakes(self) -> pd.DataFrame:

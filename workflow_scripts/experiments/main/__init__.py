@@ -172,4 +172,4 @@ class Main(Experiment):
                 ("tables/table1", "figures/accuracy", "figures/pass_at_k"),
             ),
         }
-        return Measured(parts, ("steps", "pass_at_k"), training=self.name)
+        return Measured(parts, ("steps", "pass_at_k", "exact"), training=self.name)

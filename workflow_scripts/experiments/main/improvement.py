@@ -1,26 +1,26 @@
 """Strategy improvement (claims C3 and C4): RL on harder problems makes a strategy work on them."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from workflow_scripts.evaluate.curves import RISE, TIME_TO_RISE, fit_rise
+from workflow_scripts.evaluate.curves import RISE, TIME_TO_RISE, fit_rise, time_constants
 from workflow_scripts.evaluate.curves import measure_time_scales as time_scales_of
 from workflow_scripts.evaluate.metrics import ALL_TYPES, Subset
 from workflow_scripts.evaluate.statistics import Scale, interval
 from workflow_scripts.experiments.main.learning import MEASURES, label_steps, measured_on
-from workflow_scripts.experiments.main.selection import RISES, known
+from workflow_scripts.experiments.main.selection import known
 from workflow_scripts.report import style
 from workflow_scripts.report.accuracy import draw_by_steps
-from workflow_scripts.report.criteria import MARGIN, Criterion
+from workflow_scripts.report.criteria import NO_GAIN, NO_LOSS, RISES, Criterion
 from workflow_scripts.report.inputs import FITTING_TYPE, SFT, Inputs, rl_stage
 from workflow_scripts.report.paper import IMPROVEMENT_STEPS, SELECTION_STEPS
-from workflow_scripts.report.quantities import NOT_MEASURED, Ask, Quantity
+from workflow_scripts.report.quantities import Ask, Quantity
 from workflow_scripts.settings.strategies import ModelName
 from workflow_scripts.settings.values import Range
 
-NO_GAIN = Criterion("a change within 5 points is none", high=MARGIN)
 SELECTION_STEP = Criterion('the paper\'s "within about 40 steps"', high=SELECTION_STEPS.value)
 IMPROVEMENT_STEP = Criterion(
     'the paper\'s "over hundreds of steps", at least one hundred', low=IMPROVEMENT_STEPS
@@ -122,64 +122,112 @@ def measure(inputs: Inputs[Any]) -> list[Quantity]:
     """Measure claim C3: F and B gain on longer problems only from RL on longer problems.
 
     RL at SFT's difficulty should bring F and B no gain, and FB only selection of the fitting
-    strategy.
+    strategy. Improvement is measured by execution: the probability that a solution is right to its
+    end, once its opening has selected the fitting strategy.
     """
-    steps = inputs.hardest
-    same, harder = rl_stage(inputs.study.data.sft_steps), rl_stage(steps)
-    find, quantities = inputs.scores.find, []
+    return [*_improvement(inputs), *_costs(inputs), *_answers(inputs), *_given_fitting(inputs)]
+
+
+def _stages(inputs: Inputs[Any]) -> tuple[str, str]:
+    """RL on problems as long as those of SFT, and on the hardest."""
+    return rl_stage(inputs.study.data.sft_steps), rl_stage(inputs.hardest)
+
+
+def _improvement(inputs: Inputs[Any]) -> Iterator[Quantity]:
+    """Exact changes from SFT: execution of F and B on their own type, both measures of FB."""
+    same, harder = _stages(inputs)
+    of_single = [("execution", same, NO_GAIN), ("execution", harder, RISES)]
+    of_both = [("selection", same, RISES), *of_single, ("selection", harder, RISES)]
+    for model in ("F", "B", "FB"):
+        type = FITTING_TYPE.get(model, ALL_TYPES)
+        before = inputs.scores.find(model, SFT, evaluation="exact")
+        for measure, stage, criterion in of_both if model == "FB" else of_single:
+            ask = Ask(_name(inputs, model, measure, stage), criterion, Subset(type, inputs.hardest))
+            after = inputs.scores.find(model, stage, evaluation="exact")
+            yield ask.change(after, before, inputs.exact(measure))
+
+
+def _name(inputs: Inputs[Any], model: str, what: str, stage: str, before: str = SFT) -> str:
+    types = FITTING_TYPE.get(model, "both types")
+    return f"{model}, {types}, {inputs.hardest} steps: {what}, {stage} less {before}"
+
+
+def _costs(inputs: Inputs[Any]) -> Iterator[Quantity]:
+    """What RL costs: at SFT's difficulty on longer problems, and on harder ones on shorter."""
+    (same, harder), easy = _stages(inputs), inputs.study.data.sft_steps
     for model, type in FITTING_TYPE.items():
-        for stage, before, criterion in (
-            (same, SFT, NO_GAIN),
-            (harder, SFT, RISES),
-            (harder, same, RISES),
-        ):
-            ask = Ask(
-                f"{model}, {type}, {steps} steps: pass@1 after {stage} less after {before}",
-                criterion,
-                Subset(type, steps),
-                _known_change(model, stage, before, type),
-            )
-            quantities.append(ask.change(find(model, stage), find(model, before)))
-    given = "accuracy given the fitting strategy"
-    for name, stage, before, measure, criterion in (
-        ("share of the fitting strategy", same, SFT, "share_fitting", RISES),
-        (given, same, SFT, "accuracy_given_fitting", NO_GAIN),
-        (given, harder, SFT, "accuracy_given_fitting", RISES),
-        ("pass@1", harder, same, "pass@1", RISES),
-    ):
-        ask = Ask(
-            f"FB, both types, {steps} steps: {name} after {stage} less after {before}",
-            criterion,
-            Subset(steps=steps),
-            _known_change("FB", stage, before) if measure == "pass@1" else None,
+        after, before = (
+            inputs.scores.find(model, stage, evaluation="exact") for stage in (same, SFT)
         )
-        quantities.append(ask.change(find("FB", stage), find("FB", before), measure))
-    return quantities
+        name = f"{_name(inputs, model, 'execution', same)}, harm"
+        ask = Ask(name, NO_LOSS, Subset(type, inputs.hardest), primary=False)
+        yield ask.change(after, before, inputs.exact("execution"))
+    name = f"FB, both types, {easy} steps: pass@1, {harder} less {same}, harm"
+    ask = Ask(name, NO_LOSS, Subset(steps=easy), primary=False)
+    yield ask.change(inputs.scores.find("FB", harder), inputs.scores.find("FB", same), "pass@1")
+
+
+def _answers(inputs: Inputs[Any]) -> Iterator[Quantity]:
+    """Changes of pass@1, which the paper reports."""
+    (same, harder), find = _stages(inputs), inputs.scores.find
+    comparisons = [(same, SFT, NO_GAIN), (harder, SFT, RISES), (harder, same, RISES)]
+    for model, chosen in (("F", comparisons), ("B", comparisons), ("FB", comparisons[-1:])):
+        type = FITTING_TYPE.get(model, ALL_TYPES)
+        for stage, before, criterion in chosen:
+            ask = Ask(
+                _name(inputs, model, "pass@1", stage, before),
+                criterion,
+                Subset(type, inputs.hardest),
+                _known_change(model, stage, before, type),
+                primary=False,
+            )
+            yield ask.change(find(model, stage), find(model, before), "pass@1")
+
+
+def _given_fitting(inputs: Inputs[Any]) -> Iterator[Quantity]:
+    """Sampled estimates of improvement: with and without guesses in the fitting direction."""
+    same, _ = _stages(inputs)
+    after, before = (inputs.scores.find("FB", stage) for stage in (same, SFT))
+    for given, measure in (
+        ("the fitting direction (guesses included)", "accuracy_given_fitting_direction"),
+        ("the fitting strategy (without a guess)", "accuracy_given_fitting"),
+    ):
+        name = _name(inputs, "FB", f"accuracy given {given}", same)
+        ask = Ask(name, NO_GAIN, Subset(steps=inputs.hardest), primary=False)
+        yield ask.change(after, before, measure)
 
 
 def measure_time_scales(inputs: Inputs[Any]) -> list[Quantity]:
-    """Measure claim C4: selection takes about 40 RL steps, improvement hundreds.
+    """Measure claim C4: selection is fast, improvement slow.
 
-    The numbers of steps are those to 90 % of the rise, by the fitted time constants.
+    The ratio of the two time constants decides. The paper's numbers of steps, about 40 and
+    hundreds, depend on the learning rate.
     """
-    curves = inputs.curves("FB", rl_stage(inputs.hardest))
-    scales = time_scales_of(curves) if curves else None
+    stage = rl_stage(inputs.hardest)
+    curves = inputs.curves("FB", stage)
+    selection, improvement = time_constants(curves) if curves else (None, None)
+    ratio = improvement / selection if improvement and selection else None
+    risen = [each.times(TIME_TO_RISE) if each else None for each in (selection, improvement)]
+    length = f"the length of RL: {len(curves.steps) if curves else 0} steps"
+    of_selection, of_improvement = "share of the fitting strategy", "accuracy given that strategy"
     rise = "RL steps to 90 % of the rise of FB's {}: ln 10 times the time constant ({})"
-    return [
-        Quantity(
-            rise.format("share of the fitting strategy", "selection"),
+    asks = [
+        Ask("time constant of improvement / that of selection", TIME_RATIO),
+        Ask(
+            rise.format(of_selection, "selection"),
             SELECTION_STEP,
-            scales.selection.times(TIME_TO_RISE) if scales else NOT_MEASURED,
-            SELECTION_STEPS.value,
+            paper=SELECTION_STEPS.value,
+            primary=False,
         ),
-        Quantity(
-            rise.format("accuracy given that strategy", "improvement"),
-            IMPROVEMENT_STEP,
-            scales.improvement.times(TIME_TO_RISE) if scales else NOT_MEASURED,
-        ),
-        Quantity(
-            "time constant of improvement / that of selection",
-            TIME_RATIO,
-            scales.ratio if scales else NOT_MEASURED,
-        ),
+        Ask(rise.format(of_improvement, "improvement"), IMPROVEMENT_STEP, primary=False),
+    ]
+    found = [
+        (ratio, "1 (equally fast)", f"{of_improvement} / {of_selection}"),
+        (risen[0], length, of_selection),
+        (risen[1], length, of_improvement),
+    ]
+    origin = f"FB {stage}, training rollouts, fitted rise of the"
+    return [
+        ask.of(statistic, Scale.LOG, inputs.confidence, baseline, f"{origin} {curve}")
+        for ask, (statistic, baseline, curve) in zip(asks, found, strict=True)
     ]

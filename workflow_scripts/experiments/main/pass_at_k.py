@@ -1,5 +1,6 @@
 """pass@k before and after RL (claim C5): test if the gain of RL at k = 1 shrinks at large k."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -7,15 +8,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from workflow_scripts.evaluate.collect import at_temperature
-from workflow_scripts.evaluate.metrics import EXACT_KS, Group, Subset, verified_measure
-from workflow_scripts.evaluate.statistics import Statistic
+from workflow_scripts.evaluate.metrics import EXACT_KS, Subset, verified_measure
 from workflow_scripts.report import style
 from workflow_scripts.report.criteria import MARGIN, Criterion
 from workflow_scripts.report.inputs import OTHER_TYPE, SFT, Inputs, rl_stage
-from workflow_scripts.report.quantities import Ask, Quantity
+from workflow_scripts.report.quantities import Ask, Quantity, baseline_of
 from workflow_scripts.task.baselines import affine_shortcut, guess_and_check, guess_then_other
 from workflow_scripts.task.problems import PROBLEM_TYPES
 
+K = 128  # samples in which SFT should hold what RL concentrates on
+PRESENT = Criterion("present means found in many samples, nearly always", low=1 - MARGIN)
 SHRINKS = Criterion(
     "what RL concentrates on is found by SFT in many samples, so its gain shrinks", low=0
 )
@@ -119,31 +121,46 @@ def _legends(figure: Figure, inputs: Inputs[Any], stages: list[str]) -> None:
 
 
 def measure(inputs: Inputs[Any]) -> list[Quantity]:
-    """Measure claim C5: the gain of RL at k = 1 shrinks at large k.
+    """Measure claim C5: RL concentrates on strategies that SFT has brought already.
 
-    Also measures whether pass@k of the SFT model at the largest k reaches pass@1 after RL.
+    After SFT, one of 128 samples nearly always selects the fitting strategy. So the gain of RL
+    shrinks with k. Samples count as right if every line is: among few possible answers, many
+    samples find the right one by guessing.
     """
-    steps, stage = inputs.hardest, rl_stage(inputs.hardest)
-    after = inputs.scores.find("FB", stage, evaluation="pass_at_k")
-    before = inputs.scores.find("FB", SFT, evaluation="pass_at_k")
-    largest, on = after.pass_measures[-1] if after else "pass@k", Subset(steps=steps)
+    return [*_selected(inputs), *_verified(inputs), *_answered(inputs)]
 
-    def shrinkage(after: Group, before: Group) -> Statistic:
-        first, last = (
-            after.statistic(measure, on) - before.statistic(measure, on)
-            for measure in ("pass@1", largest)
-        )
-        return first - last
 
-    def held(after: Group, before: Group) -> Statistic:
-        return before.statistic(largest, on) - after.statistic("pass@1", on)
+def _selected(inputs: Inputs[Any]) -> Iterator[Quantity]:
+    before = inputs.scores.find("FB", SFT, evaluation="exact")
+    for type in PROBLEM_TYPES:
+        on = Subset(type, inputs.hardest)
+        name = f"FB after SFT, {type}, {inputs.hardest} steps: selection in one of {K} samples"
+        baseline = f"{baseline_of(before, inputs.exact('selection'), on)} in one sample"
+        yield Ask(name, PRESENT, on).level(before, inputs.exact(f"selection@{K}"), baseline)
 
-    where = f"FB, both types, {steps} steps"
-    return [
-        Ask(f"{where}: gain of {stage} over SFT in pass@1 less in {largest}", SHRINKS, on).of(
-            [after, before], shrinkage
-        ),
-        Ask(f"{where}: {largest} of SFT less pass@1 after {stage}", HELD_BY_SFT, on).of(
-            [after, before], held
-        ),
-    ]
+
+def _verified(inputs: Inputs[Any]) -> Iterator[Quantity]:
+    stage, on = rl_stage(inputs.hardest), Subset(steps=inputs.hardest)
+    after, before = (inputs.scores.find("FB", each, evaluation="exact") for each in (stage, SFT))
+    verified = inputs.exact("verified")
+    where = f"FB, both types, {inputs.hardest} steps"
+    name = f"{where}: gain of {stage} over SFT in verified@1, less that in verified@{K}"
+    yield Ask(name, SHRINKS, on).shrinkage(after, before, verified, inputs.exact(f"verified@{K}"))
+    for k in (K, EXACT_KS[-1]):
+        name = f"{where}: verified@{k} of SFT, less verified@1 after {stage}"
+        ask = Ask(name, HELD_BY_SFT, on, primary=False)
+        yield ask.change(before, after, inputs.exact(f"verified@{k}"), verified)
+
+
+def _answered(inputs: Inputs[Any]) -> Iterator[Quantity]:
+    """The same by answers alone, sampled."""
+    stage, on = rl_stage(inputs.hardest), Subset(steps=inputs.hardest)
+    after, before = (
+        inputs.scores.find("FB", each, evaluation="pass_at_k") for each in (stage, SFT)
+    )
+    largest = after.pass_measures[-1] if after else "pass@k"
+    where = f"FB, both types, {inputs.hardest} steps"
+    name = f"{where}: gain of {stage} over SFT in pass@1, less that in {largest}"
+    yield Ask(name, SHRINKS, on, primary=False).shrinkage(after, before, "pass@1", largest)
+    name = f"{where}: {largest} of SFT, less pass@1 after {stage}"
+    yield Ask(name, HELD_BY_SFT, on, primary=False).change(before, after, largest, "pass@1")
