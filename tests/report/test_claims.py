@@ -279,23 +279,26 @@ def test_every_claim_and_quantity_has_the_fields_of_the_schema(true_claims, fals
                     assert isinstance(quantity[key], kind), (quantity["name"], key)
 
 
-def test_no_quantity_lacks_interval_n_rule_baseline_or_origin(true_claims):
-    for claim in true_claims:
-        names = [quantity["name"] for quantity in claim["quantities"]]
-        assert len(set(names)) == len(names)
-        for quantity in claim["quantities"]:
-            assert quantity["ci_low"] <= quantity["value"] <= quantity["ci_high"], quantity["name"]
-            assert quantity["n"] > 0
-            assert quantity["n_seeds"] > 0
-            if quantity["verdict"] == Verdict.CONTEXT:
-                assert quantity["rule"].startswith("no rule: ")
-                assert not quantity["primary"]
-            else:
-                assert quantity["rule"].startswith("interval ")
-                assert quantity["flips_at"] in (quantity["ci_low"], quantity["ci_high"])
-            for key in ("baseline", "origin"):
-                assert quantity[key]
-                assert "not measured" not in quantity[key], quantity["name"]
+def test_no_quantity_lacks_interval_n_rule_baseline_or_origin(true_claims, full):
+    """In all experiments; `full` has more axes of robustness."""
+    measured = [(claim["id"], q) for claim in true_claims for q in claim["quantities"]]
+    parts = full["robustness"].experiment.claims().parts
+    measured += [("axes", q.to_json()) for q in parts["C9"].measure(full["robustness"])]
+    names = [(claim, quantity["name"]) for claim, quantity in measured]
+    assert len(set(names)) == len(names)
+    for _, quantity in measured:
+        assert quantity["ci_low"] <= quantity["value"] <= quantity["ci_high"], quantity["name"]
+        assert quantity["n"] > 0
+        assert quantity["n_seeds"] > 0
+        if quantity["verdict"] == Verdict.CONTEXT:
+            assert quantity["rule"].startswith("no rule: ")
+            assert not quantity["primary"]
+        else:
+            assert quantity["rule"].startswith("interval ")
+            assert quantity["flips_at"] in (quantity["ci_low"], quantity["ci_high"])
+        for key in ("baseline", "origin"):
+            assert quantity[key]
+            assert "not measured" not in quantity[key], quantity["name"]
 
 
 def test_origins_follow_from_the_runs(true_claims):
