@@ -109,12 +109,13 @@ def compare_tier(plan: Plan, targets: list[str], reference: Path) -> list[Compar
     comparisons = []
     for name in names:
         for path in map(Path, plan.jobs[name].outputs.values()):
-            known = reference / path.relative_to(plan.results)
-            is_metrics, is_claims = name.startswith("metrics/"), path.name == "claims.json"
-            if known.is_file() and (is_metrics or is_claims):
-                read = read_metrics if is_metrics else read_quantities
-                file = str(path.relative_to(plan.results))
-                comparisons.append(compare(file, read(path), read(known)))
+            is_metrics = name.startswith("metrics/")
+            if not is_metrics and path.name != "claims.json":
+                continue
+            file = path.relative_to(plan.results)
+            known, read = reference / file, read_metrics if is_metrics else read_quantities
+            if known.is_file():
+                comparisons.append(compare(str(file), read(path), read(known)))
     if not comparisons:
         raise StudyError(f"{reference} has no metrics and no claims of {', '.join(targets)}")
     return comparisons

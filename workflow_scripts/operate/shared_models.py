@@ -38,8 +38,10 @@ def keep_model(folder: Path, target: Path) -> None:
 
 def sample_of(rollouts: Path, labels: Path, problems: Path) -> pd.DataFrame:
     """One response to some problems of each kind, with its prompt, reward and label."""
-    rows = pd.DataFrame(read_dataset(problems)).rename(columns={"id": "problem"})
-    some = rows.groupby(["type", "steps", "parts"]).head(_PROBLEMS)
+    kinds = ["type", "steps", "parts"]
+    rows = pd.DataFrame(read_dataset(problems))[["id", *kinds, "prompt"]]
+    rows = rows.rename(columns={"id": "problem"})
+    some = rows.groupby(kinds).head(_PROBLEMS)
     responses = read_table(rollouts, ["problem", "sample", "text", "reward"])
     labelled = responses.merge(
         read_table(labels, ["mistake"]), on=["checkpoint", "problem", "sample"]
