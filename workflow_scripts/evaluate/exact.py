@@ -80,12 +80,14 @@ def measure(settings: ExactSettings, models: dict[int, Path], problems: Path, ou
     prepare_torch(settings.model)
     rows, form = read_dataset(problems), read_task(problems).form
     ids = [row["id"] for row in rows]
+    solved: Solved | None = None
     progress = ProgressLine(f"{output.parent.name} {output.stem}", len(models), "models")
     measured, used, n_tokens, started = [], set(), 0, time.monotonic()
     for index, (step, folder) in enumerate(models.items(), start=1):
-        model, codec = load_to_sample(folder, settings.model), load_codec(folder)
+        model = load_to_sample(folder, settings.model)
         used.add(implementation(model))
-        solved = solve(rows, form, codec)
+        if solved is None:  # all models of a run have the same tokenizer
+            solved = solve(rows, form, load_codec(folder))
         for temperature in settings.temperatures:
             exact = measure_exactly(model, solved, temperature)
             measured.append(exact.assign(checkpoint=step, temperature=temperature, problem=ids))

@@ -23,6 +23,7 @@ import pandas as pd
 
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import read_json, run_program
+from workflow_scripts.evaluate.metrics import PROBLEM_COLUMNS, RUN_COLUMNS
 from workflow_scripts.evaluate.storage import read_table
 from workflow_scripts.operate.contents import Contents
 from workflow_scripts.operate.reference import REFERENCE
@@ -34,17 +35,7 @@ from workflow_scripts.plan.study import Study
 IDENTICAL, WITHIN, DIFFERENT = "identical", "within the intervals", "different"
 _NUMBERS = ["value", "ci_low", "ci_high"]
 # The columns of the metrics that identify an estimate.
-_METRIC_KEYS = [
-    "model",
-    "stage",
-    "condition",
-    "checkpoint",
-    "evaluation",
-    "type",
-    "steps",
-    "parts",
-    "measure",
-]
+_METRIC_KEYS = [*RUN_COLUMNS, "checkpoint", "evaluation", *PROBLEM_COLUMNS, "measure"]
 _SHOWN = 20  # numbers that the page lists for each file
 
 

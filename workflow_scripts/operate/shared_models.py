@@ -12,9 +12,11 @@ import pandas as pd
 from safetensors.torch import load_file, save_file
 
 from workflow_scripts.common.files import atomic_path, sha256_tree, write_json
+from workflow_scripts.evaluate.label import KEYS
 from workflow_scripts.evaluate.storage import read_table
 from workflow_scripts.model.manifest import MANIFEST, verify_model
 from workflow_scripts.task.datasets import read_dataset
+from workflow_scripts.task.label import Label
 
 _WEIGHTS = "model.safetensors"
 _PROBLEMS = 8  # of each kind (type, steps and parts): the first ones, with one response each
@@ -43,13 +45,10 @@ def sample_of(rollouts: Path, labels: Path, problems: Path) -> pd.DataFrame:
     rows = rows.rename(columns={"id": "problem"})
     some = rows.groupby(kinds).head(_PROBLEMS)
     responses = read_table(rollouts, ["problem", "sample", "text", "reward"])
-    labelled = responses.merge(
-        read_table(labels, ["mistake"]), on=["checkpoint", "problem", "sample"]
-    )
+    labelled = responses.merge(read_table(labels, list(Label._fields)), on=KEYS)
     first = labelled[labelled["sample"] == 0]
     merged = some[["problem", "type", "steps", "prompt"]].merge(first, on="problem")
-    columns = ["text", "reward", "direction", "mode", "fits", "wrong_line", "mistake"]
-    return merged[["type", "steps", "prompt", *columns]]
+    return merged[["type", "steps", "prompt", "text", "reward", *Label._fields]]
 
 
 def keep_samples(samples: Iterable[tuple[str, pd.DataFrame]], path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from workflow_scripts.evaluate.collect import EXACT, at_temperature
+from workflow_scripts.evaluate.collect import EXACT
 from workflow_scripts.evaluate.curves import measure_time_scales
 from workflow_scripts.evaluate.metrics import Group, Subset
 from workflow_scripts.evaluate.statistics import Estimate
@@ -87,8 +87,8 @@ def _lengths(inputs: Inputs[Any]) -> list[Range]:
 def _estimates(
     inputs: Inputs[Any], models: dict[int, Group], measure: str, length: Range
 ) -> list[Estimate]:
-    name = at_temperature(measure, inputs.study.sampling.temperature)
-    return [group.estimate(name, Subset(steps=length)) for group in models.values()]
+    on = Subset(steps=length)
+    return [group.estimate(inputs.exact(measure), on) for group in models.values()]
 
 
 def _draw_time_constants(inputs: Inputs[Any], column: np.ndarray) -> None:

@@ -7,7 +7,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from workflow_scripts.evaluate.collect import at_temperature
 from workflow_scripts.evaluate.metrics import EXACT_KS, Subset, verified_measure
 from workflow_scripts.report import style
 from workflow_scripts.report.criteria import MARGIN, Criterion
@@ -86,9 +85,8 @@ def _draw_verified(inputs: Inputs[Any], panel: Axes, stage: str, on: Subset) -> 
     group = inputs.scores.find("FB", stage, evaluation="exact")
     if group is None:
         return
-    temperature = inputs.study.sampling.temperature
     names = ["verified", *(verified_measure(k) for k in EXACT_KS[1:])]
-    values = [group.estimate(at_temperature(name, temperature), on).value for name in names]
+    values = [group.estimate(inputs.exact(name), on).value for name in names]
     look = style.stage_style(inputs, stage) | {"marker": None, "linewidth": 0.8}
     panel.plot(EXACT_KS, values, **look)
 
