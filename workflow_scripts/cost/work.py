@@ -132,8 +132,7 @@ def count_targets(study: Study, jobs: dict[str, Work]) -> dict[str, set[str]]:
             needed = [
                 evaluation_name(member.run.name, evaluation)
                 for evaluation in product.scores
-                for member in study.members[experiment.name]
-                if evaluation in member.evaluations
+                for member in study.evaluated(experiment.name, evaluation)
             ]
             if product.training:
                 needed += [run.name.run for run in study.rl_trained(product.training)]

@@ -19,7 +19,7 @@ from workflow_scripts.evaluate.statistics import (
     interval,
     mean_over_seeds,
     ratio,
-    ratio_of_sums,
+    ratio_over_seeds,
 )
 from workflow_scripts.settings.statistics import Statistics
 from workflow_scripts.task.problems import PROBLEM_TYPES
@@ -118,9 +118,8 @@ class Curves:
         rollouts count or none does, each rollout is one trial (see evaluate.statistics.interval).
         """
         sums = curve.sums
-        trials = sums.denominator.sum(axis=0) if self.n_seeds > 1 else np.zeros(len(self.steps))
-        over, under = sums.numerator[:, None], sums.denominator[:, None]
-        statistic = ratio_of_sums(over, under, self.design, trials, self.n_rollouts)
+        counts = sums.numerator, sums.denominator
+        statistic = ratio_over_seeds(*counts, self.design, self.n_rollouts)
         return interval(statistic, Scale.LOGIT, self.confidence)
 
     def mean(self, values: np.ndarray) -> Statistic:

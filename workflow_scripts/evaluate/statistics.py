@@ -254,6 +254,19 @@ def ratio_of_sums(
     return Statistic(value, {design: influence}, trials, n_samples)
 
 
+def ratio_over_seeds(
+    over: np.ndarray, under: np.ndarray, design: Design, n_samples: int
+) -> Statistic:
+    """The ratio of sums of counts of responses that are not measured problem by problem.
+
+    Both have the shape (seeds, ...), and the design has no problems. Each response is one trial;
+    one seed has no interval (see `interval`).
+    """
+    total = under.sum(axis=0)
+    trials = total if len(under) > 1 else np.zeros_like(total)
+    return ratio_of_sums(over[:, None], under[:, None], design, trials, n_samples)
+
+
 def interval(statistic: Statistic, scale: Scale, confidence: float) -> np.ndarray:
     """The value and its t interval, as an array (value, low, high) of shape (3, *value.shape).
 

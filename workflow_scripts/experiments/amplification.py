@@ -6,13 +6,12 @@ python -m workflow_scripts.experiments.amplification PLAN
 from collections.abc import Iterator
 from typing import Annotated, ClassVar
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from workflow_scripts.common.jobs import run_stage
 from workflow_scripts.evaluate.metrics import Group, Subset
-from workflow_scripts.evaluate.statistics import Design, Scale, Statistic, ratio_of_sums
+from workflow_scripts.evaluate.statistics import Design, Scale, Statistic, ratio_over_seeds
 from workflow_scripts.experiments.experiment import ClaimPart, Experiment, Measured, Product
 from workflow_scripts.experiments.runs import Grid, Member, Prompts, SftData
 from workflow_scripts.report import style
@@ -238,11 +237,9 @@ def _forward(rollouts: pd.DataFrame, type: str = "") -> Statistic | None:
         return None
     counts = chosen.assign(forward=chosen["n"] * (chosen["direction"] == FORWARD))
     by_seed = counts.groupby("seed")[["forward", "n"]].sum().reindex(seeds, fill_value=0)
-    over, under = (by_seed[[name]].to_numpy(float) for name in by_seed)
-    # One seed has no interval.
-    trials = np.array(under.sum() if len(seeds) > 1 else 0.0)
+    over, under = (by_seed[name].to_numpy(float) for name in by_seed)
     design = Design(chosen["family"].iloc[0], tuple(seeds))
-    return ratio_of_sums(over, under, design, trials, int(under.sum()) // len(seeds))
+    return ratio_over_seeds(over, under, design, int(under.sum()) // len(seeds))
 
 
 def _less(one: Statistic | None, other: Statistic | None) -> Statistic | None:

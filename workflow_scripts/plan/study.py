@@ -327,6 +327,10 @@ class Study:
             parts |= experiment.collections(self.members[name])
         return {**self.members, **parts}
 
+    def evaluated(self, experiment: str, evaluation: str) -> list[Member]:
+        """An experiment's members that have an evaluation."""
+        return [each for each in self.members[experiment] if evaluation in each.evaluations]
+
     def sampled(self, experiment: str, evaluation: str) -> list[SampledRun]:
         """An experiment's runs that an evaluation samples, with the files of their rollouts."""
         return [
@@ -336,8 +340,7 @@ class Study:
                 Path(self.labels_file(member.run, evaluation)),
                 Path(self.problems_file(member.run, evaluation)),
             )
-            for member in self.members[experiment]
-            if evaluation in member.evaluations
+            for member in self.evaluated(experiment, evaluation)
         ]
 
     def scored_exactly(self, experiment: str, evaluation: str) -> list[ExactRun]:
@@ -348,8 +351,7 @@ class Study:
                 Path(self.evaluation_file(member.run, evaluation)),
                 Path(self.problems_file(member.run, evaluation)),
             )
-            for member in self.members[experiment]
-            if evaluation in member.evaluations
+            for member in self.evaluated(experiment, evaluation)
         ]
 
     def sft_validated(self, experiment: str) -> list[SftValidation]:

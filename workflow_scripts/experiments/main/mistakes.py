@@ -15,7 +15,7 @@ from workflow_scripts.evaluate.statistics import (
     Estimate,
     Scale,
     Statistic,
-    ratio_of_sums,
+    ratio_over_seeds,
 )
 from workflow_scripts.report import style
 from workflow_scripts.report.inputs import FITTING_TYPE, Inputs
@@ -120,13 +120,10 @@ def hazard(counts: pd.DataFrame, steps: Range) -> Statistic:
     reached.append((wrong_line == 0) | (wrong_line > needed))
 
     def per_seed(rows: list[pd.Series]) -> np.ndarray:
-        """The number of responses by seed and line, of shape (seeds, 1, lines)."""
+        """The number of responses by seed and line, of shape (seeds, lines)."""
         sums = [chosen["n"].where(row, 0).groupby(chosen["seed"]).sum() for row in rows]
         table = pd.concat(sums, axis=1).reindex(seeds, fill_value=0)
-        return table.to_numpy(float)[:, None]
+        return table.to_numpy(float)
 
-    over, under = per_seed(wrong), per_seed(reached)
     design = Design(counts["family"].iloc[0], tuple(seeds))
-    several = len(seeds) > 1  # as in Curves.band: each response is one trial
-    trials = under.sum(axis=(0, 1)) if several else np.zeros(under.shape[-1])
-    return ratio_of_sums(over, under, design, trials, int(chosen["n"].sum()))
+    return ratio_over_seeds(per_seed(wrong), per_seed(reached), design, int(chosen["n"].sum()))
