@@ -29,7 +29,6 @@ from workflow_scripts.report.criteria import GAIN, MARGIN, NOT_ACQUIRED, Criteri
 from workflow_scripts.report.inputs import SFT, Inputs
 from workflow_scripts.report.quantities import Ask, Quantity, baseline_of
 from workflow_scripts.report.tables import Table, table_row
-from workflow_scripts.settings.sampling import EvaluationSize
 from workflow_scripts.settings.study import StudySettings
 from workflow_scripts.settings.values import Count, Range, require, single
 from workflow_scripts.task import baselines
@@ -89,10 +88,7 @@ class Composition(Experiment):
 
     def evaluations(self, study: StudySettings) -> list[Evaluation]:
         """A sampled and an exact evaluation, on all problems of the kind "parts"."""
-        return [
-            Evaluation(_KIND, _KIND, EvaluationSize(n_samples=study.sampling.n_samples)),
-            Evaluation(_EXACT, _KIND, temperatures=tuple(study.sampling.exact_temperatures)),
-        ]
+        return Evaluation.pair(_KIND, _EXACT, study.sampling)
 
     def _mix(self, parts: Range) -> Compositions:
         return Compositions(parts.values(), self.part_steps.values())

@@ -25,7 +25,6 @@ from workflow_scripts.report.criteria import GAIN
 from workflow_scripts.report.inputs import SFT, Inputs, rl_stage
 from workflow_scripts.report.quantities import Ask, Quantity
 from workflow_scripts.report.tables import MIX_NOTE, TYPES, Table, table_row
-from workflow_scripts.settings.sampling import EvaluationSize
 from workflow_scripts.settings.strategies import ModelName
 from workflow_scripts.settings.study import StudySettings, require_variables
 from workflow_scripts.settings.values import Distinct, Range, require, single
@@ -78,10 +77,7 @@ class Longer(Experiment):
 
     def evaluations(self, study: StudySettings) -> list[Evaluation]:
         """A sampled and an exact evaluation, on all problems of the kind "longer"."""
-        return [
-            Evaluation(_KIND, _KIND, EvaluationSize(n_samples=study.sampling.n_samples)),
-            Evaluation(_EXACT, _KIND, temperatures=tuple(study.sampling.exact_temperatures)),
-        ]
+        return Evaluation.pair(_KIND, _EXACT, study.sampling)
 
     def members(self, grid: Grid) -> Iterator[Member]:
         """Each model after SFT, after the main experiment's RL, and after RL on longer problems.

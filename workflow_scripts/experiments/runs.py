@@ -16,7 +16,7 @@ from workflow_scripts.common.jobs import flatten
 from workflow_scripts.report.inputs import SFT, rl_stage
 from workflow_scripts.settings.data import Data
 from workflow_scripts.settings.overrides import override
-from workflow_scripts.settings.sampling import EvaluationSize
+from workflow_scripts.settings.sampling import EvaluationSize, Sampling
 from workflow_scripts.settings.strategies import BACKWARD_SHARE, ModelName, model_of_share, percent
 from workflow_scripts.settings.study import StudySettings
 from workflow_scripts.settings.values import Range
@@ -162,7 +162,20 @@ class Evaluation:
     @property
     def folder(self) -> str:
         """The folder of the evaluation's results, by run: that of rollouts or of exact measures."""
-        return "exact" if self.size is None else "rollouts"
+        return "exact" if self.is_exact else "rollouts"
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the measures are exact; else responses are sampled."""
+        return self.size is None
+
+    @classmethod
+    def pair(cls, kind: str, exact: str, sampling: Sampling) -> list["Evaluation"]:
+        """A sampled evaluation with the name of its kind of problems, and an exact one."""
+        return [
+            cls(kind, kind, EvaluationSize(n_samples=sampling.n_samples)),
+            cls(exact, kind, temperatures=tuple(sampling.exact_temperatures)),
+        ]
 
 
 @dataclass(frozen=True)

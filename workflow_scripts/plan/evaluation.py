@@ -19,7 +19,7 @@ def rollouts(study: Study) -> Iterator[Job]:
         for evaluation in member.evaluations
     }
     for (_, evaluation), run in evaluated.items():
-        if study.evaluations[evaluation].size is None:
+        if study.evaluations[evaluation].is_exact:
             yield _measure(study, run, evaluation)
         else:
             yield _sample(study, run, evaluation)
@@ -108,7 +108,7 @@ def _scores(study: Study, experiment: str) -> Iterator[Job]:
     evaluations = study.evaluations_of(experiment)
     for evaluation in evaluations:
         runs: Sequence[SampledRun | ExactRun]
-        if study.evaluations[evaluation].size is None:
+        if study.evaluations[evaluation].is_exact:
             runs, program = study.scored_exactly(experiment, evaluation), "make_exact_scores"
         else:
             runs, program = study.sampled(experiment, evaluation), "make_scores"
@@ -140,7 +140,7 @@ def _mistakes(study: Study, experiment: str) -> Job:
     evaluations = {
         name: study.sampled(experiment, name)
         for name in study.evaluations_of(experiment)
-        if study.evaluations[name].size
+        if not study.evaluations[name].is_exact
     }
     runs = [run for sampled in evaluations.values() for run in sampled]
     return _collected(
