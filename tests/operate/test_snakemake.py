@@ -128,7 +128,7 @@ def test_a_setting_changed_on_a_finished_tier_is_told_and_taken_back_at_no_cost(
     before = toy.products()
     told = toy.study(CHANGE).stderr
     assert re.search(
-        r"set aside: rl/FB?-s0-rl6-9 and \d+ more: changed: rl.learning_rate: 0.00015 -> 0.5", told
+        r"set aside: rl/FB?-s0-rl6-9 and \d+ more: changed: rl.learning_rate: 0.0001 -> 0.5", told
     )
     assert "comes back if it is asked for again" in told
     toy.done()

@@ -254,7 +254,7 @@ def test_two_commits_are_compared(origin, folder_remote):
     try:
         estimates.write_text(estimates.read_text().replace("0.9", "0.8", 1))
         config.write_text(
-            config.read_text().replace("learning_rate: 1.5e-4", "learning_rate: 7e-5")
+            config.read_text().replace("learning_rate: 1.0e-4", "learning_rate: 7e-5")
         )
         figure.write_bytes(before[figure] + b" ")
         for kind, expected in (("metrics", "0.8"), ("params", "7e-05"), ("plots", figure.name)):
