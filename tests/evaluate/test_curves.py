@@ -9,6 +9,7 @@ from workflow_scripts.evaluate.curves import (
     fit_rise,
     make_curves,
     measure_time_scales,
+    risen_at,
 )
 from workflow_scripts.settings.statistics import Statistics
 
@@ -175,3 +176,21 @@ def test_short_runs_have_curves_but_no_time_scales(n_steps):
 
 def test_no_curves_of_runs_that_are_not_there():
     assert make_curves(make_training(2), STATISTICS, model="F", stage="RL(6-9)") is None
+
+
+def test_the_former_estimate_is_a_step_of_the_moving_mean():
+    """A straight rise over 100 steps has nine tenths at step 90; the window delays it by a half."""
+    share = np.interp(np.arange(300), [0, 100], [0.2, 1.0])
+    rows = [
+        (seed, step, fits, 10**6, 10**6 * share[step] if fits else 0)
+        for seed in (0, 1)
+        for step in range(300)
+        for fits in (True, False)
+    ]
+    training = pd.DataFrame(rows, columns=["seed", "step", "fits", "n", "correct"])
+    names = {"model": "FB", "stage": "RL(6-9)", "condition": "", "family": "FB"}
+    selection, improvement = risen_at(curves_of(training.assign(**names, type="evaluation")))
+    assert improvement.value == pytest.approx(94.5, abs=1)
+    assert np.isnan(selection.value)  # the share of the fitting strategy stays at one half
+    short = curves_of(make_training(20))
+    assert np.isnan(risen_at(short)[1].value)

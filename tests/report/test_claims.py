@@ -43,6 +43,7 @@ CLAIM = {
     "verdict": str,
     "n_primary": int,
     "n_reproduced": int,
+    "verdict_of_worst": str,
     "quantities": list,
     "shown_in": list,
 }
@@ -185,6 +186,7 @@ def test_supporting_quantities_do_not_decide():
     assert judged["verdict"] == REPRODUCED
     assert judged["n_primary"] == 1
     assert judged["quantities"][1] == supporting
+    assert judged["verdict_of_worst"] == NOT_REPRODUCED
 
 
 def test_one_of_many_quantities_is_outside_only_by_holms_method():

@@ -41,6 +41,8 @@ WINDOW = 10  # RL steps in a moving mean
 RISE = 0.9  # the part of a rise that figures mark
 TIME_TO_RISE = -np.log(1 - RISE)  # how many time constants an exponential rise takes to that part
 
+END = 20  # the last RL steps of a run, whose mean risen_at takes for the end of a rise
+
 FEWEST_STEPS = 30  # RL steps: shorter runs get no time constant
 SHORTEST = 0.5  # RL steps: the smallest time constant that is tried
 # A curve rises if the exponential fits it better than a constant by this F statistic. Noise alone
@@ -254,6 +256,32 @@ def time_constants(curves: Curves) -> tuple[Statistic, Statistic]:
         for curve in (curves.fitting, curves.accuracy_given_fitting)
     )
     return selection, improvement
+
+
+def risen_at(curves: Curves) -> tuple[Statistic, Statistic]:
+    """The RL steps at which the moving means of selection and improvement have made 90 % of a rise.
+
+    This was the estimate before time constants were fitted, and is kept for comparison. A moving
+    mean delays it. It takes the mean of the last END steps for the end of the rise, which a short
+    run has not reached. A value is NaN if the curve of a seed does not rise, or if there are fewer
+    than FEWEST_STEPS steps.
+    """
+    selection, improvement = (
+        curves.mean(np.log(_risen_at(curves.steps, curve))).exp()
+        for curve in (curves.fitting, curves.accuracy_given_fitting)
+    )
+    return selection, improvement
+
+
+def _risen_at(steps: np.ndarray, curve: Curve) -> np.ndarray:
+    """The step of each seed, of shape (seeds,)."""
+    means = curve.moving_means
+    start = means[:, :1]
+    end = ratio(curve.numerator[:, -END:].sum(axis=1), curve.denominator[:, -END:].sum(axis=1))
+    rise = np.maximum(end[:, None] - start, 0)
+    reached = ratio(means - start, rise) >= RISE
+    known = reached.any(axis=1) & (len(steps) >= FEWEST_STEPS)
+    return np.where(known, steps[reached.argmax(axis=1)], np.nan)
 
 
 def measure_time_scales(curves: Curves) -> TimeScales:

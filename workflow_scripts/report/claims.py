@@ -40,6 +40,7 @@ STATEMENTS = {
     "KL coefficients, group sizes and field sizes, and FB improves on 6-15 steps.",
 }
 
+_WORST_FIRST = (Verdict.NOT_REPRODUCED, Verdict.INCONCLUSIVE, Verdict.REPRODUCED)
 NOT_BY_HOLM = "outside by its own interval, but not by Holm's method"
 
 
@@ -102,7 +103,11 @@ def judge_claim(quantities: list[dict[str, Any]], alpha: float) -> dict[str, Any
     The more of them there are, the more often one lies outside of its bounds by chance. So Holm's
     method decides which of them are outside. One that is outside by its own interval alone becomes
     inconclusive.
+
+    verdict_of_worst is the verdict by the rule of earlier versions, for comparison: the worst
+    verdict of all quantities, primary and supporting.
     """
+    by_interval = {quantity["verdict"] for quantity in quantities}
     outside = iter(holm([q["p_outside"] for q in quantities if q["primary"]], alpha))
     judged = []
     for quantity in quantities:
@@ -119,6 +124,7 @@ def judge_claim(quantities: list[dict[str, Any]], alpha: float) -> dict[str, Any
         verdict = Verdict.REPRODUCED
     return {
         "verdict": verdict,
+        "verdict_of_worst": next((each for each in _WORST_FIRST if each in by_interval), verdict),
         "n_primary": len(primary),
         "n_reproduced": verdicts.count(Verdict.REPRODUCED),
         "quantities": judged,
@@ -140,6 +146,8 @@ Each claim has one **primary** quantity for each of its statements. They alone d
 - A claim is *reproduced* if all its primary quantities are, *not reproduced* if one of them is not
   by Holm's method at {alpha:.2g} over its primary quantities, else *inconclusive*. A primary
   quantity that is outside by its own interval, but not by Holm's method, is inconclusive.
+- *by the worst quantity* is the verdict by the rule of earlier versions of this study, for
+  comparison: the worst verdict of all quantities, primary and supporting, by their intervals.
 - *baseline* is what the number is compared with, such as chance or the value before RL.
 - *n × seeds* counts problems, RL rollouts of a seed for numbers from training, tokens for
   cross-entropy. The number of seeds is the smallest of the models that are compared. With one seed,
@@ -160,12 +168,13 @@ def to_markdown(claims: list[dict[str, Any]], study: StudySettings, parts: list[
         "",
         _HOW.format(intervals=intervals, alpha=alpha),
         "",
-        "| claim | verdict | primary quantities | statement | shown in |",
-        "|:--|:--|:--|:--|:--|",
+        "| claim | verdict | primary quantities | by the worst quantity | statement | shown in |",
+        "|:--|:--|:--|:--|:--|:--|",
     ]
     for claim in claims:
         shown, told = ", ".join(claim["shown_in"]), _told(claim)
-        cells = (claim["id"], claim["verdict"], told, claim["statement"], shown)
+        worst = claim["verdict_of_worst"]
+        cells = (claim["id"], claim["verdict"], told, worst, claim["statement"], shown)
         lines.append(f"| {' | '.join(cells)} |")
     for claim in claims:
         lines += ["", f"## {claim['id']}: {claim['verdict']}, {_told(claim)}", ""]

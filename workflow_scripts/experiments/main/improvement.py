@@ -6,7 +6,13 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from workflow_scripts.evaluate.curves import RISE, TIME_TO_RISE, fit_rise, time_constants
+from workflow_scripts.evaluate.curves import (
+    RISE,
+    TIME_TO_RISE,
+    fit_rise,
+    risen_at,
+    time_constants,
+)
 from workflow_scripts.evaluate.curves import measure_time_scales as time_scales_of
 from workflow_scripts.evaluate.metrics import ALL_TYPES, Subset
 from workflow_scripts.evaluate.statistics import Scale, interval
@@ -197,6 +203,9 @@ def _given_fitting(inputs: Inputs[Any]) -> Iterator[Quantity]:
         yield ask.change(after, before, measure)
 
 
+_FORMER = "former estimate, by moving means"
+
+
 def measure_time_scales(inputs: Inputs[Any]) -> list[Quantity]:
     """Measure claim C4: selection is fast, improvement slow.
 
@@ -204,30 +213,46 @@ def measure_time_scales(inputs: Inputs[Any]) -> list[Quantity]:
     hundreds, depend on the learning rate.
     """
     stage = rl_stage(inputs.hardest)
-    curves = inputs.curves("FB", stage)
-    selection, improvement = time_constants(curves) if curves else (None, None)
-    ratio = improvement / selection if improvement and selection else None
-    risen = [each.times(TIME_TO_RISE) if each else None for each in (selection, improvement)]
-    length = f"the length of RL: {len(curves.steps) if curves else 0} steps"
-    of_selection, of_improvement = "share of the fitting strategy", "accuracy given that strategy"
-    rise = "RL steps to 90 % of the rise of FB's {}: ln 10 times the time constant ({})"
     asks = [
         Ask("time constant of improvement / that of selection", TIME_RATIO),
+        *_steps_to_rise("ln 10 times the time constant"),
+        Ask(f"improvement / selection: {_FORMER}", TIME_RATIO, primary=False),
+        *_steps_to_rise(_FORMER),
+    ]
+    curves = inputs.curves("FB", stage)
+    if curves is None:
+        return [ask.missing() for ask in asks]
+    selection, improvement = time_constants(curves)
+    selected_at, improved_at = risen_at(curves)
+    equal, length = "1 (equally fast)", f"the length of RL: {len(curves.steps)} steps"
+    found = [
+        (improvement / selection, equal),
+        (selection.times(TIME_TO_RISE), length),
+        (improvement.times(TIME_TO_RISE), length),
+        (improved_at / selected_at, equal),
+        (selected_at, length),
+        (improved_at, length),
+    ]
+    origin = f"FB {stage}, training rollouts, share of the fitting strategy and accuracy given it"
+    return [
+        ask.of(statistic, Scale.LOG, inputs.confidence, baseline, origin)
+        for ask, (statistic, baseline) in zip(asks, found, strict=True)
+    ]
+
+
+def _steps_to_rise(how: str) -> tuple[Ask, Ask]:
+    """How many RL steps selection and improvement take to 90 % of their rise."""
+    name = "RL steps to 90 % of the rise of FB's {}: {}"
+    return (
         Ask(
-            rise.format(of_selection, "selection"),
+            name.format("share of the fitting strategy (selection)", how),
             SELECTION_STEP,
             paper=SELECTION_STEPS.value,
             primary=False,
         ),
-        Ask(rise.format(of_improvement, "improvement"), IMPROVEMENT_STEP, primary=False),
-    ]
-    found = [
-        (ratio, "1 (equally fast)", f"{of_improvement} / {of_selection}"),
-        (risen[0], length, of_selection),
-        (risen[1], length, of_improvement),
-    ]
-    origin = f"FB {stage}, training rollouts, fitted rise of the"
-    return [
-        ask.of(statistic, Scale.LOG, inputs.confidence, baseline, f"{origin} {curve}")
-        for ask, (statistic, baseline, curve) in zip(asks, found, strict=True)
-    ]
+        Ask(
+            name.format("accuracy given that strategy (improvement)", how),
+            IMPROVEMENT_STEP,
+            primary=False,
+        ),
+    )
