@@ -501,6 +501,9 @@ def test_the_collections_of_selection_hold_the_hardest_rl_of_fb():
     for run in study.rl_trained("selection"):
         assert str(run.rollouts) == f"{study.results}/rl/{run.name.run}/rollouts.csv"
     assert study.evaluations_of("main") == ["steps", "pass_at_k", "exact", "checkpoints"]
+    of_passes = study.evaluations["pass_at_k"].size
+    assert of_passes
+    assert of_passes.longer_than == study.settings.data.sft_steps.high
     assert "FB-s1" not in [each.name.run for each in study.scored_exactly("main", "checkpoints")]
 
 

@@ -111,7 +111,7 @@ def sample(
     is damaged.
     """
     prepare_torch(settings.model)
-    rows = read_dataset(problems)
+    rows = [row for row in read_dataset(problems) if row["steps"] > size.longer_than]
     if size.n_problems:
         rows = stratified_subset(rows, size.n_problems)
     rollouts, used, seconds = [], set(), 0.0

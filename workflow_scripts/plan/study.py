@@ -255,7 +255,11 @@ class Study:
         """All evaluations by name: four that every study has, then those that experiments add."""
         sampling, passes = self.settings.sampling, self.settings.sampling.pass_at_k
         size = EvaluationSize(n_samples=sampling.n_samples)
-        few = EvaluationSize(n_samples=passes.n_samples, n_problems=passes.n_problems)
+        few = EvaluationSize(
+            n_samples=passes.n_samples,
+            n_problems=passes.n_problems,
+            longer_than=self.settings.data.sft_steps.high,
+        )
         evaluations = [
             Evaluation("steps", "steps", size),
             Evaluation("pass_at_k", "steps", few),

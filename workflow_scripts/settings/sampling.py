@@ -12,7 +12,8 @@ class PassAtK(Section):
     """The evaluation of pass@k (at least 1 of k samples is right): few problems, many samples."""
 
     n_problems: Count
-    """Number of validation problems, spread over problem types and numbers of steps."""
+    """Number of validation problems, spread over problem types and numbers of steps. They have more
+    steps than the problems of SFT."""
     n_samples: Count
     """Number of samples per problem. k takes the powers of two up to this number."""
 
@@ -78,3 +79,5 @@ class EvaluationSize(Section):
     """Number of samples per problem."""
     n_problems: Count | None = None
     """Number of problems, spread over the strata. If not set, all problems are used."""
+    longer_than: int = 0
+    """Only problems with more steps than this number are used."""
