@@ -70,10 +70,10 @@ def test_estimates_and_quantities_are_named_by_what_they_measure(tmp_path):
         "FB,SFT,,0,steps,all,6-9,,pass@1,0.5,0.4,0.6\n"
     )
     assert read_metrics(metrics).index.tolist() == ["FB SFT 0 steps all 6-9 pass@1"]
-    claims = tmp_path / "claims.json"
+    quantities = tmp_path / "quantities.json"
     quantity = {"name": "gap", "value": 0.4, "ci_low": None, "ci_high": None}
-    claims.write_text(json.dumps([{"id": "C1", "quantities": [quantity]}]))
-    read = read_quantities(claims)
+    quantities.write_text(json.dumps({"C1": [quantity]}))
+    read = read_quantities(quantities)
     assert read.index.tolist() == ["C1 gap"]
     assert read["value"].tolist() == [0.4]
     assert read["ci_low"].isna().all()

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import Project, load_tier, run_stage
 from workflow_scripts.common.errors import StudyError
-from workflow_scripts.common.files import sha256_tree
+from workflow_scripts.common.files import read_json, sha256_tree
 from workflow_scripts.cost.measured import cost_by_stage, cost_table
 from workflow_scripts.operate import receipts, sharing
 from workflow_scripts.operate.compare import IDENTICAL, compare_tier
@@ -76,7 +76,7 @@ def test_the_reference_is_small_and_compares_as_identical(smoke, tmp_path, monke
     plan = read_plan_of_tier("smoke")
     keep_reference(plan, ["all"], tmp_path / "reference/smoke")
     compared = compare_tier(plan, ["all"], tmp_path / "reference/smoke")
-    assert {each.file for each in compared} >= {"claims.json", "metrics/main.csv"}
+    assert {each.file for each in compared} >= {"quantities/main.json", "metrics/main.csv"}
     assert all(set(each.numbers["outcome"]) == {IDENTICAL} for each in compared)
     assert all(each.n_missing == 0 for each in compared)
     kept = [path for path in (tmp_path / "reference/smoke").rglob("*") if path.is_file()]
@@ -88,8 +88,8 @@ def test_the_reference_is_small_and_compares_as_identical(smoke, tmp_path, monke
     assert (tmp_path / "reference/smoke/cost.csv").is_file()
     assert (tmp_path / "reference/smoke/rl/FB-s0-rl6-9/run.json").is_file()
     assert sum(path.stat().st_size for path in kept) < 40_000_000
-    shown = (tmp_path / "reference/smoke/tables/table1.md").read_bytes()
-    assert shown == (results / "tables/table1.md").read_bytes()
+    for file in ("tables/table1.md", "claims.md", "claims.json"):
+        assert (tmp_path / "reference/smoke" / file).read_bytes() == (results / file).read_bytes()
 
 
 def test_an_experiment_is_kept_beside_what_was_kept_before(smoke, tmp_path, monkeypatch):
@@ -103,7 +103,11 @@ def test_an_experiment_is_kept_beside_what_was_kept_before(smoke, tmp_path, monk
     keep_reference(read_plan_of_tier("smoke"), ["main"], reference)
     assert (reference / "tables/longer.md").read_text() == "kept"
     assert (reference / "tables/table1.md").is_file()
-    assert not (reference / "claims.md").exists(), "which is not of this target"
+    claims = {claim["id"]: claim for claim in read_json(reference / "claims.json")}
+    assert claims["C1"]["n_primary"] > 1
+    assert [quantity["name"] for quantity in claims["C8"]["quantities"]] == [
+        "the experiment composition"
+    ]
     assert not list(reference.glob("rl/*asks=any*"))
     cost = pd.read_csv(reference / "cost.csv").set_index(["stage", "job"])["wall_seconds"]
     assert cost["sft", "FB-s0"] != 1

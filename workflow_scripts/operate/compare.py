@@ -2,7 +2,7 @@
 
     python -m workflow_scripts.operate.compare main --configfile config/laptop.yaml
 
-Compares every estimate in the metrics and every quantity of the claims that both sides have:
+Compares every estimate in the metrics, and every quantity by which claims are judged:
 
 - identical: value and interval are equal to the last digit, as the same seeds, code and processor
   give them;
@@ -81,17 +81,20 @@ def read_metrics(path: Path) -> pd.DataFrame:
 
 
 def read_quantities(path: Path) -> pd.DataFrame:
-    """The quantities of a claims file, by claim and name."""
+    """An experiment's quantities, by claim and name."""
     rows = {
-        f"{claim['id']} {quantity['name']}": {name: quantity[name] for name in _NUMBERS}
-        for claim in read_json(path)
-        for quantity in claim["quantities"]
+        f"{claim} {quantity['name']}": {name: quantity[name] for name in _NUMBERS}
+        for claim, quantities in read_json(path).items()
+        for quantity in quantities
     }
     return pd.DataFrame.from_dict(rows, "index", dtype=float, columns=_NUMBERS)
 
 
+_READERS = {"metrics": read_metrics, "quantities": read_quantities}
+
+
 def compare_tier(plan: Plan, targets: list[str], reference: Path) -> list[Comparison]:
-    """Compare the metrics and claims of targets with those in the folder reference.
+    """Compare the metrics and quantities of targets with those in the folder reference.
 
     Raises StudyError if a job of the targets is not good, or if the reference has none of them.
     """
@@ -99,16 +102,15 @@ def compare_tier(plan: Plan, targets: list[str], reference: Path) -> list[Compar
     refuse_unless_good(plan, targets, judge_jobs(plan, names, Contents()))
     comparisons = []
     for name in names:
-        for path in map(Path, plan.jobs[name].outputs.values()):
-            is_metrics = name.startswith("metrics/")
-            if not is_metrics and path.name != "claims.json":
-                continue
-            file = path.relative_to(plan.results)
-            known, read = reference / file, read_metrics if is_metrics else read_quantities
-            if known.is_file():
-                comparisons.append(compare(str(file), read(path), read(known)))
+        read = _READERS.get(name.split("/")[0])
+        if read is None:
+            continue
+        (path,) = map(Path, plan.jobs[name].outputs.values())
+        file = path.relative_to(plan.results)
+        if (reference / file).is_file():
+            comparisons.append(compare(str(file), read(path), read(reference / file)))
     if not comparisons:
-        raise StudyError(f"{reference} has no metrics and no claims of {', '.join(targets)}")
+        raise StudyError(f"{reference} has no metrics and no quantities of {', '.join(targets)}")
     return comparisons
 
 

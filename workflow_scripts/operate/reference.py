@@ -2,15 +2,18 @@
 
     python -m workflow_scripts.operate.reference main --tier smoke
 
-Copies the tables, figures, claims, metrics, scores, mistakes, provenance, run records (run.json)
-and the cost of each job. Of the main experiment's first seed, copies also the models, if they are
-small, in half precision, and some rollouts (see operate.shared_models). Copies only results of the
-given targets, and only if all of these results are good (see operate.receipts). Files of other
-targets that are already in the reference stay there. No job reads the reference.
+Copies the tables, figures, quantities, metrics, scores, mistakes, provenance, run records
+(run.json) and the cost of each job. Of the main experiment's first seed, copies also the models, if
+they are small, in half precision, and some rollouts (see operate.shared_models). Copies only
+results of the given targets, and only if all of these results are good (see operate.receipts).
+Files of other targets that are already in the reference stay there. So experiments can be kept one
+after the other; the claims are judged anew by the quantities of all that are kept. No job reads the
+reference.
 """
 
 import argparse
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +31,10 @@ from workflow_scripts.operate.verify import (
     refuse_unless_good,
 )
 from workflow_scripts.plan.plan import Plan
+from workflow_scripts.plan.products import claim_parts
+from workflow_scripts.report.claims import make_claims
 
-_KEPT = ("claims", "tables", "figures", "metrics", "scores", "mistakes", "provenance")
+_KEPT = ("tables", "figures", "quantities", "metrics", "scores", "mistakes", "provenance")
 _SMALL = 5_000_000  # parameters: larger models have no place in a git repository
 REFERENCE = Path("results/reference")
 
@@ -64,6 +69,13 @@ def keep_reference(plan: Plan, targets: list[str], reference: Path) -> None:
     Raises StudyError if a job of the targets is not good.
     """
     lock = lock_folder(plan.results)
+    try:
+        _keep(plan, targets, reference)
+    finally:
+        unlock_folder(lock)
+
+
+def _keep(plan: Plan, targets: list[str], reference: Path) -> None:
     judgement = judge_jobs(plan, jobs_of(plan, targets), Contents())
     refuse_unless_good(plan, targets, judgement)
     cost = cost_table(plan.results / "benchmarks")
@@ -74,12 +86,27 @@ def keep_reference(plan: Plan, targets: list[str], reference: Path) -> None:
         with atomic_path(reference / path.relative_to(plan.results)) as temporary:
             shutil.copyfile(path, temporary)
     _keep_models(plan, targets, reference)
-    claims = reference / "claims.json"
-    judged = read_json(claims) if claims.is_file() else []
-    write_json(reference / "estimates.json", estimates(judged))
+    _judge_kept(plan, reference)
     with atomic_path(cost_file) as temporary:
         cost.sort_values(["stage", "job"]).to_csv(temporary, index=False)
-    unlock_folder(lock)
+
+
+def _judge_kept(plan: Plan, reference: Path) -> None:
+    """Judge the claims by the quantities of all experiments in the reference."""
+    parts = []
+    for part in claim_parts(plan.study):
+        kept = {
+            name: reference / path.relative_to(plan.results)
+            for name in ("quantities", "provenance")
+            if (path := getattr(part, name))
+        }
+        is_kept = kept and all(path.is_file() for path in kept.values())
+        parts.append(replace(part, **(kept if is_kept else dict.fromkeys(kept))))
+    if not any(part.quantities for part in parts):
+        return
+    json, page = reference / "claims.json", reference / "claims.md"
+    make_claims(plan.study.settings.shared, parts, json, page)
+    write_json(reference / "estimates.json", estimates(read_json(json)))
 
 
 def _keep_models(plan: Plan, targets: list[str], reference: Path) -> None:

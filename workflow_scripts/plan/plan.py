@@ -84,8 +84,9 @@ class Plan:
             named[target_name(prefix, name)] = [job]
             by_experiment[experiment.name].append(job)
         products = [job for jobs in named.values() for job in jobs]
+        kinds = ("metrics", "mistakes", "quantities", "provenance")
         estimates = {
-            name: [f"{kind}/{name}" for kind in ("metrics", "mistakes", "provenance")]
+            name: [job for kind in kinds if (job := f"{kind}/{name}") in self.jobs]
             for name in by_experiment
         }
         everything = [*products, *(job for jobs in estimates.values() for job in jobs), "claims"]

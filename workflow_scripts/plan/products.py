@@ -98,12 +98,17 @@ def _quantities_job(study: Study, experiment: Experiment, measured: Measured) ->
     )
 
 
-def _claims_job(study: Study) -> Job:
-    parts = [
+def claim_parts(study: Study) -> list[Part]:
+    """What each experiment contributes to the claims, enabled or not."""
+    return [
         _part(study, experiment, measured)
         for experiment in study.settings.experiments.all()
         if (measured := experiment.claims())
     ]
+
+
+def _claims_job(study: Study) -> Job:
+    parts = claim_parts(study)
     outputs = {"json": f"{study.results}/claims.json", "markdown": f"{study.results}/claims.md"}
     return Job(
         "claims",
