@@ -9,7 +9,9 @@ SNAKEMAKE = .venv/bin/snakemake
 CHOSEN = --configfile $(CONFIG) $(if $(SEEDS),--config 'seeds=[$(SEEDS)]')
 VERIFY = .venv/bin/python -m workflow_scripts.operate.verify $(TARGETS) $(CHOSEN)
 # Two processes, each of which takes whole files of tests, in the order of tests/conftest.py.
-SIDE_BY_SIDE = -n 2 --dist loadfile --no-loadscope-reorder
+SIDE_BY_SIDE = -n 2 --dist loadfile --no-loadscope-reorder --durations 20
+# One thread each: on two cores, more threads of one process would wait for those of the other.
+test test-fast: export OMP_NUM_THREADS := 1
 export STUDY_COMMAND = make $@ TIER=$(TIER) TARGETS='$(TARGETS)'$(if $(SEEDS), SEEDS=$(SEEDS))
 
 .DEFAULT_GOAL := help
