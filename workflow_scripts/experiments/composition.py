@@ -105,16 +105,16 @@ class Composition(Experiment):
 
     def tables(self, study: StudySettings) -> dict[str, Product[Table]]:
         """A table of accuracy by number of parts."""
-        return {self.name: Product("pass@1 by number of parts", _table, (_KIND,))}
+        return {self.name: Product("pass@1 by number of parts", _table, scores=(_KIND,))}
 
     def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
         """A figure of accuracy by number of parts."""
-        return {self.name: Product("Accuracy by number of parts", _figure, (_KIND,))}
+        return {self.name: Product("Accuracy by number of parts", _figure, scores=(_KIND,))}
 
     def claims(self) -> Measured:
         """The quantities for claim C8."""
         shown = ("tables/composition", "figures/composition")
-        return Measured({"C8": ClaimPart(_measure, shown)}, (_KIND, _EXACT))
+        return Measured({"C8": ClaimPart(_measure, shown)}, scores=(_KIND, _EXACT))
 
 
 def _table(inputs: Inputs[Composition]) -> Table:

@@ -55,7 +55,7 @@ class Diversity(Experiment):
             figures["theory"] = Product(
                 "Selection in RL, and what two theories predict of it",
                 theory.draw,
-                (),
+                scores=(),
                 training=self.name,
                 reading=theory.READING,
             )

@@ -7,7 +7,7 @@ functions that jobs call.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -39,13 +39,24 @@ class Change:
     key: str
 
 
-@dataclass(frozen=True)
-class Product(Generic[Shown]):
-    """A table or figure: its caption, the function that makes it, and the inputs of this function.
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """The measurements that a product or the quantities of an experiment read.
 
     scores names the evaluations whose scores are read. training names the collection of RL runs
     whose training rollouts are read, and is empty if none are read. sft says whether the
     cross-entropy after SFT is read, and mistakes whether the counts of mistakes are.
+    """
+
+    scores: tuple[str, ...] = ("steps",)
+    training: str = ""
+    sft: bool = False
+    mistakes: bool = False
+
+
+@dataclass(frozen=True)
+class Product(Needs, Generic[Shown]):
+    """A table or figure: its caption, and the function that makes it.
 
     reading is a paragraph for readers: what to look at, and what would speak against the paper. It
     stands below a table, and in the caption file of a figure. It states no measured numbers, since
@@ -54,10 +65,6 @@ class Product(Generic[Shown]):
 
     caption: str
     make: Callable[[Inputs], Shown]
-    scores: tuple[str, ...] = ("steps",)
-    training: str = ""
-    sft: bool = False
-    mistakes: bool = False
     reading: str = ""
 
 
@@ -73,13 +80,10 @@ class ClaimPart:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """The claims that an experiment measures, and the inputs for measuring them (see Product)."""
+class Measured(Needs):
+    """The claims that an experiment measures."""
 
-    parts: Mapping[str, ClaimPart] = field(default_factory=dict)
-    scores: tuple[str, ...] = ("steps",)
-    training: str = ""
-    sft: bool = False
+    parts: Mapping[str, ClaimPart]
 
 
 @dataclass(frozen=True)

@@ -92,15 +92,16 @@ class Longer(Experiment):
     def tables(self, study: StudySettings) -> dict[str, Product[Table]]:
         """A table of accuracy by number of steps."""
         caption = "pass@1 by number of steps after RL on longer problems"
-        return {self.name: Product(caption, _table, _SAMPLED)}
+        return {self.name: Product(caption, _table, scores=_SAMPLED)}
 
     def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
         """A figure of accuracy by number of steps."""
-        return {self.name: Product("Accuracy after RL on longer problems", _figure, _SAMPLED)}
+        caption = "Accuracy after RL on longer problems"
+        return {self.name: Product(caption, _figure, scores=_SAMPLED)}
 
     def claims(self) -> Measured:
         """The quantities for a part of claim C9."""
-        return Measured({"C9": ClaimPart(_measure, ("figures/longer",))}, (_KIND,))
+        return Measured({"C9": ClaimPart(_measure, ("figures/longer",))}, scores=(_KIND,))
 
 
 def _table(inputs: Inputs[Longer]) -> Table:

@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from workflow_scripts.common.jobs import PACKAGE, Job, as_json
-from workflow_scripts.experiments.experiment import Experiment, Measured, Product, Source
+from workflow_scripts.experiments.experiment import Experiment, Measured, Needs, Product, Source
 from workflow_scripts.plan.evaluation import mistakes_file, scores_file
 from workflow_scripts.plan.study import Study
 from workflow_scripts.report.claims import Part
@@ -147,7 +147,7 @@ def _source(study: Study, experiment: Experiment, files: Files) -> Source:
     return Source(study.settings.shared, hardest, experiment.model_dump(), files)
 
 
-def _files_of(study: Study, experiment: Experiment, needs: Product[Any] | Measured) -> Files:
+def _files_of(study: Study, experiment: Experiment, needs: Needs) -> Files:
     """The files of an experiment that a product reads."""
     name = experiment.name
     scores = [Path(scores_file(study, name, evaluation)) for evaluation in needs.scores]
@@ -156,9 +156,7 @@ def _files_of(study: Study, experiment: Experiment, needs: Product[Any] | Measur
         training = [Path(f"{study.results}/training/{needs.training}.parquet")]
     if needs.sft:
         sft = [Path(f"{study.results}/sft_validation/{name}.csv")]
-    mistakes = []
-    if isinstance(needs, Product) and needs.mistakes:
-        mistakes = [Path(mistakes_file(study, name))]
+    mistakes = [Path(mistakes_file(study, name))] if needs.mistakes else []
     return Files(scores, training, sft, mistakes)
 
 

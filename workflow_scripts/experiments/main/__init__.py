@@ -107,13 +107,13 @@ class Main(Experiment):
             "dynamics": Product(
                 "Accuracy and share of the fitting strategy during RL",
                 partial(improvement.draw_dynamics, models=self.models, spans=self.rl_steps),
-                (),
+                scores=(),
                 training=self.name,
             ),
             "time_scales": Product(
                 "FB: selection is fast, improvement slow",
                 improvement.draw_time_scales,
-                (),
+                scores=(),
                 training=self.name,
             ),
             "accuracy": Product("Accuracy after SFT and RL, by problem type", selection.accuracy),
@@ -121,13 +121,13 @@ class Main(Experiment):
             "pass_at_k": Product(
                 "pass@k before and after RL",
                 pass_at_k.draw,
-                ("pass_at_k", "exact"),
+                scores=("pass_at_k", "exact"),
                 reading=pass_at_k.READING,
             ),
             "sharpening": Product(
                 "What a lower temperature gives, before and after RL",
                 sharpening.draw,
-                ("exact",),
+                scores=("exact",),
                 reading=sharpening.READING,
             ),
         }
@@ -140,7 +140,7 @@ class Main(Experiment):
             del names[_FIRST_SEED]
         caption = "Strategy selection: FB during RL"
         return {
-            name: Product(caption, selection.draw_selection, (), training=collection)
+            name: Product(caption, selection.draw_selection, scores=(), training=collection)
             for collection, name in names.items()
         }
 
@@ -151,7 +151,7 @@ class Main(Experiment):
         product = Product(
             "The two mechanisms: selection and execution of FB over RL",
             mechanisms.draw,
-            ("exact", "checkpoints") if scored else ("exact",),
+            scores=("exact", "checkpoints") if scored else ("exact",),
             training=self.name,
             reading=mechanisms.READING,
         )
@@ -172,4 +172,4 @@ class Main(Experiment):
                 ("tables/table1", "figures/accuracy", "figures/pass_at_k"),
             ),
         }
-        return Measured(parts, ("steps", "pass_at_k", "exact"), training=self.name)
+        return Measured(parts, scores=("steps", "pass_at_k", "exact"), training=self.name)
