@@ -213,7 +213,7 @@ def _extension(inputs: Inputs[Composition], model: str) -> Iterator[Quantity]:
 
 
 def _no_extension(inputs: Inputs[Composition], model: str) -> Iterator[Quantity]:
-    """After SFT on single parts: the levels after RL."""
+    """After SFT on single parts: the levels after RL, also by number of parts."""
     own, size = inputs.experiment, inputs.study.task.field_size
     trained, chance = own.rl_parts, baselines.chance(size)
     after, before = _groups(inputs, model, _KIND)
@@ -222,6 +222,12 @@ def _no_extension(inputs: Inputs[Composition], model: str) -> Iterator[Quantity]
     yield Ask(f"SFT with single parts: verified {where}", NOT_ACQUIRED, on).level(
         after, "verified", baseline_of(before, "verified", on)
     )
+    for parts in trained.values():
+        one = Subset(parts=single(parts))
+        name = f"SFT with single parts: verified on {parts} parts after RL on {trained}"
+        yield Ask(name, NOT_ACQUIRED, one, primary=False).level(
+            after, "verified", baseline_of(before, "verified", one)
+        )
     yield Ask(f"SFT with single parts: pass@1 {where}", no_answers, on, primary=False).level(
         after, "pass@1", f"chance: {chance:.3f}"
     )

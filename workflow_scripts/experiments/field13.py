@@ -101,7 +101,10 @@ def _measure(inputs: Inputs[Field13]) -> list[Quantity]:
     before = baseline_of(inputs.scores.find("FB", SFT), "pass@1", on)
     quantities = [Ask(name, NEAR_PERFECT, on).level(groups["FB"], "pass@1", before)]
     for single, gap in GAPS.items():
-        ask = Ask(f"{field}: FB less {single} after {stage}", gap, on)
+        name = (
+            f"{field}: FB less {single} after {stage}, pass@1 on {inputs.hardest} steps, both types"
+        )
+        ask = Ask(name, gap, on)
         quantities.append(ask.change(groups["FB"], groups[single], "pass@1"))
     return quantities
 

@@ -329,11 +329,11 @@ def _measure(inputs: Inputs[Robustness]) -> list[Quantity]:
         high = [value for value in values if _is_unstable(inputs, axis, value)]
         others = [value for value in values if value not in high]
         for value in others:
-            primary = value in (others[0], others[-1])
             if is_of_sft(axis):
-                quantities.append(_same_loss(inputs, axis, value, primary))
+                is_outermost = value in (others[0], others[-1])
+                quantities.append(_same_loss(inputs, axis, value, is_outermost))
             else:
-                quantities += _same_result(inputs, axis, value, primary)
+                quantities += _same_result(inputs, axis, value)
         quantities += [_unstable(inputs, axis, value, value == high[0]) for value in high]
     return quantities
 
@@ -344,9 +344,9 @@ def _is_unstable(inputs: Inputs[Robustness], axis: str, value: Any) -> bool:
     return axis == _LEARNING_RATE and value >= paper.UNSTABLE_LEARNING_RATE * default
 
 
-def _name(inputs: Inputs[Robustness], condition: str) -> str:
+def _name(inputs: Inputs[Robustness], condition: str, what: str = "FB") -> str:
     stage = rl_stage(inputs.hardest)
-    return f"{condition}: FB after {stage}, pass@1 on {inputs.hardest} steps, both types"
+    return f"{condition}: {what} after {stage}, pass@1 on {inputs.hardest} steps, both types"
 
 
 def _unstable(inputs: Inputs[Robustness], axis: str, value: Any, primary: bool) -> Quantity:
@@ -357,10 +357,8 @@ def _unstable(inputs: Inputs[Robustness], axis: str, value: Any, primary: bool) 
     return Ask(name, UNSTABLE, on, primary=primary).change(changed, default, "pass@1")
 
 
-def _same_result(
-    inputs: Inputs[Robustness], axis: str, value: Any, primary: bool
-) -> Iterator[Quantity]:
-    """FB's accuracy and its gaps to F and B. The lowest and highest value are primary.
+def _same_result(inputs: Inputs[Robustness], axis: str, value: Any) -> Iterator[Quantity]:
+    """FB's accuracy and its gaps to F and B. They are primary for values that the paper reports.
 
     Gaps only support the claim if F and B have a single seed, but FB has more.
     """
@@ -372,6 +370,7 @@ def _same_result(
     known = {model: paper.ROBUSTNESS.get((model, condition)) for model in groups}
     values = {model: each.value for model, each in known.items() if each}
     before = baseline_of(inputs.scores.find("FB", SFT, DEFAULT), "pass@1", on)
+    primary = "FB" in values
     ask = Ask(_name(inputs, condition), NEAR_PERFECT, on, values.get("FB"), primary)
     yield ask.level(groups["FB"], "pass@1", before)
     n_single = inputs.experiment.n_seeds_of_single_strategies
@@ -380,7 +379,8 @@ def _same_result(
         gap = None
         if {"FB", single} <= set(values):
             gap = round(values["FB"] - values[single], 3)
-        ask = Ask(f"{condition}: FB less {single}", ROBUST_GAP, on, gap, primary and enough)
+        name = _name(inputs, condition, f"FB less {single}")
+        ask = Ask(name, ROBUST_GAP, on, gap, primary and enough)
         yield ask.change(groups["FB"], groups[single], "pass@1")
 
 

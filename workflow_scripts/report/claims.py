@@ -153,6 +153,8 @@ Each claim has one **primary** quantity for each of its statements. They alone d
   cross-entropy. The number of seeds is the smallest of the models that are compared. With one seed,
   intervals are over problems alone and say nothing about other seeds. For numbers from training and
   for cross-entropy they are over seeds alone.
+- *p* is the p value of the hypothesis that the rule holds: the smallest level at which the
+  quantity's interval would lie outside of the rule's bounds. Holm's method compares these.
 - *flips at* is the bound at which the verdict would change: the end of the interval that is nearest
   to the rule's bound. An inconclusive quantity says how many seeds would decide if value and
   variances stayed as they are, or that more problems are needed.
@@ -209,6 +211,7 @@ _COLUMNS = (
     "baseline",
     "n × seeds",
     "rule",
+    "p",
     "flips at",
     "verdict",
     "origin",
@@ -234,6 +237,7 @@ def _cells(quantity: dict[str, Any]) -> tuple[str, ...]:
         quantity["baseline"],
         f"{quantity['n']} × {quantity['n_seeds']}",
         quantity["rule"],
+        f"{quantity['p_outside']:.2g}",
         "" if flips is None else f"{flips:.{decimals}f}",
         f"{quantity['verdict']} ({note})" if note else quantity["verdict"],
         quantity["origin"],

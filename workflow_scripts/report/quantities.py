@@ -155,10 +155,8 @@ class Ask:
         later, earlier = with_shared_seeds([after, before])
         of_before = measure_before or measure
         found = later.statistic(measure, self.on) - earlier.statistic(of_before, self.on)
-        baseline, origin = (
-            baseline_of(before, of_before, self.on),
-            _difference(after, before, measure),
-        )
+        baseline = baseline_of(earlier, of_before, self.on)
+        origin = _difference(after, before, measure)
         if measure_before:
             origin += f" less {measure_before}"
         return self.of(found, Scale.LINEAR, after.confidence, baseline, origin)
