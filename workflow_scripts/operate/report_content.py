@@ -4,7 +4,7 @@ import inspect
 import json
 import subprocess
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -214,17 +214,9 @@ def _costs(source: Source, experiment: str) -> list[StageCost]:
     cost = source.cost_of(source.jobs.intersection(jobs_of(source.plan, [experiment])))
     if cost is None:
         return []
-    return [
-        StageCost(
-            row.stage,
-            row.jobs,
-            row.wall_minutes,
-            row.cpu_minutes,
-            row.longest_seconds,
-            row.peak_mib,
-        )
-        for row in cost_by_stage(cost).itertuples()
-    ]
+    columns = [column.name for column in fields(StageCost)]
+    rows = cost_by_stage(cost)[columns].itertuples(index=False, name=None)
+    return [StageCost(*row) for row in rows]
 
 
 # ---- runs --------------------------------------------------------------------------------------

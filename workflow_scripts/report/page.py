@@ -210,11 +210,11 @@ class MadeBy:
 
 @dataclass(frozen=True)
 class StageCost:
-    """The measured cost of the jobs of one stage."""
+    """The measured cost of the jobs of one stage; a row of cost.measured.cost_by_stage."""
 
     stage: str
     jobs: int
-    minutes: float
+    wall_minutes: float
     cpu_minutes: float
     longest_seconds: float
     peak_mib: float
