@@ -15,7 +15,7 @@ test test-fast: export OMP_NUM_THREADS := 1
 export STUDY_COMMAND = make $@ TIER=$(TIER) TARGETS='$(TARGETS)'$(if $(SEEDS), SEEDS=$(SEEDS))
 
 .DEFAULT_GOAL := help
-COMMANDS := help install study resume verify why compare reference publish restore cost gpu-check benchmark \
+COMMANDS := help install study resume verify why compare report reference publish restore cost gpu-check benchmark \
 	check lint format types configuration-page test test-fast torture clean
 .PHONY: $(COMMANDS)
 
@@ -65,6 +65,9 @@ why: install ## Say which jobs would run, and why, one line each (TIER=laptop TA
 
 compare: study ## Run TARGETS unless they are done, and compare each number with results/reference.
 	@.venv/bin/python -m workflow_scripts.operate.compare $(TARGETS) $(CHOSEN)
+
+report: install ## Write results/TIER/report.html, one page to read (RECORDED=yes: of results/reference/TIER).
+	@.venv/bin/python -m workflow_scripts.operate.report $(TARGETS) $(CHOSEN) $(if $(RECORDED),--recorded)
 
 reference: install ## Copy the tables, figures and claims of TARGETS to results/reference, if all are good.
 	@.venv/bin/python -m workflow_scripts.operate.reference $(TARGETS) --tier $(TIER)

@@ -13,13 +13,15 @@ from tests.conftest import Project, load_tier, run_stage
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import read_json, sha256_tree
 from workflow_scripts.cost.measured import cost_by_stage, cost_table
-from workflow_scripts.operate import receipts, sharing
+from workflow_scripts.operate import receipts, report, sharing
 from workflow_scripts.operate.compare import IDENTICAL, compare_tier
 from workflow_scripts.operate.contents import Contents
 from workflow_scripts.operate.reference import keep_reference
+from workflow_scripts.operate.report_content import collect_page
 from workflow_scripts.operate.verify import read_plan_of_tier
 from workflow_scripts.plan.products import figures, tables
 from workflow_scripts.plan.study import Study
+from workflow_scripts.report.page import render
 
 pytestmark = pytest.mark.slow
 
@@ -90,6 +92,20 @@ def test_the_reference_is_small_and_compares_as_identical(smoke, tmp_path, monke
     assert sum(path.stat().st_size for path in kept) < 40_000_000
     for file in ("tables/table1.md", "claims.md", "claims.json"):
         assert (tmp_path / "reference/smoke" / file).read_bytes() == (results / file).read_bytes()
+
+
+def test_the_report_shows_the_whole_study(smoke, monkeypatch):
+    monkeypatch.chdir(smoke.folder)
+    source = report.finished(read_plan_of_tier("smoke"), ["all"])
+    page = collect_page(source, "docs")
+    for shown in page.experiments:
+        assert (shown.absent, shown.missing, len(shown.runs)) == ("", [], shown.n_planned)
+        assert shown.costs
+        assert shown.made_by
+    html = render(page)
+    assert html.count("<figure id=") == len(figures(source.plan.study))
+    assert "Smoke tier: no scientific meaning" in html
+    assert len(html.encode()) < 6_000_000
 
 
 def test_an_experiment_is_kept_beside_what_was_kept_before(smoke, tmp_path, monkeypatch):

@@ -26,7 +26,13 @@ from workflow_scripts.common.files import atomic_path, read_json, run_program, s
 from workflow_scripts.common.lock import LOCK, lock_folder, unlock_folder
 from workflow_scripts.operate.contents import CACHE, Contents
 from workflow_scripts.operate.failures import FAILED
-from workflow_scripts.operate.places import SET_ASIDE, is_in_tier, restoring_mark, tier_folders
+from workflow_scripts.operate.places import (
+    REPORT,
+    SET_ASIDE,
+    is_in_tier,
+    restoring_mark,
+    tier_folders,
+)
 from workflow_scripts.operate.receipts import Judgement
 from workflow_scripts.operate.run_cache import RUN_CACHE
 from workflow_scripts.operate.verify import judge_jobs, read_plan_of_tier, refuse_unless_good
@@ -35,7 +41,7 @@ from workflow_scripts.train.run_folder import SCRATCH
 
 _REMOTE = "study"  # DVC's name of the remote
 # Files and folders with these names are not shared; .dvcignore lists the same names.
-_NOT_SHARED = {SCRATCH, LOCK, CACHE, RUN_CACHE, SET_ASIDE, FAILED}
+_NOT_SHARED = {SCRATCH, LOCK, CACHE, RUN_CACHE, SET_ASIDE, FAILED, REPORT}
 _HALF_WRITTEN = ".tmp"
 # Folders of results/<tier> whose files are not outputs of jobs, so that no receipt names them.
 _WITHOUT_RECEIPT = ("receipts", "plan", "logs", "benchmarks")

@@ -1,0 +1,79 @@
+"""Write the report of a tier: one HTML page with its verdicts, figures, tables and runs.
+
+    python -m workflow_scripts.operate.report main --configfile config/laptop.yaml
+    python -m workflow_scripts.operate.report --recorded --configfile config/laptop.yaml
+
+The page shows the results of targets, and is report.html in the folder of these results: in
+results/<tier>, or with --recorded in results/reference/<tier>. It needs no other file and no
+network. Results of a run are shown only if all of them are good (see operate.receipts). Recorded
+results were checked when they were recorded; the page says what is missing. --configfile and
+--config are used as for snakemake.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from workflow_scripts.common.errors import StudyError
+from workflow_scripts.common.files import run_program, write_text
+from workflow_scripts.cost.measured import cost_table
+from workflow_scripts.operate.contents import Contents
+from workflow_scripts.operate.places import REPORT
+from workflow_scripts.operate.reference import REFERENCE
+from workflow_scripts.operate.report_content import Source, collect_page
+from workflow_scripts.operate.verify import jobs_of, judge_jobs, refuse_unless_good
+from workflow_scripts.plan.configuration import read_configuration
+from workflow_scripts.plan.plan import Plan
+from workflow_scripts.plan.study import Study
+from workflow_scripts.report.page import render
+
+
+def finished(plan: Plan, targets: list[str]) -> Source:
+    """The results of targets. Raises StudyError if one of them is not good."""
+    names = jobs_of(plan, targets)
+    refuse_unless_good(plan, targets, judge_jobs(plan, names, Contents()))
+    benchmarks = plan.results / "benchmarks"
+    cost = cost_table(benchmarks) if any(benchmarks.rglob("*.tsv")) else None
+    return Source(plan, plan.results, frozenset(names), recorded=False, cost=cost)
+
+
+def recorded(plan: Plan, targets: list[str], reference: Path) -> Source:
+    """The recorded results of targets in a folder. Raises StudyError if there is no such folder."""
+    if not reference.is_dir():
+        raise StudyError(
+            f"{reference}: no recorded results of the tier {plan.study.tier}: leave out RECORDED, "
+            "or name a tier that has some"
+        )
+    file = reference / "cost.csv"
+    cost = pd.read_csv(file) if file.is_file() else None
+    return Source(plan, reference, frozenset(jobs_of(plan, targets)), recorded=True, cost=cost)
+
+
+def write_report(source: Source) -> Path:
+    """Write the report into the folder of the results that it shows, and return its path."""
+    path = source.folder / REPORT
+    docs = Path(os.path.relpath("docs", source.folder)).as_posix()
+    write_text(path, render(collect_page(source, docs)))
+    return path
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("targets", nargs="*", default=["all"])
+    parser.add_argument("--configfile", nargs="+", type=Path, default=[])
+    parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--recorded", action="store_true", help="show results/reference/<tier>")
+    arguments = parser.parse_args()
+    plan = Plan(Study(read_configuration(arguments.configfile, arguments.config)))
+    if arguments.recorded:
+        source = recorded(plan, arguments.targets, REFERENCE / plan.study.tier)
+    else:
+        source = finished(plan, arguments.targets)
+    print(write_report(source))
+
+
+if __name__ == "__main__":
+    run_program(main)
