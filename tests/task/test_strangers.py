@@ -17,8 +17,8 @@ VALUE = {
 }
 
 
-def test_a_problem_is_read_from_json_or_from_its_text(sft_mix):
-    for example in sft_mix[:50]:
+def test_a_problem_is_read_from_json_or_from_its_text(form, draw_sft_mix):
+    for example in draw_sft_mix(form, 50, seed=1):
         value = example.problem.to_json()
         assert read_problem(value) == read_problem(json.dumps(value)) == example.problem
     without = {key: value for key, value in VALUE.items() if key != "unasked"}

@@ -11,9 +11,10 @@ END = 2
 
 
 @pytest.fixture
-def call(sft_mix):
+def call(form, draw_sft_mix):
     """The arguments of TRL's call for two right answers, cut off or not, and a wrong one."""
-    problem, solution = sft_mix[0].problem, sft_mix[0].solution
+    (example,) = draw_sft_mix(form, 1, seed=1)
+    problem, solution = example.problem, example.solution
     return {
         "prompts": ["a prompt"] * 3,
         "completions": [solution, solution, solution + "0"],

@@ -8,6 +8,11 @@ from workflow_scripts.task.reward import outcome_reward
 from workflow_scripts.task.verify import lenient_reward, stated_answer
 
 
+@pytest.fixture
+def examples(form, draw_sft_mix):
+    return list(draw_sft_mix(form, 200, seed=1))
+
+
 @pytest.mark.parametrize(
     "response",
     [
@@ -68,8 +73,8 @@ def test_two_answers_are_none(response):
     assert stated_answer(response) is None
 
 
-def test_only_the_right_element_of_an_ended_response_is_rewarded(sft_mix):
-    for example in sft_mix[:300]:
+def test_only_the_right_element_of_an_ended_response_is_rewarded(examples):
+    for example in examples:
         problem, names = example.problem, example.problem.field.names
         for answer, name in enumerate(names):
             is_right = answer == problem.answer
@@ -77,8 +82,8 @@ def test_only_the_right_element_of_an_ended_response_is_rewarded(sft_mix):
             assert lenient_reward(problem, f"**Answer:** {name}.", False) == 0.0
 
 
-def test_it_rewards_written_solutions_as_the_study_does(sft_mix):
-    for example in sft_mix[:2000]:
+def test_it_rewards_written_solutions_as_the_study_does(examples):
+    for example in examples:
         for text in (example.solution, example.solution[:-1], example.solution + "0"):
             strict = outcome_reward(example.problem, text, True)
             assert lenient_reward(example.problem, text, True) == strict
