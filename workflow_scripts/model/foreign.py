@@ -4,6 +4,7 @@ Weights are read as safetensors only, and no code of a model's folder is run.
 """
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedConfig
@@ -55,7 +56,7 @@ def load_foreign(folder: Path, compute: Compute) -> tuple[Policy, TextCodec]:
         verify_model(folder)
     transformers_logging.disable_progress_bar()
     try:
-        model = AutoModelForCausalLM.from_pretrained(
+        model: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=getattr(torch, compute.dtype),
             local_files_only=True,

@@ -10,6 +10,7 @@ A line is an object with these fields; others are ignored:
 """
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,8 +126,8 @@ def _refuse_repeated(path: Path, table: pd.DataFrame) -> None:
 def _refuse_unequal(path: Path, table: pd.DataFrame) -> None:
     """Refuse different numbers of samples: pass@k is a mean over problems with n samples each."""
     for model, of_model in table.groupby("model", sort=False):
-        counts = of_model["problem"].value_counts(sort=False)
-        least, most = counts.idxmin(), counts.idxmax()
+        counts = Counter(of_model["problem"].tolist())
+        most, least = counts.most_common()[0][0], counts.most_common()[-1][0]
         if counts[least] != counts[most]:
             line = of_model.loc[of_model["problem"] == least, "line"].iloc[0]
             raise StudyError(

@@ -73,6 +73,11 @@ class _Source:
         return f"data/{self.kind}-{self.split}.jsonl"
 
     @property
+    def text(self) -> str:
+        """The content of the exported file."""
+        return "".join(map(_export_row, self.rows))
+
+    @property
     def features(self) -> list[str]:
         return [name for name in _FEATURES if name in self.rows[0] or name == "answer"]
 
@@ -87,7 +92,9 @@ class _Source:
 
 def _read_mix(fields: dict[str, Any]) -> ValidationMix | SftMix | PromptMix:
     """The mix whose fields a header states; lists become tuples again."""
-    values = {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}
+    values: dict[str, Any] = {
+        name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()
+    }
     for mix in _MIXES:
         if set(mix.__dataclass_fields__) == set(values):
             return mix(**values)
@@ -134,7 +141,8 @@ def _header(configurations: dict[str, list[_Source]]) -> list[str]:
             lines += [f"  - name: {feature}", f"    dtype: {_FEATURES[feature][0]}"]
         lines.append("  splits:")
         for source in sources:
-            lines += [f"  - name: {source.split}", f"    num_examples: {len(source.rows)}"]
+            lines += [f"  - name: {source.split}", f"    num_bytes: {len(source.text.encode())}"]
+            lines.append(f"    num_examples: {len(source.rows)}")
     return ["---", *lines, "---"]
 
 
@@ -195,7 +203,7 @@ def export(paths: list[Path], folder: Path) -> None:
         configurations.setdefault(source.kind, []).append(source)
     for sources in configurations.values():
         for source in sources:
-            write_text(folder / source.file, "".join(map(_export_row, source.rows)))
+            write_text(folder / source.file, source.text)
     write_text(folder / "README.md", _card(configurations))
 
 
