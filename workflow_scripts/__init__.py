@@ -6,11 +6,16 @@ CONTRIBUTING.md describes the packages.
 """
 
 import os
+from pathlib import Path
 
-# Without this variable, every TRL trainer starts a thread that reports its use to the Hugging Face
-# hub. The thread's host lookup crashes the process if environment variables change meanwhile.
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-# Models are read from folders; only model.fetch connects to the hub.
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-# Silence TRL's warning that the rollout-function API may change: TRL's version is pinned.
-os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
+# These variables are set for the study, which runs from a clone. An installed task library leaves
+# them to the program that uses it, which may well load models from the hub.
+if Path(__file__).parents[1].joinpath("Snakefile").is_file():
+    # Without this variable, every TRL trainer starts a thread that reports its use to the Hugging
+    # Face hub. The thread's host lookup crashes the process if environment variables change
+    # meanwhile.
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    # Models are read from folders; only model.fetch connects to the hub.
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    # Silence TRL's warning that the rollout-function API may change: TRL's version is pinned.
+    os.environ.setdefault("TRL_EXPERIMENTAL_SILENCE", "1")
