@@ -6,6 +6,7 @@ inversion; see task.label). Improvement is the rise of the accuracy of the respo
 fitting strategy.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -251,11 +252,7 @@ def time_constants(curves: Curves) -> tuple[Statistic, Statistic]:
     accuracy among responses with that strategy. A value is NaN if the curve of a seed does not
     rise.
     """
-    selection, improvement = (
-        curves.mean(np.log(fit_rise(curves.steps, curve).time)).exp()
-        for curve in (curves.fitting, curves.accuracy_given_fitting)
-    )
-    return selection, improvement
+    return _geometric_means(curves, lambda steps, curve: fit_rise(steps, curve).time)
 
 
 def risen_at(curves: Curves) -> tuple[Statistic, Statistic]:
@@ -266,8 +263,15 @@ def risen_at(curves: Curves) -> tuple[Statistic, Statistic]:
     run has not reached. A value is NaN if the curve of a seed does not rise, or if there are fewer
     than FEWEST_STEPS steps.
     """
+    return _geometric_means(curves, _risen_at)
+
+
+def _geometric_means(
+    curves: Curves, time_of: Callable[[np.ndarray, Curve], np.ndarray]
+) -> tuple[Statistic, Statistic]:
+    """Geometric means over seeds of a time of selection and of improvement."""
     selection, improvement = (
-        curves.mean(np.log(_risen_at(curves.steps, curve))).exp()
+        curves.mean(np.log(time_of(curves.steps, curve))).exp()
         for curve in (curves.fitting, curves.accuracy_given_fitting)
     )
     return selection, improvement

@@ -16,7 +16,7 @@ from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import run_program
 from workflow_scripts.evaluate.storage import read_table
 from workflow_scripts.task.problems import Problem
-from workflow_scripts.task.strangers import read_given_dataset
+from workflow_scripts.task.strangers import read_given_problems
 from workflow_scripts.task.verify import lenient_reward
 
 
@@ -66,8 +66,7 @@ def main() -> None:
     parser.add_argument("rollouts", nargs="+", type=Path)
     parser.add_argument("--problems", type=Path, required=True)
     arguments = parser.parse_args()
-    rows = read_given_dataset(arguments.problems)
-    problems = {row["id"]: Problem.from_json(row["problem"]) for row in rows}
+    problems = read_given_problems(arguments.problems)
     for path in arguments.rollouts:
         rollouts = read_table(path, ["problem", "text", "complete", "reward"])
         unknown = set(rollouts["problem"]) - set(problems)

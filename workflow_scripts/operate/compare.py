@@ -15,7 +15,6 @@ The page lists the numbers that are different. Only good results (see operate.re
 compared. --configfile and --config are used as for snakemake.
 """
 
-import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,10 +26,14 @@ from workflow_scripts.evaluate.metrics import PROBLEM_COLUMNS, RUN_COLUMNS
 from workflow_scripts.evaluate.storage import read_table
 from workflow_scripts.operate.contents import Contents
 from workflow_scripts.operate.reference import REFERENCE
-from workflow_scripts.operate.verify import jobs_of, judge_jobs, refuse_unless_good
-from workflow_scripts.plan.configuration import read_configuration
+from workflow_scripts.operate.verify import (
+    jobs_of,
+    judge_jobs,
+    read_plan,
+    refuse_unless_good,
+    study_parser,
+)
 from workflow_scripts.plan.plan import Plan
-from workflow_scripts.plan.study import Study
 
 IDENTICAL, WITHIN, DIFFERENT = "identical", "within the intervals", "different"
 _NUMBERS = ["value", "ci_low", "ci_high"]
@@ -144,12 +147,8 @@ def _estimate(numbers: pd.Series) -> str:
 
 def main() -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("targets", nargs="*", default=["all"])
-    parser.add_argument("--configfile", nargs="+", type=Path, default=[])
-    parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE")
-    arguments = parser.parse_args()
-    plan = Plan(Study(read_configuration(arguments.configfile, arguments.config)))
+    arguments = study_parser(__doc__).parse_args()
+    plan = read_plan(arguments)
     print(to_page(compare_tier(plan, arguments.targets, REFERENCE / plan.study.tier)))
 
 

@@ -10,7 +10,6 @@ results were checked when they were recorded; the page says what is missing. --c
 --config are used as for snakemake.
 """
 
-import argparse
 import os
 from pathlib import Path
 
@@ -23,10 +22,14 @@ from workflow_scripts.operate.contents import Contents
 from workflow_scripts.operate.places import REPORT
 from workflow_scripts.operate.reference import REFERENCE
 from workflow_scripts.operate.report_content import Source, collect_page
-from workflow_scripts.operate.verify import jobs_of, judge_jobs, refuse_unless_good
-from workflow_scripts.plan.configuration import read_configuration
+from workflow_scripts.operate.verify import (
+    jobs_of,
+    judge_jobs,
+    read_plan,
+    refuse_unless_good,
+    study_parser,
+)
 from workflow_scripts.plan.plan import Plan
-from workflow_scripts.plan.study import Study
 from workflow_scripts.report.page import render
 
 
@@ -61,13 +64,10 @@ def write_report(source: Source) -> Path:
 
 def main() -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("targets", nargs="*", default=["all"])
-    parser.add_argument("--configfile", nargs="+", type=Path, default=[])
-    parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE")
+    parser = study_parser(__doc__)
     parser.add_argument("--recorded", action="store_true", help="show results/reference/<tier>")
     arguments = parser.parse_args()
-    plan = Plan(Study(read_configuration(arguments.configfile, arguments.config)))
+    plan = read_plan(arguments)
     if arguments.recorded:
         source = recorded(plan, arguments.targets, REFERENCE / plan.study.tier)
     else:

@@ -20,7 +20,7 @@ import pandas as pd
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.task.problems import Problem
 from workflow_scripts.task.reward import outcome_reward
-from workflow_scripts.task.strangers import read_given_dataset, read_problem
+from workflow_scripts.task.strangers import read_given_problems, read_problem
 
 _KEYS = ["model", "problem", "sample"]
 
@@ -42,8 +42,7 @@ class _Ids:
 
     def __init__(self, dataset: Path | None) -> None:
         self.dataset = dataset
-        rows = [] if dataset is None else read_given_dataset(dataset)
-        self.problems = {row["id"]: Problem.from_json(row["problem"]) for row in rows}
+        self.problems = {} if dataset is None else read_given_problems(dataset)
         self._ids: dict[Problem, int] = {}
 
     def find(self, value: Any) -> int:

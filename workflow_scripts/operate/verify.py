@@ -25,6 +25,23 @@ from workflow_scripts.plan.study import Study
 _LISTED = 5  # an error names at most this many jobs
 
 
+def study_parser(doc: str) -> argparse.ArgumentParser:
+    """A parser of the targets, and of the options that are used as for snakemake.
+
+    doc is the text of the command's module, whose first line describes the command.
+    """
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser.add_argument("targets", nargs="*", default=["all"])
+    parser.add_argument("--configfile", nargs="+", type=Path, default=[])
+    parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE")
+    return parser
+
+
+def read_plan(arguments: argparse.Namespace) -> Plan:
+    """The plan of the arguments of study_parser. Raises ConfigurationError if one is invalid."""
+    return Plan(Study(read_configuration(arguments.configfile, arguments.config)))
+
+
 def read_plan_of_tier(tier: str) -> Plan:
     """The plan of config/<tier>.yaml. Raises ConfigurationError if the file is invalid."""
     return Plan(Study(read_tier(tier)))
@@ -65,15 +82,12 @@ def _describe(name: str, verdict: Verdict) -> str:
 
 def main() -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("targets", nargs="*", default=["all"])
-    parser.add_argument("--configfile", nargs="+", type=Path, default=[])
-    parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE")
+    parser = study_parser(__doc__)
     parser.add_argument(
         "--why", action="store_true", help="say why jobs would run; exit status 0 even if some do"
     )
     arguments = parser.parse_args()
-    plan = Plan(Study(read_configuration(arguments.configfile, arguments.config)))
+    plan = read_plan(arguments)
     contents = Contents(plan.results if arguments.why else None)
     names = jobs_of(plan, arguments.targets)
     bad = judge_jobs(plan, names, contents).bad(names)

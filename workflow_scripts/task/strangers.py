@@ -87,3 +87,8 @@ def read_given_dataset(path: Path) -> list[Row]:
             f"{path} is no unaltered data set: name a file that workflow_scripts.task.datasets "
             "wrote, with its first line"
         ) from error
+
+
+def read_given_problems(path: Path) -> dict[int, Problem]:
+    """The problems of a data set that a command line names, by id. Raises as read_given_dataset."""
+    return {row["id"]: Problem.from_json(row["problem"]) for row in read_given_dataset(path)}
