@@ -49,8 +49,8 @@ KEYS = {
     ),
     "learning rate of RL": (
         "rl={learning_rate: 2.0e-4}",
-        # Of robustness, one run has a learning rate of its own.
-        rf"(?!.*-learning_rate=0\.003/)({FROM_RL})",
+        # Composition and one run of robustness have learning rates of their own.
+        rf"(?!.*-learning_rate=|(provenance|scores|mistakes|training|metrics)/composition)({FROM_RL})",
     ),
     "scored steps": (
         "rl={scored_steps: [2]}",
