@@ -38,6 +38,7 @@ PINNED = {
         "rl.kl_coefficient": [0.05, 0.1],
         "rl.group_size": [4, 16],
     },
+    "experiments.robustness.n_seeds_of_single_strategies": 1,
 }
 SETTINGS = override(load_tier("laptop"), PINNED)
 EXPERIMENTS = [kind.name for kind in KINDS]
@@ -514,7 +515,6 @@ def test_an_experiment_can_have_the_first_seeds_alone_and_an_axis_more():
             "experiments.amplification.n_seeds": 1,
             "experiments.robustness.n_seeds": 1,
             "experiments.robustness.n_seeds_of_axis": {"rl.kl_coefficient": 2},
-            "experiments.robustness.n_seeds_of_single_strategies": 1,
         }
     )
     assert {member.run.seed for member in study.members["main"]} == {1, 2, 3}

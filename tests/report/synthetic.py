@@ -283,7 +283,11 @@ def make_inputs(settings: Settings, experiment: str, world: World, **size) -> In
     return Inputs(settings.shared, study.main.hardest, own, measured)
 
 
-FULL = make_settings(rl__steps=120, rl__scored_steps=[20, 60])
+FULL = make_settings(
+    rl__steps=120,
+    rl__scored_steps=[20, 60],
+    experiments__robustness__n_seeds_of_single_strategies=1,
+)
 SMOKE = make_settings(
     tier="smoke",
     seeds=[0],

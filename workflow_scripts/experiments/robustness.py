@@ -199,8 +199,10 @@ def _known_cross_entropy(
 
 
 def _seeds_note(inputs: Inputs[Robustness]) -> str:
-    """A note on the seeds of F and B, which may be fewer than the seeds of FB."""
+    """A note on the seeds of F and B, which may be fewer than the seeds of FB, or none."""
     seeds = inputs.study.seeds[: inputs.experiment.n_seeds_of_single_strategies]
+    if not seeds:
+        return "F and B are not run"
     return f"F and B: seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))} alone"
 
 
@@ -360,7 +362,8 @@ def _unstable(inputs: Inputs[Robustness], axis: str, value: Any, primary: bool) 
 def _same_result(inputs: Inputs[Robustness], axis: str, value: Any) -> Iterator[Quantity]:
     """FB's accuracy and its gaps to F and B. They are primary for values that the paper reports.
 
-    Gaps only support the claim if F and B have a single seed, but FB has more.
+    Gaps only support the claim if F and B have a single seed, but FB has more. There are none if F
+    and B are not run.
     """
     condition, on = _condition(axis, value), Subset(steps=inputs.hardest)
     groups = {
@@ -375,7 +378,7 @@ def _same_result(inputs: Inputs[Robustness], axis: str, value: Any) -> Iterator[
     yield ask.level(groups["FB"], "pass@1", before)
     n_single = inputs.experiment.n_seeds_of_single_strategies
     enough = min(len(inputs.study.seeds), 2) <= n_single
-    for single in ("F", "B"):
+    for single in ("F", "B") if n_single else ():
         gap = None
         if {"FB", single} <= set(values):
             gap = round(values["FB"] - values[single], 3)
