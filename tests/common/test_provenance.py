@@ -1,4 +1,6 @@
-"""The code hash: of what a stage runs, and of nothing else."""
+"""The code hash: of what a stage runs, and of nothing else. The commit, by its hash."""
+
+import subprocess
 
 import pytest
 
@@ -104,3 +106,23 @@ def test_pins_tell_training_from_reporting():
     assert "pandas" in of_tables
     assert "torch" not in of_tables
     assert provenance.package_versions(tables) == of_tables
+
+
+def test_the_commit_is_a_hash_even_where_a_tag_names_it(tmp_path, monkeypatch):
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.setattr(provenance, "PACKAGE", folder / "package")
+
+    def git(*arguments: str) -> str:
+        identity = ("-c", "user.name=A", "-c", "user.email=a@b")
+        command = ["git", "-C", str(folder), *identity, *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    git("init")
+    (folder / "file").write_text("one")
+    git("add", "file")
+    git("commit", "--message", "first")
+    git("tag", "--annotate", "release", "--message", "a tag")
+    assert provenance.git_commit() == git("rev-parse", "HEAD")
+    (folder / "file").write_text("two")
+    assert provenance.git_commit() == git("rev-parse", "HEAD") + "-dirty"

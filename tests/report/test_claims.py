@@ -29,6 +29,7 @@ LONG = make_settings(
     rl__steps=300,
     rl__scored_steps=[10, 20, 100],
     experiments__robustness__axes={"rl.kl_coefficient": [0.1], "rl.group_size": [16]},
+    experiments__robustness__n_seeds_of_single_strategies=1,
 )
 REPRODUCED, INCONCLUSIVE, NOT_REPRODUCED = (
     Verdict.REPRODUCED,

@@ -182,11 +182,12 @@ def refuse_other_versions(packages: Collection[str] = _TORCH) -> None:
 
 
 def git_commit() -> str:
-    """The git commit of the project, with ``-dirty`` if tracked files have changed since.
+    """The hash of the project's git commit, with ``-dirty`` if tracked files have changed since.
 
-    Returns "no commit" if git fails, for example outside a git repository.
+    Never the name of a tag, which can be moved or lost. Returns "no commit" if git fails, for example outside a git repository.
     """
-    command = ["git", "-C", str(PACKAGE.parent), "describe", "--always", "--dirty", "--abbrev=40"]
+    describe = ["describe", "--always", "--dirty", "--abbrev=40", "--exclude", "*"]
+    command = ["git", "-C", str(PACKAGE.parent), *describe]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
