@@ -184,7 +184,8 @@ def refuse_other_versions(packages: Collection[str] = _TORCH) -> None:
 def git_commit() -> str:
     """The hash of the project's git commit, with ``-dirty`` if tracked files have changed since.
 
-    Never the name of a tag, which can be moved or lost. Returns "no commit" if git fails, for example outside a git repository.
+    Never the name of a tag, which can be moved or lost. Returns "no commit" if git fails, for
+    example outside a git repository.
     """
     describe = ["describe", "--always", "--dirty", "--abbrev=40", "--exclude", "*"]
     command = ["git", "-C", str(PACKAGE.parent), *describe]
