@@ -15,7 +15,7 @@ test test-fast: export OMP_NUM_THREADS := 1
 export STUDY_COMMAND = make $@ TIER=$(TIER) TARGETS='$(TARGETS)'$(if $(SEEDS), SEEDS=$(SEEDS))
 
 .DEFAULT_GOAL := help
-COMMANDS := help install study resume verify why compare report reference publish restore cost gpu-check benchmark \
+COMMANDS := help install demo study resume verify why compare report reference publish restore cost gpu-check benchmark \
 	check lint format types configuration-page test test-fast torture clean
 .PHONY: $(COMMANDS)
 
@@ -49,6 +49,9 @@ install: .venv/.installed ## Create .venv and install the pinned packages.
 .venv/.tools: .venv/.installed requirements-dev.txt
 	.venv/bin/pip install --quiet --requirement requirements-dev.txt
 	@touch $@
+
+demo: install ## See it at work: what models write, and RL, live, in one or two minutes.
+	@.venv/bin/python -m workflow_scripts.operate.demo
 
 study: install ## Run every figure, table and claim of a tier (TIER=laptop, smoke, gpu, paper; TARGETS=main).
 	@$(SNAKEMAKE) $(TARGETS) $(CHOSEN)
