@@ -7,6 +7,7 @@ from random import Random
 
 import pytest
 from rich.console import Console
+from rich.live import Live
 
 from tests.conftest import ROOT, load_tier
 from tests.task.conftest import TASK
@@ -14,6 +15,7 @@ from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import read_json, sha256
 from workflow_scripts.operate import demo_models
 from workflow_scripts.operate.annotate import Mark, abridge, annotate, split_lines
+from workflow_scripts.operate.demo import ProgressLines
 from workflow_scripts.operate.demo_view import (
     WIDTH,
     Progress,
@@ -21,10 +23,12 @@ from workflow_scripts.operate.demo_view import (
     progress_line,
     responses_view,
 )
+from workflow_scripts.operate.live_rl import measure
 from workflow_scripts.plan.study import Study
 from workflow_scripts.task.problems import EVALUATION, INVERSION, PROBLEM_TYPES, draw_problem
 from workflow_scripts.task.solutions import BACKWARD, FORWARD, STRATEGIES, write_solution
 from workflow_scripts.task.text import COMPACT
+from workflow_scripts.train.rollout_log import RolloutLog
 
 SOUND, FAULT, OPEN = Mark.SOUND, Mark.FAULT, Mark.OPEN
 
@@ -160,6 +164,32 @@ def test_progress_is_one_line_below_its_header():
     assert line == "  20/30  " + "█" * 15 + "░" * 15 + "  0.50    0.25     0.8    8 s"
     ends = lambda text, words: [text.index(word) + len(word) for word in words]  # noqa: E731
     assert ends(header, ["reward", "s/step", "left"]) == ends(line, ["0.25", "0.8", "8 s"])
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_each_block_of_steps_leaves_a_line_and_a_terminal_shows_the_present_one(is_terminal):
+    console = Console(
+        width=WIDTH, file=io.StringIO(), force_terminal=is_terminal, color_system=None
+    )
+    shown = []
+    with Live(console=console, transient=True, auto_refresh=False) as live:
+        lines = ProgressLines(live)
+        for step in range(1, 8):
+            console.file.truncate(0)
+            lines.show(Progress(step, 7, 0.5, 0.5, 1.0))
+            shown.append(re.findall(r"\d/7", console.file.getvalue()))
+    present = [[f"{step}/7"] if is_terminal else [] for step in range(1, 8)]
+    assert shown == [*present[:4], ["5/7"], present[5], ["7/7"]]
+    assert [progress.step for progress in lines.done] == [5, 7]
+
+
+def test_the_mean_of_some_steps_is_over_their_rollouts():
+    log, problem = RolloutLog(), problem_of(EVALUATION)
+    right, wrong = solve(problem, FORWARD), solve(problem, BACKWARD)
+    for step, text, reward in [(1, wrong, 0), (2, right, 1), (2, wrong, 1), (3, right, 1)]:
+        log.add(step, problem, text, True, reward)
+    assert measure(log, 2, 3) == (2 / 3, 1)
+    assert measure(log, 1, 1) == (0, 0)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import accumulate, groupby
 
-from workflow_scripts.task.label import CUT_OFF, GUESS_AND_CHECK, NO_MISTAKE, Label, label
+from workflow_scripts.task.label import CUT_OFF, GUESS_AND_CHECK, NO_MISTAKE, NONE, Label, label
 from workflow_scripts.task.problems import Problem
 from workflow_scripts.task.reward import outcome_reward
 from workflow_scripts.task.solutions import STRATEGIES, work_through
@@ -137,8 +137,9 @@ def annotate(problem: Problem, response: str, complete: bool) -> Annotated:
         lines = [Line(text, mark) for text, mark in zip(texts, marks, strict=False)]
         fault = "a line is wrong" if n < len(whole) else _ALL_SOUND if complete else CUT_OFF
     mode = "guess & check" if labelled.mode == GUESS_AND_CHECK else labelled.mode
+    strategy = "no strategy" if labelled.mode == NONE else f"{labelled.direction}, {mode}"
     is_right = outcome_reward(problem, response, complete) == 1
-    return Annotated(tuple(lines), f"{labelled.direction}, {mode}", fault, is_right)
+    return Annotated(tuple(lines), strategy, fault, is_right)
 
 
 def _shorten(text: str) -> str:

@@ -87,6 +87,27 @@ def show_responses(
             console.print(responses_view(stage, of_problem))
 
 
+class ProgressLines:
+    """Shows progress: a line for each BLOCK of steps, and on a terminal the present one below.
+
+    done has what the lines show.
+    """
+
+    def __init__(self, live: Live) -> None:
+        self.live = live
+        self.done: list[Progress] = []
+
+    def show(self, progress: Progress) -> None:
+        """Show the progress after a step."""
+        line = progress_line(progress)
+        if progress.step % BLOCK and progress.step < progress.n_steps:
+            self.live.update(line, refresh=True)
+            return
+        self.live.update(Text(), refresh=True)
+        self.live.console.print(line)
+        self.done.append(progress)
+
+
 def show_rl(
     console: Console, study: "Study", recorded: "Recorded", prompts: Path, n_steps: int
 ) -> list[Progress]:
@@ -101,27 +122,16 @@ def show_rl(
             "for a right answer, else 0. Nothing tells the model which strategy fits."
         )
     )
-    lines: list[Progress] = []
     with console.status("loading TRL"):
         from workflow_scripts.operate.live_rl import train_live
         from workflow_scripts.train.grpo import RlInputs
     console.print(progress_header())
+    rl = run.settings.rl.model_copy(update={"steps": n_steps, "scored_steps": []})
+    settings = study.rl_settings(run).model_copy(update={"rl": rl})
     with Live(console=console, transient=True, auto_refresh=False) as live:
-
-        def show(progress: Progress) -> None:
-            line = progress_line(progress)
-            is_last = progress.step == progress.n_steps
-            if progress.step % BLOCK == 0 or is_last:
-                lines.append(progress)
-                live.update(Text())
-                console.print(line)
-            else:
-                live.update(line, refresh=True)
-
-        rl = run.settings.rl.model_copy(update={"steps": n_steps, "scored_steps": []})
-        settings = study.rl_settings(run).model_copy(update={"rl": rl})
-        train_live(settings, run.seed, RlInputs(recorded.sft["FB"], prompts), show)
-    return lines
+        lines = ProgressLines(live)
+        train_live(settings, run.seed, RlInputs(recorded.sft["FB"], prompts), lines.show)
+    return lines.done
 
 
 def show_end(console: Console, study: "Study", lines: list[Progress], seconds: float) -> None:
@@ -142,7 +152,7 @@ def show_end(console: Console, study: "Study", lines: list[Progress], seconds: f
         commands(
             {
                 "make report RECORDED=yes": "all recorded results on one page",
-                "make study TARGETS=fig_selection_first_seed": "this run to its end",
+                "make study TARGETS=fig_selection_first_seed": "this run to its end, 5 minutes",
             }
         )
     )
