@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 
 # A folder in results/<tier>. Before a job runs again, old files at its output paths are moved here.
 SET_ASIDE = "set-aside"
-# The page that `make report` writes into the folder of the results that it shows.
-REPORT = "report.html"
+# The pages that `make report` writes into the folder of the results that it shows.
+REPORT, ROLLOUTS = "report.html", "rollouts.html"
 
 
 def tier_folders(tier: str) -> list[Path]:

@@ -5,12 +5,14 @@
 
 The page shows the results of targets, and is report.html in the folder of these results: in
 results/<tier>, or with --recorded in results/reference/<tier>. It needs no other file and no
-network. Results of a run are shown only if all of them are good (see operate.receipts). Recorded
+network. Beside it is written rollouts.html, in which a sample of the responses can be read and
+filtered, if the results have responses. Results of a run are shown only if all of them are good (see operate.receipts). Recorded
 results were checked when they were recorded; the page says what is missing. --configfile and
 --config are used as for snakemake.
 """
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -19,9 +21,10 @@ from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import run_program, write_text
 from workflow_scripts.cost.measured import cost_table
 from workflow_scripts.operate.contents import Contents
-from workflow_scripts.operate.places import REPORT
+from workflow_scripts.operate.places import REPORT, ROLLOUTS
 from workflow_scripts.operate.reference import REFERENCE
 from workflow_scripts.operate.report_content import Source, collect_page
+from workflow_scripts.operate.rollouts import collect_rollouts
 from workflow_scripts.operate.verify import (
     jobs_of,
     judge_jobs,
@@ -31,6 +34,8 @@ from workflow_scripts.operate.verify import (
 )
 from workflow_scripts.plan.plan import Plan
 from workflow_scripts.report.page import render
+from workflow_scripts.report.rollout_links import RolloutIndex
+from workflow_scripts.report.rollouts_page import render_rollouts
 
 
 def finished(plan: Plan, targets: list[str]) -> Source:
@@ -55,10 +60,19 @@ def recorded(plan: Plan, targets: list[str], reference: Path) -> Source:
 
 
 def write_report(source: Source) -> Path:
-    """Write the report into the folder of the results that it shows, and return its path."""
-    path = source.folder / REPORT
+    """Write the report into the folder of the results that it shows, and return its path.
+
+    The page of rollouts is written beside it. If there are no rollouts, an old one is removed.
+    """
+    path, rollouts_path = source.folder / REPORT, source.folder / ROLLOUTS
     docs = Path(os.path.relpath("docs", source.folder)).as_posix()
-    write_text(path, render(collect_page(source, docs)))
+    rollouts = collect_rollouts(source)
+    if rollouts:
+        write_text(rollouts_path, render_rollouts(rollouts))
+    else:
+        rollouts_path.unlink(missing_ok=True)
+    index = RolloutIndex(ROLLOUTS, rollouts) if rollouts else None
+    write_text(path, render(replace(collect_page(source, docs), rollouts=index)))
     return path
 
 

@@ -3,12 +3,13 @@
 import inspect
 import json
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from workflow_scripts.common.files import read_json
 from workflow_scripts.common.jobs import flatten
@@ -141,8 +142,8 @@ def _experiment(source: Source, experiment: Experiment, uris: dict[str, str]) ->
     shown = ShownExperiment(experiment.name, title, question, design)
     study = source.plan.study
     if experiment.name not in study.experiments:
-        return replace(shown, absent="it is not enabled in this tier")
-    drawn = _products(figures(study), experiment)
+        return replace(shown, absent="not enabled in this tier")
+    drawn = _latest(_products(figures(study), experiment), uris)
     written = _products(tables(study), experiment)
     found_figures = [
         _figure(source, name, product, uris[name])
@@ -152,7 +153,7 @@ def _experiment(source: Source, experiment: Experiment, uris: dict[str, str]) ->
     found_tables = [table for name in written if (table := _table(source, name))]
     made_by = _made_by(source, experiment.name)
     if not (found_figures or found_tables or made_by):
-        why = "it was not recorded" if source.recorded else "it is not among the targets"
+        why = "not recorded" if source.recorded else "not among the targets"
         return replace(shown, absent=why)
     planned = [*(f"figures/{name}" for name in drawn), *(f"tables/{name}" for name in written)]
     there = {f"figures/{figure.name}" for figure in found_figures}
@@ -184,6 +185,18 @@ def _products(
     everything: dict[str, tuple[Experiment, Product[Any]]], experiment: Experiment
 ) -> dict[str, Product[Any]]:
     return {name: product for name, (owner, product) in everything.items() if owner is experiment}
+
+
+def _latest(
+    drawn: dict[str, Product[Figure]], found: Collection[str]
+) -> dict[str, Product[Figure]]:
+    """The figures without early versions, which give way to a figure with the same caption."""
+    last = {product.caption: name for name, product in drawn.items() if name in found}
+    return {
+        name: product
+        for name, product in drawn.items()
+        if last.get(product.caption, name) == name
+    }
 
 
 def _figure(source: Source, name: str, product: Product[Any], uri: str) -> ShownFigure:

@@ -19,7 +19,10 @@ from workflow_scripts.task.datasets import read_dataset
 from workflow_scripts.task.label import Label
 
 _WEIGHTS = "model.safetensors"
-_PROBLEMS = 8  # of each kind (type, steps and parts): the first ones, with one response each
+# Of each kind (type, steps and parts) the first problems are kept, with one response each.
+PROBLEMS_OF_A_KIND = 8
+# The columns of the kept responses, beside that of their run. Kept problems have one part.
+_KEPT = ["type", "steps", "prompt", "text", "reward", *Label._fields]
 
 
 def keep_model(folder: Path, target: Path) -> None:
@@ -43,16 +46,15 @@ def sample_of(rollouts: Path, labels: Path, problems: Path) -> pd.DataFrame:
     kinds = ["type", "steps", "parts"]
     rows = pd.DataFrame(read_dataset(problems))[["id", *kinds, "prompt"]]
     rows = rows.rename(columns={"id": "problem"})
-    some = rows.groupby(kinds).head(_PROBLEMS)
+    some = rows.groupby(kinds).head(PROBLEMS_OF_A_KIND)
     responses = read_table(rollouts, ["problem", "sample", "text", "reward"])
     labelled = responses.merge(read_table(labels, list(Label._fields)), on=KEYS)
     first = labelled[labelled["sample"] == 0]
-    merged = some[["problem", "type", "steps", "prompt"]].merge(first, on="problem")
-    return merged[["type", "steps", "prompt", "text", "reward", *Label._fields]]
+    return some.merge(first, on="problem")[[*_KEPT, "parts"]]
 
 
 def keep_samples(samples: Iterable[tuple[str, pd.DataFrame]], path: Path) -> None:
     """Write the responses of several runs to a CSV file. samples has the name of each run."""
-    frames = [frame.assign(run=run)[["run", *frame.columns]] for run, frame in samples]
+    frames = [frame.assign(run=run)[["run", *_KEPT]] for run, frame in samples]
     with atomic_path(path) as temporary:
         pd.concat(frames, ignore_index=True).to_csv(temporary, index=False)

@@ -28,6 +28,7 @@ from workflow_scripts.operate.contents import CACHE, Contents
 from workflow_scripts.operate.failures import FAILED
 from workflow_scripts.operate.places import (
     REPORT,
+    ROLLOUTS,
     SET_ASIDE,
     is_in_tier,
     restoring_mark,
@@ -41,7 +42,7 @@ from workflow_scripts.train.run_folder import SCRATCH
 
 _REMOTE = "study"  # DVC's name of the remote
 # Files and folders with these names are not shared; .dvcignore lists the same names.
-_NOT_SHARED = {SCRATCH, LOCK, CACHE, RUN_CACHE, SET_ASIDE, FAILED, REPORT}
+_NOT_SHARED = {SCRATCH, LOCK, CACHE, RUN_CACHE, SET_ASIDE, FAILED, REPORT, ROLLOUTS}
 _HALF_WRITTEN = ".tmp"
 # Folders of results/<tier> whose files are not outputs of jobs, so that no receipt names them.
 _WITHOUT_RECEIPT = ("receipts", "plan", "logs", "benchmarks")

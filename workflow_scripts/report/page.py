@@ -6,12 +6,12 @@ page.html.j2, with the style page.css. `operate.report` collects the content fro
 
 import base64
 import math
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from pydantic import TypeAdapter, ValidationError
 
@@ -19,9 +19,11 @@ from workflow_scripts.common.errors import StudyError
 from workflow_scripts.report.criteria import Verdict
 from workflow_scripts.report.interval_plot import Shown, bounds_of, interval_plot
 from workflow_scripts.report.product_pages import Caption, Cells
+from workflow_scripts.report.quantities import MISSING
+from workflow_scripts.report.rollout_links import RolloutIndex
 from workflow_scripts.report.tables import format_estimate
+from workflow_scripts.report.template import fill
 
-TEMPLATE = "page.html.j2"
 # The pictures may take this many bytes of the page, so that the page stays below 6 MB. The largest
 # SVG files are replaced by PNG files until they do.
 PICTURE_BYTES = 4_500_000
@@ -30,7 +32,9 @@ _SIGNS = {
     Verdict.INCONCLUSIVE: "?",
     Verdict.NOT_REPRODUCED: "✗",
     Verdict.CONTEXT: "–",
+    MISSING: "–",
 }
+_MOST_VALUES = 6  # of a setting that is a list
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,16 @@ class JudgedQuantity:
     flips_at: float | None
     verdict: Verdict
     note: str
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether there is a value."""
+        return self.value is not None
+
+    @property
+    def outcome(self) -> str:
+        """The verdict, or that the quantity was not measured."""
+        return self.verdict if self.is_measured else MISSING
 
     @property
     def _decimals(self) -> int:
@@ -95,6 +109,22 @@ class JudgedClaim:
     n_reproduced: int
     quantities: list[JudgedQuantity]
     shown_in: list[str]
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether one of the primary quantities has a value."""
+        return any(quantity.is_measured for quantity in self.primary)
+
+    @property
+    def outcome(self) -> str:
+        """The verdict, or that the claim was not measured."""
+        return self.verdict if self.is_measured else MISSING
+
+    @property
+    def headlines(self) -> list[JudgedQuantity]:
+        """The first primary quantity, and the first that has the verdict of the claim."""
+        deciding = [each for each in self.primary if each.verdict == self.verdict][:1]
+        return list(dict.fromkeys(self.primary[:1] + deciding))
 
     @property
     def primary(self) -> list[JudgedQuantity]:
@@ -256,7 +286,7 @@ class Page:
     note and interval_note are those of all products (report.inputs). commits has the date of each
     commit that made results, empty if it is not known. hours are the wall hours of the n_measured
     jobs whose cost was measured, of n_jobs. docs is the relative path from the page to the folder
-    docs.
+    docs. rollouts leads to the page of rollouts, if there is one.
     """
 
     tier: str
@@ -271,6 +301,13 @@ class Page:
     claims: list[JudgedClaim]
     experiments: list[ShownExperiment]
     docs: str
+    rollouts: RolloutIndex | None = None
+
+    @property
+    def tally(self) -> dict[str, int]:
+        """The number of claims with each outcome, in the order of the signs."""
+        counts = Counter(claim.outcome for claim in self.claims)
+        return {outcome: counts[outcome] for outcome in _SIGNS if outcome in counts}
 
     @property
     def absent(self) -> list[ShownExperiment]:
@@ -293,14 +330,20 @@ def anchor(product: str) -> str:
     return product.replace("/", "-")
 
 
+def pieces(cell: str) -> list[str]:
+    """The parts of a cell between which a line may break: value, interval and paper's value."""
+    found = re.fullmatch(r"(-?[\d.]+)(?: (\[.*?\]))?(?: (\(.*\)))?", cell)
+    return [part for part in found.groups() if part] if found else [cell]
+
+
+def brief(value: Any) -> str:
+    """A setting as text. Of a long list, the first and last values."""
+    if isinstance(value, list) and len(value) > _MOST_VALUES:
+        return f"[{value[0]}, {value[1]}, … {value[-1]}] ({len(value)} values)"
+    return str(value)
+
+
 def render(page: Page) -> str:
     """The page as HTML."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["anchor"] = anchor
-    return environment.get_template(TEMPLATE).render(page=page, signs=_SIGNS)
+    helpers = {"signs": _SIGNS, "anchor": anchor, "pieces": pieces, "brief": brief}
+    return fill("page.html.j2", page=page, **helpers)
