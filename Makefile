@@ -69,7 +69,7 @@ why: install ## Say which jobs would run, and why, one line each (TIER=laptop TA
 compare: study ## Run TARGETS unless they are done, and compare each number with results/reference.
 	@.venv/bin/python -m workflow_scripts.operate.compare $(TARGETS) $(CHOSEN)
 
-report: install ## Write results/TIER/report.html, one page to read (RECORDED=yes: of results/reference/TIER).
+report: install ## Write results/TIER/report.html, one page to read, and rollouts.html (RECORDED=yes: of results/reference/TIER).
 	@.venv/bin/python -m workflow_scripts.operate.report $(TARGETS) $(CHOSEN) $(if $(RECORDED),--recorded)
 
 reference: install ## Copy the tables, figures and claims of TARGETS to results/reference, if all are good.

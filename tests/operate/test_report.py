@@ -31,7 +31,7 @@ from workflow_scripts.plan.products import claim_parts, figures, tables
 from workflow_scripts.plan.study import Study
 from workflow_scripts.report.claims import make_claims
 from workflow_scripts.report.criteria import Criterion
-from workflow_scripts.report.page import Page, render
+from workflow_scripts.report.page import Page, parse_claims, render
 from workflow_scripts.report.quantities import Quantity
 
 DOCS = "../../docs"
@@ -217,7 +217,7 @@ def test_every_figure_and_every_table_is_there_once(plan, checked):
 def test_images_tables_and_headings_can_be_read_aloud(plan, checked):
     alts = {image["alt"] for image in checked.all("img")}
     assert alts == {f"Caption of {name}" for name in figures(plan.study)}
-    assert all(header.get("scope") in ("row", "col") for header in checked.all("th"))
+    assert all(header.get("scope") in ("row", "col", "rowgroup") for header in checked.all("th"))
     assert checked.headings[0] == 1
     assert checked.headings.count(1) == 1
     steps = zip(checked.headings, checked.headings[1:], strict=False)
@@ -237,13 +237,16 @@ def test_numbers_and_verdicts_are_those_of_the_claims(results, checked, html):
     assert Counter(shown) == Counter(quantity["value"] for quantity in measured)
     rows = [element for element in checked.all("tr") if element.get("class") == "quantity"]
     assert len(rows) == len(everything)
-    assert len([svg for svg in checked.all("svg")]) == len(measured)
+    headlines = [each for claim in parse_claims(claims, "") for each in claim.headlines]
+    drawn = [each for each in headlines if each.is_measured]
+    assert len(checked.all("svg")) == len(measured) + len(drawn)
     for claim in claims:
         told = f"{claim['n_reproduced']} of {claim['n_primary']} reproduced"
         section = html.partition(f'<h3 id="claim-{claim["id"]}">')[2].partition("</h3>")[0]
         assert told in section
         assert claim["verdict"] in section
-    for text in ("0.612 [0.550, 0.680]", "0.7123", "FB &amp; B, C1", "as &lt;the paper&gt; says"):
+    estimate = '<span class="nowrap">0.612</span> <span class="nowrap">[0.550, 0.680]</span>'
+    for text in (estimate, "0.7123", "FB &amp; B, C1", "as &lt;the paper&gt; says"):
         assert text in html
 
 
@@ -289,7 +292,7 @@ def test_what_is_missing_is_told(plan, tmp_path):
     html = render(collect_page(recorded(plan, ["all"], tmp_path), DOCS))
     checked = Checked(html)
     assert "figures-longer" not in checked.ids
-    assert "Nothing of it is shown: it was not recorded." in html
+    assert "Nothing of it is shown: it is not recorded." in html
     assert "Not in these results: figures/routing." in html
     assert "figures/routing (not in this report)" in html
     assert all(link[1:] in checked.ids for link in checked.links if link.startswith("#"))

@@ -5,10 +5,10 @@
 
 The page shows the results of targets, and is report.html in the folder of these results: in
 results/<tier>, or with --recorded in results/reference/<tier>. It needs no other file and no
-network. Beside it is written rollouts.html, in which a sample of the responses can be read and
-filtered, if the results have responses. Results of a run are shown only if all of them are good (see operate.receipts). Recorded
-results were checked when they were recorded; the page says what is missing. --configfile and
---config are used as for snakemake.
+network. If the results have responses, rollouts.html is written beside it: readers can filter and
+read a sample of them there. Results of a run are shown only if all of them are good (see
+operate.receipts). Recorded results were checked when they were recorded; the page says what is
+missing. --configfile and --config are used as for snakemake.
 """
 
 import os

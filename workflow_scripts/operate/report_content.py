@@ -193,9 +193,7 @@ def _latest(
     """The figures without early versions, which give way to a figure with the same caption."""
     last = {product.caption: name for name, product in drawn.items() if name in found}
     return {
-        name: product
-        for name, product in drawn.items()
-        if last.get(product.caption, name) == name
+        name: product for name, product in drawn.items() if last.get(product.caption, name) == name
     }
 
 

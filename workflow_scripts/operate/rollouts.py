@@ -26,7 +26,7 @@ from workflow_scripts.task.label import Label
 
 # The texts of the responses may take this many characters, so that the page stays below 6 MB.
 # Whole seeds are left out, from the last one, until they do.
-CHARACTERS = 2_500_000
+CHARACTERS = 3_500_000
 _RECORDED = "steps"  # the evaluation whose rollouts are recorded
 _COLUMNS = ["run", *ShownProblem._fields, "text", "reward", *Label._fields]
 
@@ -68,21 +68,26 @@ def collect_rollouts(source: Source) -> Rollouts | None:
 
 
 def _sampled(source: Source) -> list[_Sampled]:
-    """What was sampled and labelled, and may be shown, by seed.
-
-    The evaluation pass_at_k is left out: it samples problems that the evaluation steps has too.
-    """
+    """What was sampled and labelled, and may be shown, by seed."""
     study = source.plan.study
     everything = {
         (member.run.name, evaluation): _Sampled(member.run, evaluation)
         for members in study.members.values()
         for member in members
         for evaluation in member.evaluations
-        if f"labels/{member.run.name}/{evaluation}" in source.jobs
-        and evaluation != "pass_at_k"
-        and (evaluation == _RECORDED or not source.recorded)
+        if _is_shown(source, f"labels/{member.run.name}/{evaluation}", evaluation)
     }
     return sorted(everything.values(), key=lambda each: each.run.seed)
+
+
+def _is_shown(source: Source, job: str, evaluation: str) -> bool:
+    """Whether responses of an evaluation may be shown. job is the one that labels them.
+
+    The evaluation pass_at_k is left out: it samples problems that the evaluation steps has too.
+    """
+    if source.recorded:
+        return job in source.jobs and evaluation == _RECORDED
+    return source.find(job, "labels") is not None and evaluation != "pass_at_k"
 
 
 def _recorded(source: Source, sampled: Iterable[_Sampled]) -> pd.DataFrame:

@@ -74,7 +74,7 @@ def _begins(words: list[str]) -> tuple[str, int]:
 
 
 def _lines(response: str) -> Iterator[_Line]:
-    """The lines of a response. Words of no known line end where a known line or a text line does."""
+    """The lines of a response. Other words end at a line break, and where a known line begins."""
     found = list(re.finditer(r"(\s*)(\S+)", response))
     words = [match.group(2) for match in found]
     others: list[str] = []

@@ -8,6 +8,7 @@ names of the runs that the page has. A number whose runs cannot be found this wa
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
+from itertools import compress
 from urllib.parse import quote, urlencode
 
 from workflow_scripts.evaluate.metrics import ALL_TYPES
@@ -18,7 +19,7 @@ from workflow_scripts.task.problems import PROBLEM_TYPES
 
 _STEPS = re.compile(r"\b(\d+-\d+) steps\b")
 _NUMBER = re.compile(r"\d+(-\d+)?")
-_ESTIMATE = re.compile(r"-?\d+\.\d+")
+_KEYS = {"model", "stage", "type", "steps"}  # columns of tables that are filters of the page
 _CROSS_ENTROPY = "cross-entropy"  # of the solutions in held-out SFT data, without rollouts
 # Evaluations whose numbers are not of the rollouts on the page, but of the same models.
 _EXACT, _PASS_AT_K = "exact", "pass_at_k"
@@ -119,24 +120,28 @@ class RolloutIndex:
             stage=stages.pop() if len(stages) == 1 else "",
             steps=steps.pop() if len(steps) == 1 else "",
         )
+        columns = zip(*cells.rows, strict=True)
+        # A column without any interval says of which runs and problems the others are.
+        is_key = [not any("[" in text for text in column) for column in columns]
+        return [self._of_row(around, cells.header, row, is_key) for row in cells.rows]
+
+    def _of_row(
+        self, around: View, header: Sequence[str], row: Sequence[str], is_key: Sequence[bool]
+    ) -> list[View | None]:
+        pairs = list(zip(header, row, strict=True))
+        keys = dict(compress(pairs, is_key))
         return [
-            [self._of_cell(around, cells.header, row, place) for place in range(len(row))]
-            for row in cells.rows
+            None if key or not text else self._of_cell(around, name, keys)
+            for (name, text), key in zip(pairs, is_key, strict=True)
         ]
 
-    def _of_cell(
-        self, around: View, header: Sequence[str], row: Sequence[str], place: int
-    ) -> View | None:
+    def _of_cell(self, around: View, header: str, keys: dict[str, str]) -> View | None:
         """The view behind a cell. around has what the words above the table say."""
-        if not _ESTIMATE.match(row[place]) or header[place].startswith(_CROSS_ENTROPY):
+        if header.startswith(_CROSS_ENTROPY) or not keys.keys() <= _KEYS:
             return None
-        view = around
-        for name, text in zip(header, row, strict=True):
-            if name in ("model", "stage", "type", "steps"):
-                view = replace(view, **{name: "" if text == ALL_TYPES else text})
-            elif text and not _ESTIMATE.match(text):
-                return None  # a column that says something which no filter does
-        view = replace(view, **self._of_header(view, header[place]))
+        named = {key: "" if value == ALL_TYPES else value for key, value in keys.items()}
+        view = replace(around, **named)
+        view = replace(view, **self._of_header(view, header))
         known = self._runs(around.experiment).get((view.model, view.stage), set())
         return view if known == {""} else None
 

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from markupsafe import Markup
 
-
 from workflow_scripts.report.response_lines import MARKS, MISTAKE_NAMES, MarkedLine
 from workflow_scripts.report.template import fill
 from workflow_scripts.task.label import (
@@ -22,6 +21,7 @@ from workflow_scripts.task.label import (
     NOT_JUDGED,
     Label,
 )
+
 
 class ShownProblem(NamedTuple):
     """A problem and its prompt. Its kind is its type, number of steps and number of parts."""
@@ -43,7 +43,7 @@ class ShownResponse(NamedTuple):
 
 @dataclass(frozen=True)
 class Stage:
-    """A run as a stage of a lineage: its name in tables, such as SFT, and its number of RL steps."""
+    """A run as a stage of a lineage. name is that of the stage in tables: SFT, RL(6-9)."""
 
     name: str
     run: str
