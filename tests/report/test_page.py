@@ -5,6 +5,8 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from workflow_scripts.common.errors import StudyError
+from workflow_scripts.evaluate.statistics import Estimate
+from workflow_scripts.report.claims import judge_claim
 from workflow_scripts.report.criteria import GAIN, NEAR_PERFECT, NO_CHANGE, NOT_ACQUIRED, Criterion
 from workflow_scripts.report.interval_plot import (
     HEIGHT,
@@ -14,8 +16,9 @@ from workflow_scripts.report.interval_plot import (
     describe,
     interval_plot,
 )
-from workflow_scripts.report.page import Picture, embed, parse_claims
+from workflow_scripts.report.page import Picture, brief, embed, parse_claims, pieces
 from workflow_scripts.report.product_pages import read_caption, read_cells
+from workflow_scripts.report.quantities import Quantity
 
 
 @pytest.mark.parametrize(
@@ -130,3 +133,49 @@ def test_claims_of_another_version_are_refused():
     old = [{"id": "C1", "statement": "s", "verdict": "reproduced", "quantities": []}]
     with pytest.raises(StudyError, match=r"claims\.json has the format of another version"):
         parse_claims(old, "results/reference/laptop/claims.json")
+
+
+def claim(*values: float | None) -> dict:
+    """A claim with a primary quantity for each value. The rule asks for more than 0.5."""
+    rule = Criterion("rule", low=0.5)
+    quantities = [Quantity(f"not measured {place}", rule) for place in range(len(values))]
+    for place, value in enumerate(values):
+        if value is not None:
+            estimate = Estimate(value, value - 0.1, value + 0.1, 64, 3, 4, 0.01, 0.01)
+            quantities[place] = Quantity(f"value {value}", rule, estimate=estimate)
+    judged = judge_claim([quantity.to_json() for quantity in quantities], 0.05)
+    return {"id": "C1", "statement": "s", "shown_in": [], **judged}
+
+
+@pytest.mark.parametrize(
+    ("values", "outcome", "headlines"),
+    [
+        ((0.9, 0.8), "reproduced", ["value 0.9"]),
+        ((0.9, 0.55, 0.45), "inconclusive", ["value 0.9", "value 0.55"]),
+        ((0.45, 0.9), "inconclusive", ["value 0.45"]),
+        ((None, 0.9), "inconclusive", ["not measured 0"]),
+        ((None, None), "not measured", ["not measured 0"]),
+    ],
+)
+def test_a_claim_is_told_by_its_first_quantity_and_by_the_one_that_decides(
+    values, outcome, headlines
+):
+    (read,) = parse_claims([claim(*values)], "claims.json")
+    assert read.outcome == outcome
+    assert [quantity.name for quantity in read.headlines] == headlines
+
+
+def test_a_line_breaks_between_the_parts_of_an_estimate_alone():
+    assert pieces("0.957 [0.950, 0.963] (paper 0.960)") == [
+        "0.957",
+        "[0.950, 0.963]",
+        "(paper 0.960)",
+    ]
+    assert pieces("-0.083 [-0.101, -0.065]") == ["-0.083", "[-0.101, -0.065]"]
+    assert pieces("RL(2-5)") == ["RL(2-5)"]
+    assert pieces("not measured") == ["not measured"]
+
+
+def test_a_long_list_of_values_is_cut_short():
+    assert brief(list(range(10, 300, 10))) == "[10, 20, … 290] (29 values)"
+    assert (brief([1, 2]), brief(0.1)) == ("[1, 2]", "0.1")
