@@ -14,7 +14,7 @@ from tests.task.conftest import TASK
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import read_json, sha256
 from workflow_scripts.operate import demo_models
-from workflow_scripts.operate.annotate import Mark, abridge, annotate, split_lines
+from workflow_scripts.operate.annotate import Mark, abridge, annotate
 from workflow_scripts.operate.demo import ProgressLines
 from workflow_scripts.operate.demo_view import (
     WIDTH,
@@ -25,6 +25,7 @@ from workflow_scripts.operate.demo_view import (
 )
 from workflow_scripts.operate.live_rl import measure
 from workflow_scripts.plan.study import Study
+from workflow_scripts.report.response_lines import split_lines
 from workflow_scripts.task.problems import EVALUATION, INVERSION, PROBLEM_TYPES, draw_problem
 from workflow_scripts.task.solutions import BACKWARD, FORWARD, STRATEGIES, write_solution
 from workflow_scripts.task.text import COMPACT
@@ -59,9 +60,13 @@ def test_every_line_of_a_written_solution_is_sound(type_, strategy):
         assert response.strategy.startswith(strategy)
 
 
+def lines_of(response: str) -> list[str]:
+    return [line.text for line in split_lines(response)]
+
+
 def break_line(response: str, index: int) -> str:
     """The response with another result in a line."""
-    lines = split_lines(response)
+    lines = lines_of(response)
     *rest, result = lines[index].split()
     lines[index] = " ".join([*rest, "e1" if result == "e0" else "e0"])
     return " ".join(lines)
@@ -76,7 +81,7 @@ def test_the_first_wrong_line_is_marked_and_named():
 
 def test_an_answer_that_comes_too_early_or_is_wrong_is_the_wrong_line():
     problem = problem_of(INVERSION)
-    lines = split_lines(solve(problem, BACKWARD))
+    lines = lines_of(solve(problem, BACKWARD))
     early = annotate(problem, " ".join([*lines[:4], "ans e9"]), complete=True)
     assert [line.mark for line in early.lines] == [*[SOUND] * 4, FAULT]
     assert early.fault == "line 5: stopped early"
@@ -104,7 +109,7 @@ def test_another_answer_than_the_guess_that_was_right_is_wrong():
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_cut_response_has_no_wrong_line(strategy):
     problem = problem_of(EVALUATION)
-    lines = split_lines(solve(problem, strategy))
+    lines = lines_of(solve(problem, strategy))
     response = annotate(problem, " ".join([*lines[:4], "x3 = e1"]), complete=False)
     assert {line.mark for line in response.lines[:-1]} == {SOUND}
     assert response.lines[-1].mark == OPEN

@@ -5,22 +5,18 @@ response says nothing of its lines: they are compared with those that a faultles
 after the same guesses. Problems have one part, and texts are in the compact form.
 """
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import accumulate, groupby
 
+from workflow_scripts.report.response_lines import OTHER, split_lines
 from workflow_scripts.task.label import CUT_OFF, GUESS_AND_CHECK, NO_MISTAKE, NONE, Label, label
 from workflow_scripts.task.problems import Problem
 from workflow_scripts.task.reward import outcome_reward
 from workflow_scripts.task.solutions import STRATEGIES, work_through
-from workflow_scripts.task.text import ANSWER, COMPACT, GUESS, RIGHT, WRONG, parse_worked_lines
+from workflow_scripts.task.text import ANSWER, COMPACT, GUESS, parse_worked_lines
 
-_LINE = re.compile(
-    r"(?<!\S)(?:x\d+ = e\d+ [-+*/] e\d+ = e\d+"
-    rf"|{GUESS} e\d+|e\d+ (?:{RIGHT}|{WRONG})|{ANSWER} e\d+)(?!\S)"
-)
 _ALL_SOUND = "all lines sound"
 
 
@@ -69,18 +65,6 @@ class Annotated:
         return "right answer" if self.is_right else "wrong answer" if has_answer else "no answer"
 
 
-def split_lines(response: str) -> list[str]:
-    """The lines of a response, which a model writes without line breaks.
-
-    Words between lines, or after the last one, are a line of their own.
-    """
-    text, lines, end = " ".join(response.split()), [], 0
-    for match in _LINE.finditer(text):
-        lines += [text[end : match.start()].strip(), match.group()]
-        end = match.end()
-    return [line for line in [*lines, text[end:].strip()] if line]
-
-
 def _mark_by_label(texts: list[str], labelled: Label) -> list[Line]:
     """Mark a response that fits. An answer counts as the line after the last worked line."""
     lines, place = [], 0
@@ -122,7 +106,8 @@ def _count_sound(problem: Problem, strategy: str, texts: list[str]) -> int:
 
 def annotate(problem: Problem, response: str, complete: bool) -> Annotated:
     """Mark the lines of a response. complete says whether the model ended it (see task.label)."""
-    labelled, texts = label(problem, response, complete), split_lines(response)
+    labelled, split = label(problem, response, complete), split_lines(response)
+    texts = [line.text for line in split]
     lines, fault = [Line(text, Mark.OPEN) for text in texts], "lines not judged"
     if labelled.fits:
         lines, fault = _mark_by_label(texts, labelled), f"line {labelled.wrong_line}: "
@@ -130,7 +115,7 @@ def annotate(problem: Problem, response: str, complete: bool) -> Annotated:
             labelled.mistake, fault + labelled.mistake
         )
     elif labelled.mode == GUESS_AND_CHECK and labelled.direction in STRATEGIES:
-        is_cut = not complete and not _LINE.fullmatch(texts[-1])
+        is_cut = not complete and split[-1].kind == OTHER
         whole = texts[:-1] if is_cut else texts
         n = _count_sound(problem, labelled.direction, whole)
         marks = [Mark.SOUND] * n + [Mark.FAULT] * (n < len(whole)) + [Mark.OPEN] * len(texts)

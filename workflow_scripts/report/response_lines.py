@@ -6,7 +6,6 @@ the words between them are lines of their own.
 """
 
 import re
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from workflow_scripts.task.label import (
@@ -24,6 +23,8 @@ from workflow_scripts.task.text import (
     ANSWER_MARKS,
     GUESS,
     NATURAL,
+    RIGHT,
+    WRONG,
     contains_guess,
     parse_worked_lines,
 )
@@ -42,10 +43,11 @@ MISTAKE_NAMES = {
 }
 MARKS = (NO_MARK, SOUND, AFTER, NOT_JUDGED, RIGHT_ANSWER, NO_ANSWER, *MISTAKE_NAMES.values())
 
-_OTHER, _WORKED, _GUESS, _ANSWER = "other", "worked", "guess", "answer"
+# The kinds of lines. A check follows a guess: e7 ok. All words between known lines are "other".
+WORKED, GUESSED, CHECK, ANSWERED, OTHER = "worked", "guess", "check", "answer", "other"
 _WORKED_WORDS = 7  # x3 = e5 + e4 = e9
 _GUESS_WORDS = {GUESS: 2, "I": 6}  # by their first word: try e3; I guess that x3 = e5.
-_ANSWER_WORDS = 2  # ans e2
+_CHECK = re.compile(rf"e\d+ ({RIGHT}|{WRONG})")
 _LEAD = NATURAL.worked_line("").strip()  # the word before a worked line in the natural form
 
 
@@ -56,45 +58,53 @@ class MarkedLine(NamedTuple):
     mark: str
 
 
-class _Line(NamedTuple):
+class Line(NamedTuple):
+    """A line of a response and its kind."""
+
     kind: str
-    words: list[str]
+    text: str
 
 
 def _begins(words: list[str]) -> tuple[str, int]:
     """The kind of the line at the start of words, and its number of words."""
     if parse_worked_lines(" ".join(words[:_WORKED_WORDS])):
-        return _WORKED, _WORKED_WORDS
+        return WORKED, _WORKED_WORDS
     n_words = _GUESS_WORDS.get(words[0], 0)
     if n_words and contains_guess(" ".join(words[:n_words])):
-        return _GUESS, n_words
-    if words[0] in ANSWER_MARKS:
-        return _ANSWER, _ANSWER_WORDS
-    return _OTHER, 1
+        return GUESSED, n_words
+    if _CHECK.fullmatch(" ".join(words[:2])):
+        return CHECK, 2
+    if words[0] in ANSWER_MARKS and len(words) > 1:
+        return ANSWERED, 2
+    return OTHER, 1
 
 
-def _lines(response: str) -> Iterator[_Line]:
+def split_lines(response: str) -> list[Line]:
     """The lines of a response. Other words end at a line break, and where a known line begins."""
     found = list(re.finditer(r"(\s*)(\S+)", response))
     words = [match.group(2) for match in found]
+    lines: list[Line] = []
     others: list[str] = []
+
+    def end_others() -> None:
+        if others:
+            lines.append(Line(OTHER, " ".join(others)))
+            others.clear()
+
     start = 0
     while start < len(words):
         kind, n_words = _begins(words[start : start + _WORKED_WORDS])
-        if kind == _OTHER:
-            if others and "\n" in found[start].group(1):
-                yield _Line(_OTHER, others)
-                others = []
+        if kind == OTHER:
+            if "\n" in found[start].group(1):
+                end_others()
             others.append(words[start])
         else:
-            lead = [others.pop()] if kind == _WORKED and others[-1:] == [_LEAD] else []
-            if others:
-                yield _Line(_OTHER, others)
-                others = []
-            yield _Line(kind, lead + words[start : start + n_words])
+            lead = [others.pop()] if kind == WORKED and others[-1:] == [_LEAD] else []
+            end_others()
+            lines.append(Line(kind, " ".join(lead + words[start : start + n_words])))
         start += n_words
-    if others:
-        yield _Line(_OTHER, others)
+    end_others()
+    return lines
 
 
 def mark_lines(response: str, label: Label, is_right: bool) -> list[MarkedLine]:
@@ -104,16 +114,16 @@ def mark_lines(response: str, label: Label, is_right: bool) -> list[MarkedLine]:
     not judged. A response without an answer ends with an empty line, which says so.
     """
     marked, n_worked, has_answer = [], 0, False
-    for line in _lines(response):
-        has_answer |= line.kind == _ANSWER
-        if line.kind == _WORKED:
+    for line in split_lines(response):
+        has_answer |= line.kind == ANSWERED
+        if line.kind == WORKED:
             n_worked += 1
             mark = _mark_worked(n_worked, label)
-        elif line.kind == _ANSWER:
+        elif line.kind == ANSWERED:
             mark = RIGHT_ANSWER if is_right else _mark_end(label, MISTAKE_NAMES[WRONG_ANSWER])
         else:
             mark = NO_MARK
-        marked.append(MarkedLine(" ".join(line.words), mark))
+        marked.append(MarkedLine(line.text, mark))
     if not has_answer:
         marked.append(MarkedLine("", _mark_end(label, NO_ANSWER)))
     return marked
