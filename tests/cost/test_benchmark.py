@@ -94,8 +94,13 @@ def test_the_page_of_figures_tells_what_is_recorded():
     assert recorded["device"] in page_of_figures
     for name, called in RATIOS.items():
         assert f"| {called} | {recorded[name]:.1f} |" in page_of_figures
-    assert f"| imports of a job that samples | {recorded['import_seconds']:.1f} s |" in page_of_figures
-    assert f"| time to Table 1 | {recorded['time_to_table1_seconds'] / 60:.0f} min |" in page_of_figures
+    assert (
+        f"| imports of a job that samples | {recorded['import_seconds']:.1f} s |" in page_of_figures
+    )
+    assert (
+        f"| time to Table 1 | {recorded['time_to_table1_seconds'] / 60:.0f} min |"
+        in page_of_figures
+    )
     assert f"| whole tier, forecast | {recorded['core_hours']:.1f} core hours |" in page_of_figures
     growth = pd.read_csv(ROOT / "results/reference/laptop/growth.csv")
     page = (ROOT / "results/reference/laptop/growth.md").read_text()
