@@ -5,6 +5,9 @@ TIER ?= laptop
 TARGETS ?= all
 CONFIG = config/$(TIER).yaml
 SNAKEMAKE = .venv/bin/snakemake
+# With the view of a running study, a plugin that python -m finds in this folder.
+WATCHED = .venv/bin/python -m snakemake
+VIEW = --logger study
 # Only some seeds of the tier: SEEDS=10,11,12
 CHOSEN = --configfile $(CONFIG) $(if $(SEEDS),--config 'seeds=[$(SEEDS)]')
 VERIFY = .venv/bin/python -m workflow_scripts.operate.verify $(TARGETS) $(CHOSEN)
@@ -15,8 +18,8 @@ test test-fast: export OMP_NUM_THREADS := 1
 export STUDY_COMMAND = make $@ TIER=$(TIER) TARGETS='$(TARGETS)'$(if $(SEEDS), SEEDS=$(SEEDS))
 
 .DEFAULT_GOAL := help
-COMMANDS := help install demo study resume verify why compare report reference publish restore cost gpu-check benchmark \
-	check lint format types configuration-page test test-fast torture clean
+COMMANDS := help install demo study resume status verify why compare report reference publish restore cost \
+	gpu-check benchmark check lint format types configuration-page test test-fast torture clean
 .PHONY: $(COMMANDS)
 
 # Refuse mistyped words: without this, make ignores unknown variables and runs the defaults.
@@ -54,11 +57,14 @@ demo: install ## See it at work: what models write, and RL, live, in one or two 
 	@.venv/bin/python -m workflow_scripts.operate.demo
 
 study: install ## Run every figure, table and claim of a tier (TIER=laptop, smoke, gpu, paper; TARGETS=main).
-	@$(SNAKEMAKE) $(TARGETS) $(CHOSEN)
+	@$(WATCHED) $(TARGETS) $(CHOSEN) $(VIEW)
 
 resume: install ## After snakemake was killed, on SLURM: wait for its jobs (CANCEL=yes cancels them), then continue.
 	@.venv/bin/python -m workflow_scripts.operate.cluster --tier $(TIER) $(if $(CANCEL),--cancel)
-	@$(SNAKEMAKE) $(TARGETS) --configfile $(CONFIG) --workflow-profile profiles/slurm
+	@$(WATCHED) $(TARGETS) --configfile $(CONFIG) --workflow-profile profiles/slurm $(VIEW)
+
+status: install ## Show what runs, the time left, and which figures, tables and claims are ready (TARGETS=main).
+	@.venv/bin/python -m workflow_scripts.operate.status $(TARGETS) $(CHOSEN)
 
 verify: install ## Read every file of TARGETS, and say which ones are missing, damaged or out of date.
 	@$(VERIFY)

@@ -50,9 +50,9 @@ rule hub_model:
     output:
         manifest=f"{RESULTS}/hub/model/manifest.json",
     log:
-        f"{RESULTS}/logs/base/hub.log",
+        f"{RESULTS}/logs/hub.log",
     benchmark:
-        f"{RESULTS}/benchmarks/base/hub.tsv"
+        f"{RESULTS}/benchmarks/hub.tsv"
     retries: 0
     localrule: True
     threads: 1

@@ -12,6 +12,8 @@ from workflow_scripts.plan.configuration import refusal, refuse_unnamed, validat
 from workflow_scripts.common.errors import SettingError, StudyError
 from workflow_scripts.cost.needs import measured_needs
 from workflow_scripts.operate.command_line import read_command_line, refuse_options
+from workflow_scripts.operate.live import begin_view, end_view
+from workflow_scripts.operate.run_state import plan_run
 from workflow_scripts.operate.session import Session
 from workflow_scripts.plan.plan import Plan, find_jobs
 from workflow_scripts.plan.study import Study
@@ -133,14 +135,24 @@ def refuse_unknown_targets():
 
 def begin():
     """Prepare the results for the jobs of this run. `onstart` calls it before the first job."""
+    due = planned(workflow.dag.needrun_jobs())
     try:
-        session.begin(planned(workflow.dag.needrun_jobs()), workflow.local_exec, workflow.touch)
+        session.begin(due, workflow.local_exec, workflow.touch)
     except StudyError as error:
         sys.exit(f"error: {error}")
+    begin_view(lambda: watched_run(due))
+
+
+def watched_run(due):
+    """The run that has begun, for its view. due are the names of the jobs that it is to make."""
+    is_local = workflow.local_exec
+    slots = max(1, workflow.cores // study.settings.model.threads) if is_local else 1
+    return plan_run(plan, planned(workflow.dag.jobs), due, not is_local, slots)
 
 
 def end():
     """Report how the run ended. `onsuccess` and `onerror` call it after the last job."""
+    end_view()
     tell_endings()
     jobs = list(workflow.dag.jobs)
     logs = {name: str(log) for job in jobs for log in job.log for name in planned([job])}

@@ -64,7 +64,7 @@ def test_no_configuration_file_means_the_laptop_tier(clone):
 def test_the_command_of_the_readme_plans_the_tier(clone):
     """`make study` with its installation left out and a dry run in place of the run."""
     recipe = clone.run("make", "--dry-run", "study", "TIER=smoke").stdout
-    (command,) = re.findall(r"^\.venv/bin/snakemake (.*)$", recipe, re.MULTILINE)
+    (command,) = re.findall(r"^\.venv/bin/python -m snakemake (.*)$", recipe, re.MULTILINE)
     result = clone.run(sys.executable, "-m", "snakemake", "--dry-run", *command.split())
     assert result.returncode == 0, result.stderr
     assert "results/smoke/claims.json" in result.stdout

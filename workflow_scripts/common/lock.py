@@ -6,8 +6,11 @@ is killed.
 
 import fcntl
 import os
+import re
 import socket
 import time
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import IO
 
@@ -63,19 +66,61 @@ def unlock_folder(file: IO[str]) -> None:
     file.close()
 
 
-def refuse_orphans(folder: Path) -> None:
-    """Raise StudyError if jobs of a killed snakemake process still run on a results folder.
+@dataclass(frozen=True)
+class Holder:
+    """The process that locked a folder: its number, its machine, and the time of the lock."""
 
-    folder is ``results/<tier>``. Such jobs and the jobs that start now would write the same files.
+    pid: int
+    host: str
+    since: datetime
+
+
+def find_holder(folder: Path) -> Holder | None:
+    """The process that holds the lock on a folder. The lock itself is not touched.
+
+    None if nothing locked the folder, or if the process that did has ended. Whether a process on
+    another machine has ended cannot be seen.
     """
-    orphans = {}
+    try:
+        text = (folder / LOCK).read_text(encoding="utf-8")
+    except OSError:
+        return None
+    found = re.fullmatch(r"process (\d+) on (\S+) since (\S+ \S+)", text)
+    if found is None:
+        return None
+    holder = Holder(int(found[1]), found[2], datetime.fromisoformat(found[3]))
+    if holder.host != socket.gethostname():
+        return holder
+    try:
+        began = psutil.Process(holder.pid).create_time()
+    except psutil.Error:
+        return None
+    # A later process may have the number of one that ended. The lock's time has whole seconds.
+    return holder if began < holder.since.timestamp() + 1 else None
+
+
+def jobs_at_work(folder: Path) -> dict[int, str]:
+    """The jobs that processes of this machine work on now, by process id.
+
+    folder is ``results/<tier>``. Jobs of a killed snakemake process are included.
+    """
+    jobs = {}
     for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
         words = process.info["cmdline"] or []
         plan = next((word for word in words if word.startswith(f"{folder}/plan/")), None)
         is_job = "workflow_scripts.operate.job" in words
         if plan and is_job and process.info["cwd"] == str(Path.cwd()):
             job = plan.removeprefix(f"{folder}/plan/").removesuffix(".json")
-            orphans[process.info["pid"]] = job
+            jobs[process.info["pid"]] = job
+    return jobs
+
+
+def refuse_orphans(folder: Path) -> None:
+    """Raise StudyError if jobs of a killed snakemake process still run on a results folder.
+
+    folder is ``results/<tier>``. Such jobs and the jobs that start now would write the same files.
+    """
+    orphans = jobs_at_work(folder)
     if orphans:
         listed = ", ".join(f"{pid} ({job})" for pid, job in orphans.items())
         raise StudyError(

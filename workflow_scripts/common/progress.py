@@ -1,9 +1,15 @@
-"""Progress of a long computation: one line updated in place on a terminal, or lines in a log."""
+"""Progress of a long computation: one line updated in place on a terminal, or lines in a log.
 
+`read_progress` reads the last such line of a log, to show it elsewhere.
+"""
+
+import os
+import re
 import sys
 import time
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 
 _SECONDS_BETWEEN_LINES = {True: 0.5, False: 15.0}  # key: whether the output is a terminal
 
@@ -38,3 +44,39 @@ class ProgressLine:
         line = f"{self.label}  {count}  {left} left  {metrics}".rstrip()
         end = "\n" if done >= self.total or not live else ""
         print(f"\r\033[K{line}" if live else line, end=end, file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True)
+class LoggedProgress:
+    """The progress that a log shows: the count, the total, and the texts of rate and metrics."""
+
+    done: int
+    total: int
+    unit: str
+    rate: str
+    metrics: str
+
+
+# A line that ProgressLine.show prints into a log.
+_LINE = re.compile(
+    r"  (?P<done>\d+)/(?P<total>\d+) (?P<unit>\w+)  (?P<rate>\S+ (?P=unit)/s)  .*? left"
+    r"(?:  (?P<metrics>.*))?$",
+    re.MULTILINE,
+)
+_TAIL = 4096  # bytes at the end of a log in which its last progress line is searched
+
+
+def read_progress(log: Path) -> LoggedProgress | None:
+    """The last progress line of a log. None if there is no such file or line."""
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
+            text = file.read().decode(errors="replace")
+    except OSError:
+        return None
+    lines = list(_LINE.finditer(text))
+    if not lines:
+        return None
+    last = lines[-1]
+    done, total, metrics = int(last["done"]), int(last["total"]), last["metrics"] or ""
+    return LoggedProgress(done, total, last["unit"], last["rate"], metrics)

@@ -94,9 +94,23 @@ class Plan:
         single = {target: [job] for target, job in _SINGLE.items() if job in self.jobs}
         return {"all": everything, **named, **experiments, **single}
 
+    def log_file(self, job: str) -> Path:
+        """The log of a job, as its rule names it."""
+        return self.results / "logs" / f"{short_path(job)}.log"
+
+    def benchmark_file(self, job: str) -> Path:
+        """The file of Snakemake with the measured cost of a job, as its rule names it."""
+        return self.results / "benchmarks" / f"{short_path(job)}.tsv"
+
     def outputs(self, target: str) -> list[str]:
         """The output files of a target's jobs."""
         return [file for job in self.targets[target] for file in self.jobs[job].outputs.values()]
+
+
+def short_path(job: str) -> str:
+    """The path of a job's log and benchmark: rollouts/FB-s0-steps for rollouts/FB-s0/steps."""
+    stage, *rest = job.split("/")
+    return "/".join([stage, "-".join(rest)] if rest else [stage])
 
 
 def tools(study: Study, trained: Iterable[Job]) -> Iterator[Job]:
