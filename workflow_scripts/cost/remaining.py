@@ -24,19 +24,20 @@ def forecast_jobs(plan: Plan, reference: Path = REFERENCE) -> dict[str, float]:
 
     The costs are those of reference/<tier>; else of the tier's own jobs so far; else of the GPU
     check. A job is forecast by its own cost, else by the rate of its work, else by the median of
-    its stage. Jobs without any of them are left out.
+    its stage, else by that of all jobs. Jobs without any of them are left out.
     """
     work, tier = count_work(plan.study), plan.study.tier
     found = _measured_costs(plan.results, reference / tier)
     if found is None:
         rates = gpu_check_rates(reference / "gpu" / "rates.json", tier)
-        own, stages = {}, {}
+        own, stages, usual = {}, {}, None
     else:
         cost, folder = found
         rates = recorded_rates(cost, folder, work, str(folder))
         columns = [cost[column] for column in ("stage", "job", "wall_seconds")]
         own = {(stage, job): float(s) for stage, job, s in zip(*columns, strict=True)}
         stages = cost.groupby("stage")["wall_seconds"].median().to_dict()
+        usual = float(cost["wall_seconds"].median())
     seconds = {}
     for name in plan.jobs:
         stage, _, rest = short_path(name).partition("/")
@@ -44,7 +45,7 @@ def forecast_jobs(plan: Plan, reference: Path = REFERENCE) -> dict[str, float]:
         if known is None and (counted := work.get(_work_name(plan, name))):
             known = seconds_of(counted, rates)
         if known is None:
-            known = stages.get(stage)
+            known = stages.get(stage, usual)
         if known is not None:
             seconds[name] = known
     return seconds

@@ -27,7 +27,7 @@ from workflow_scripts.operate.run_view import (
     tell_share,
 )
 
-_LEAST_PAUSE = 2.0  # seconds between two looks
+_LEAST_PAUSE = 5.0  # seconds between two looks
 _PATIENCE = 20  # a pause is this many times as long as a look, on a slow file system
 _QUIET_SECONDS = 60.0  # between two lines, where there is no terminal
 # The suffixes of products that are named when they are ready.
@@ -118,7 +118,8 @@ class View:
         for failed in state.failed:
             if not self._live and failed.job not in self._told:
                 self._told.add(failed.job)
-                self.say(f"failed  {tell_failure(failed)}", "red")
+                for line in tell_failure(failed):
+                    self.say(line, "red")
         return state
 
     def _tell_ready(self, name: str) -> None:
@@ -132,7 +133,7 @@ class View:
         assert self._live is not None
         assert self._watch is not None
         title = f"{self._watch.run.plan.study.tier}: {tell_share(state)}"
-        lines = describe_run(title, state, self._console.width)
+        lines = describe_run([title], state, self._console.width)
         self._live.update(Group(*lines), refresh=True)
 
 

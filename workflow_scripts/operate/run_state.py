@@ -6,6 +6,7 @@ to since the run began. So the state can be read at any time, from any terminal,
 written.
 """
 
+import math
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -44,14 +45,16 @@ class FailedJob:
 class RunState:
     """What is done, at work, failed and left of the jobs of a run.
 
-    done maps each job, in an order of execution, to whether it is done. share is the part of the
-    work that is done, from 0 to 1. left are the seconds to the end. share and left are None if no
-    cost is known.
+    done maps each job, in an order of execution, to whether it is done. waiting is the number of
+    jobs that cannot run because of failed ones. share is the part of the work that is done, from 0
+    to 1. left are the seconds to the end, without those jobs while a run goes on. share and left
+    are None if no cost is known.
     """
 
     done: Mapping[str, bool]
     at_work: list[AtWork]
     failed: list[FailedJob]
+    waiting: int = 0
     share: float | None = None
     left: float | None = None
 
@@ -60,7 +63,8 @@ class RunState:
 class RunPlan:
     """A run of Snakemake: all jobs of its targets, and those of them that were due at its start.
 
-    names is an order of execution. since is the time at which the run began, in seconds since 1970.
+    names is an order of execution. since is the time at which the run began, in seconds since 1970,
+    None if nothing runs.
     on_cluster means that jobs may run on other machines. seconds has the forecast of each job, and
     is empty if no cost is known. slots is the number of jobs that surely run at a time.
     """
@@ -68,7 +72,7 @@ class RunPlan:
     plan: Plan
     names: list[str]
     due: list[str]
-    since: float
+    since: float | None
     on_cluster: bool
     seconds: Mapping[str, float]
     slots: int = 1
@@ -106,8 +110,10 @@ class RunWatch:
                 del self._due[name]
         at_work = self._find_at_work()
         failed = self._find_failed({each.job for each in at_work})
+        blocked = self._find_blocked({each.job for each in failed})
         done = {name: name not in self._due for name in self.run.names}
-        return RunState(done, at_work, failed, *self._estimate(at_work))
+        estimate = self._estimate(at_work, blocked if self.run.since else set())
+        return RunState(done, at_work, failed, len(blocked) - len(failed), *estimate)
 
     def _find_at_work(self) -> list[AtWork]:
         working = set(jobs_at_work(self.run.plan.results).values())
@@ -121,7 +127,9 @@ class RunWatch:
         """Whether the log of a job on another machine is of this run, and of no failed attempt."""
         written = _time_of(self.run.plan.log_file(job))
         failed = _time_of(self.run.plan.results / FAILED / f"{job}.json")
-        return written >= self.run.since and (not failed or written > failed + _RETRIED)
+        return written >= (self.run.since or math.inf) and (
+            not failed or written > failed + _RETRIED
+        )
 
     def _find_failed(self, working: set[str]) -> list[FailedJob]:
         results, failed = self.run.plan.results, []
@@ -131,23 +139,34 @@ class RunWatch:
                 continue
             if failure := read_failure(results, name):
                 failed.append(FailedJob(name, failure.error, str(log)))
-            elif self.run.since <= _time_of(log) < time.time() - _SETTLED:
+            elif (self.run.since or math.inf) <= _time_of(log) < time.time() - _SETTLED:
                 failed.append(
                     FailedJob(name, "it ended without a result and without a word", str(log))
                 )
         return failed
 
-    def _estimate(self, at_work: list[AtWork]) -> tuple[float | None, float | None]:
-        """The share of the work that is done, and the seconds to the end."""
+    def _find_blocked(self, failed: set[str]) -> set[str]:
+        """The jobs that failed, and the due jobs that read from them, even indirectly."""
+        blocked = set(failed)
+        for name in self.run.names:
+            if name in self._due and not blocked.isdisjoint(self._above[name]):
+                blocked.add(name)
+        return blocked
+
+    def _estimate(
+        self, at_work: list[AtWork], blocked: set[str]
+    ) -> tuple[float | None, float | None]:
+        """The share of the work that is done, and the seconds to the end without blocked jobs."""
         seconds = self.run.seconds
         if not seconds or not self.run.names:
             return None, None
-        left = {name: seconds.get(name, 0.0) for name in self._due}
+        left = {name: seconds.get(name, 0.0) for name in self.run.names if name in self._due}
         for each in at_work:
             if each.progress and each.progress.total:
                 left[each.job] *= 1 - each.progress.done / each.progress.total
         everything = sum(seconds.get(name, 0.0) for name in self.run.names)
         share = 1 - sum(left.values()) / everything if everything else None
+        left = {name: value for name, value in left.items() if name not in blocked}
         if time.monotonic() - self._paced > _PACE_SECONDS:
             done = [name for name in self.run.names if name not in self._due]
             self._pace, self._paced = measured_pace(self.run.plan, done, seconds), time.monotonic()

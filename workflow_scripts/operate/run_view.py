@@ -1,10 +1,11 @@
 """The state of a study as lines of text, for any width of a terminal."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.text import Text
 
+from workflow_scripts.common.progress import LoggedProgress
 from workflow_scripts.operate.run_state import AtWork, FailedJob, RunState
 
 # The rows of the view: a name, and the stages of the jobs that it counts.
@@ -21,7 +22,8 @@ _ROWS = {
     "tables": ("tables",),
     "claims": ("quantities", "claims"),
 }
-_LISTED = 6  # at most this many jobs at work, and this many failed ones, are shown
+_LISTED = 8  # at most this many jobs at work are shown
+_FAILED = 4  # and this many failed ones, with two lines each
 _BAR = 24  # characters
 _NAME = max(map(len, _ROWS))
 
@@ -63,21 +65,32 @@ def tell_share(state: RunState) -> str:
     return f"{int(100 * state.share)} % of the work done, about {tell_duration(state.left)} left"
 
 
-def shorten(text: str, width: int) -> str:
-    """The first line of a text, cut at a width."""
-    line = text.splitlines()[0] if text else ""
-    return line if len(line) <= width else f"{line[: max(0, width - 1)]}…"[:width]
+def make_line(text: str, style: str, width: int) -> Text:
+    """The first line of a text, cut at a width, without characters that move the cursor."""
+    first = text.splitlines()[0] if text else ""
+    printable = "".join(each if each.isprintable() else " " for each in first)
+    line = Text(printable, style=style, no_wrap=True)
+    line.truncate(width, overflow="ellipsis")
+    return line
 
 
-def describe_run(title: str, state: RunState, width: int) -> list[Text]:
-    """The view of a run: work done and time left, the stages, the jobs at work, those that failed.
+def describe_run(heads: list[str], state: RunState, width: int) -> list[Text]:
+    """The view of a run: the given lines, the stages, the jobs at work, those that failed.
 
     No line is longer than width.
     """
-    lines = [_line(title, "bold", width)]
+    lines = [make_line(head, "" if index else "bold", width) for index, head in enumerate(heads)]
     lines += [_bar(row, width) for row in count_rows(state)]
-    lines += _some("at work", [_tell_work(each) for each in state.at_work], "cyan", width)
-    lines += _some("failed", [tell_failure(each) for each in state.failed], "red", width)
+    if state.at_work:
+        lines.append(make_line("at work", "bold cyan", width))
+        texts = [*tell_work(state.at_work[:_LISTED]), *_tell_more(state.at_work, _LISTED)]
+        lines += [make_line(f"  {text}", "cyan", width) for text in texts]
+    if state.failed:
+        waiting = f"; waiting for them: {state.waiting}" if state.waiting else ""
+        lines.append(make_line(f"failed: {len(state.failed)}{waiting}", "bold red", width))
+        texts = [text for each in state.failed[:_FAILED] for text in tell_failure(each)]
+        texts += _tell_more(state.failed, _FAILED)
+        lines += [make_line(f"  {text}", "red", width) for text in texts]
     return lines
 
 
@@ -88,28 +101,27 @@ def summarize_run(state: RunState) -> str:
     return f"{tell_share(state)}; {', '.join([*rows, *failed])}"
 
 
-def tell_failure(failed: FailedJob) -> str:
-    """The error of a job, with its log."""
-    return f"{failed.job}: log {failed.log}: {failed.error}"
+def tell_failure(failed: FailedJob) -> list[str]:
+    """Two lines: the error of a job, and its log."""
+    return [f"{failed.job}: {failed.error}", f"    log: {failed.log}"]
 
 
-def _tell_work(each: AtWork) -> str:
-    progress = each.progress
+def tell_work(at_work: list[AtWork]) -> list[str]:
+    """A line for each job at work: its steps, their rate, and the first of its metrics."""
+    longest = max(len(each.job) for each in at_work)
+    return [f"{each.job:{longest}}  {_tell_progress(each.progress)}".rstrip() for each in at_work]
+
+
+def _tell_progress(progress: LoggedProgress | None) -> str:
     if progress is None:
-        return each.job
-    count = f"{progress.done}/{progress.total} {progress.unit}"
-    return f"{each.job}  {count}  {progress.rate}  {progress.metrics}".rstrip()
+        return ""
+    metric = progress.metrics.split("  ")[0]
+    return f"{progress.done}/{progress.total} {progress.unit}  {progress.rate}  {metric}"
 
 
-def _some(head: str, texts: list[str], style: str, width: int) -> list[Text]:
-    """The first of several lines below a head, and the number of others."""
-    if not texts:
-        return []
-    more = [f"and {len(texts) - _LISTED} more"] if len(texts) > _LISTED else []
-    return [
-        _line(head, f"bold {style}", width),
-        *(_line(f"  {text}", style, width) for text in [*texts[:_LISTED], *more]),
-    ]
+def _tell_more(listed: Sequence[object], most: int) -> list[str]:
+    """A text on the number of those that are not shown."""
+    return [f"and {len(listed) - most} more"] if len(listed) > most else []
 
 
 def _bar(row: Row, width: int) -> Text:
@@ -119,12 +131,3 @@ def _bar(row: Row, width: int) -> Text:
     line = Text.assemble(name, ("━" * filled, style), ("─" * (_BAR - filled), "dim"), count)
     line.truncate(width)
     return line
-
-
-def _line(text: str, style: str, width: int) -> Text:
-    return Text(shorten(text, width), style=style, no_wrap=True)
-
-
-def as_plain(lines: Iterable[Text]) -> str:
-    """The lines as text without colours."""
-    return "\n".join(line.plain.rstrip() for line in lines)

@@ -6,7 +6,6 @@
 last run of snakemake on the tier. Nothing is written and nothing is locked.
 """
 
-import math
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -22,7 +21,7 @@ from workflow_scripts.operate.cluster import queued_jobs
 from workflow_scripts.operate.contents import Contents
 from workflow_scripts.operate.receipts import State, Verdict, closure, upstream
 from workflow_scripts.operate.run_state import RunState, RunWatch, plan_run
-from workflow_scripts.operate.run_view import describe_run, shorten, tell_duration, tell_share
+from workflow_scripts.operate.run_view import describe_run, make_line, tell_duration, tell_share
 from workflow_scripts.operate.verify import jobs_of, judge_jobs, read_plan, study_parser
 from workflow_scripts.plan.plan import Plan
 from workflow_scripts.plan.products import claim_parts
@@ -65,11 +64,14 @@ def judge_products(
     if "claims" not in names:
         return
     yield judge("claims", "claims")
-    if not verdicts["claims"].good:
-        for part in claim_parts(plan.study):
-            measured = plan.made_by.get(str(part.quantities))
-            for claim in part.shown_in if measured else ():
-                yield judge(f"{claim} from {part.experiment}", measured)
+    if verdicts["claims"].good:
+        return
+    for part in claim_parts(plan.study):
+        if part.quantities:
+            measured = plan.made_by[str(part.quantities)]
+            yield from (
+                judge(f"{claim} from {part.experiment}", measured) for claim in part.shown_in
+            )
 
 
 def _file_to_read(plan: Plan, job: str) -> str:
@@ -101,14 +103,11 @@ def describe_products(products: list[ProductState], width: int) -> list[Text]:
     counts = Counter(product.state for product in products)
     told = ", ".join(f"{counts[state]} {state}" for state in _STYLES if counts[state])
     longest = max(len(product.name) for product in products)
-    head = Text(shorten(f"products: {told}", width), style="bold", no_wrap=True)
     return [
-        head,
+        make_line(f"products: {told}", "bold", width),
         *(
-            Text(
-                shorten(f"  {each.state:7}  {each.name:{longest}}  {each.text}", width),
-                style=_STYLES[each.state],
-                no_wrap=True,
+            make_line(
+                f"  {each.state:7}  {each.name:{longest}}  {each.text}", _STYLES[each.state], width
             )
             for each in products
         ),
@@ -153,13 +152,13 @@ def show_status(plan: Plan, targets: list[str], console: Console) -> None:
     holder, queue = find_holder(plan.results), read_queue(plan.study.tier)
     run = plan_run(plan, names, due, on_cluster=bool(queue))
     if not holder and not queue:
-        run = replace(run, since=math.inf)  # no log is of a run that goes on
+        run = replace(run, since=None)
     state = RunWatch(run).look()
     width = console.width if console.is_terminal else _WIDE
-    for line in describe_run(f"{plan.study.tier}: {tell_share(state)}", state, width):
+    heads = [f"{plan.study.tier}: {tell_share(state)}"]
+    heads += describe_process(plan, holder, state, queue)
+    for line in describe_run(heads, state, width):
         console.print(line, soft_wrap=True)
-    for text in describe_process(plan, holder, state, queue):
-        console.print(Text(shorten(text, width)), soft_wrap=True)
     for line in describe_products(list(judge_products(plan, names, verdicts, run.seconds)), width):
         console.print(line, soft_wrap=True)
 
