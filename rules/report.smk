@@ -20,7 +20,7 @@ rule figure:
     message:
         "Draw the figure {output.png}"
     shell:
-        run_job("figures/{name}") + " && echo ready: {output.png:q}"
+        run_job("figures/{name}")
 
 
 rule table:
@@ -41,7 +41,7 @@ rule table:
     message:
         "Write the table {output.markdown}"
     shell:
-        run_job("tables/{name}") + " && echo ready: {output.markdown:q}"
+        run_job("tables/{name}")
 
 
 rule quantities:
@@ -82,7 +82,7 @@ rule claims:
     message:
         "Judge the claims: {output.markdown}"
     shell:
-        run_job("claims") + " && echo ready: {output.markdown:q}"
+        run_job("claims")
 
 
 rule cost:

@@ -8,7 +8,7 @@ import pandas as pd
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.cost.forecast import REFERENCE
 from workflow_scripts.cost.measured import cost_table
-from workflow_scripts.cost.rates import gpu_check_rates, recorded_rates, seconds_of
+from workflow_scripts.cost.rates import find_rates, seconds_of
 from workflow_scripts.cost.work import count_work
 from workflow_scripts.plan.plan import Plan, short_path
 
@@ -27,17 +27,11 @@ def forecast_jobs(plan: Plan, reference: Path = REFERENCE) -> dict[str, float]:
     its stage, else by that of all jobs. Jobs without any of them are left out.
     """
     work, tier = count_work(plan.study), plan.study.tier
-    found = _measured_costs(plan.results, reference / tier)
-    if found is None:
-        rates = gpu_check_rates(reference / "gpu" / "rates.json", tier)
-        own, stages, usual = {}, {}, None
-    else:
-        cost, folder = found
-        rates = recorded_rates(cost, folder, work, str(folder))
-        columns = [cost[column] for column in ("stage", "job", "wall_seconds")]
-        own = {(stage, job): float(s) for stage, job, s in zip(*columns, strict=True)}
-        stages = cost.groupby("stage")["wall_seconds"].median().to_dict()
-        usual = float(cost["wall_seconds"].median())
+    rates = find_rates(tier, reference, work)
+    cost = _measured_costs(plan.results, reference / tier)
+    own = {(stage, job): s for stage, job, s in cost.itertuples(index=False)}
+    stages = cost.groupby("stage")["wall_seconds"].median().to_dict()
+    usual = cost["wall_seconds"].median() if len(cost) else None
     seconds = {}
     for name in plan.jobs:
         stage, _, rest = short_path(name).partition("/")
@@ -51,15 +45,14 @@ def forecast_jobs(plan: Plan, reference: Path = REFERENCE) -> dict[str, float]:
     return seconds
 
 
-def _measured_costs(results: Path, recorded: Path) -> tuple[pd.DataFrame, Path] | None:
-    """The costs of a tier's jobs (see cost_table), and the folder of the records of these jobs."""
-    path = recorded / "cost.csv"
-    if path.is_file():
-        return pd.read_csv(path, dtype={"job": str}), recorded
+def _measured_costs(results: Path, recorded: Path) -> pd.DataFrame:
+    """The stage, name and wall seconds of the jobs of a tier: recorded, else those run so far."""
+    columns, path = ["stage", "job", "wall_seconds"], recorded / "cost.csv"
     try:
-        return cost_table(results / "benchmarks"), results
-    except StudyError:
-        return None
+        cost = pd.read_csv(path) if path.is_file() else cost_table(results / "benchmarks")
+    except (StudyError, ValueError, LookupError):  # nothing has run, or a job is being measured
+        cost = pd.DataFrame(columns=columns)
+    return cost[columns].astype({"job": str, "wall_seconds": float})
 
 
 def _work_name(plan: Plan, job: str) -> str:

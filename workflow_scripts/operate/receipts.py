@@ -8,6 +8,7 @@ metadata. A judgement is the set of these verdicts with the receipts.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -17,6 +18,9 @@ from typing import Any, Protocol
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import read_json, write_json
 from workflow_scripts.common.jobs import Job, digest
+
+# Where a stage's arguments hold the settings. Messages name a setting as the configuration does.
+_SECTION = re.compile(r"^(settings|(source\.)?study)\.")
 
 
 class State(StrEnum):
@@ -262,4 +266,4 @@ def _changes(old: Mapping, new: Mapping, show: Callable[[Any], str]) -> Iterable
         for key in dict.fromkeys([*before, *now]):
             if key not in before or key not in now or before[key] != now[key]:
                 values = [show(side[key]) if key in side else "nothing" for side in (before, now)]
-                yield f"{prefix}{key.removeprefix('settings.')}: {' -> '.join(values)}"
+                yield f"{prefix}{_SECTION.sub('', key)}: {' -> '.join(values)}"

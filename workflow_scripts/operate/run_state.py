@@ -1,12 +1,11 @@
 """The state of a study while it runs, as its files tell it.
 
-A job is done when it has its receipt. It has failed when its error was kept (see failures). It is
-at work when one of this machine's processes works on it or, on a cluster, when its log was written
-to since the run began. So the state can be read at any time, from any terminal, and nothing is
-written.
+A job that was due is done when its receipt is of this run. It has failed when its error was kept
+(see failures). It is at work when one of this machine's processes works on it or, on a cluster,
+when its log was written to since the run began. So the state can be read at any time, from any
+terminal, and nothing is written.
 """
 
-import math
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -104,9 +103,8 @@ class RunWatch:
 
     def look(self) -> RunState:
         """The state of the run now."""
-        results = self.run.plan.results
         for name in list(self._due):
-            if receipt_path(results, name).is_file():
+            if self._is_of_run(receipt_path(self.run.plan.results, name)):
                 del self._due[name]
         at_work = self._find_at_work()
         failed = self._find_failed({each.job for each in at_work})
@@ -125,11 +123,13 @@ class RunWatch:
 
     def _is_logging(self, job: str) -> bool:
         """Whether the log of a job on another machine is of this run, and of no failed attempt."""
-        written = _time_of(self.run.plan.log_file(job))
+        log = self.run.plan.log_file(job)
         failed = _time_of(self.run.plan.results / FAILED / f"{job}.json")
-        return written >= (self.run.since or math.inf) and (
-            not failed or written > failed + _RETRIED
-        )
+        return self._is_of_run(log) and (not failed or _time_of(log) > failed + _RETRIED)
+
+    def _is_of_run(self, file: Path) -> bool:
+        """Whether a file was written since the run began."""
+        return self.run.since is not None and _time_of(file) >= self.run.since
 
     def _find_failed(self, working: set[str]) -> list[FailedJob]:
         results, failed = self.run.plan.results, []
@@ -139,10 +139,8 @@ class RunWatch:
                 continue
             if failure := read_failure(results, name):
                 failed.append(FailedJob(name, failure.error, str(log)))
-            elif (self.run.since or math.inf) <= _time_of(log) < time.time() - _SETTLED:
-                failed.append(
-                    FailedJob(name, "it ended without a result and without a word", str(log))
-                )
+            elif self._is_of_run(log) and _time_of(log) < time.time() - _SETTLED:
+                failed.append(FailedJob(name, "it ended without a result or an error", str(log)))
         return failed
 
     def _find_blocked(self, failed: set[str]) -> set[str]:

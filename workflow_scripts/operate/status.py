@@ -53,10 +53,12 @@ def judge_products(
         verdict = verdicts[job]
         if verdict.good:
             return ProductState(name, "ready", _file_to_read(plan, job))
-        if verdict.state is State.MISSING and not verdict.above:
-            due = [each for each in closure([job], above) if not verdicts[each].good]
-            return ProductState(name, verdict.state, _tell_due(due, seconds))
-        return ProductState(name, verdict.state, _tell_cause(job, verdicts))
+        due = _tell_due(
+            [each for each in closure([job], above) if not verdicts[each].good], seconds
+        )
+        if verdict.state is State.MISSING:
+            return ProductState(name, verdict.state, due)
+        return ProductState(name, verdict.state, f"{_tell_cause(job, verdicts)}; {due}")
 
     for job in names:
         if job.split("/")[0] in ("figures", "tables"):
