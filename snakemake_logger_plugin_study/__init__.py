@@ -5,14 +5,19 @@ Snakemake logs stays in .snakemake/log; here only errors and warnings of its own
 that failed are in the view, and in the report at the end.
 """
 
+from __future__ import annotations
+
 import logging
+import sys
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from snakemake.common import NOTHING_TO_BE_DONE_MSG
 from snakemake_interface_logger_plugins.base import LogHandlerBase
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from workflow_scripts.operate.live import make_view
+if TYPE_CHECKING:
+    from workflow_scripts.operate.live import View
 
 # What Snakemake says of a failed job beside the job's error.
 _OF_JOBS = ("Exiting because a job execution failed", "At least one job did not complete")
@@ -22,19 +27,30 @@ class LogHandler(LogHandlerBase):
     """Shows the view in place of Snakemake's messages."""
 
     def __post_init__(self) -> None:
-        """Make the view. Snakemake calls this method once."""
-        self.view = make_view()
+        """Make the view. Snakemake calls this method once, if the plugin was chosen.
+
+        Every snakemake that is started in this folder imports this module, so the view's own
+        modules are imported here.
+        """
+        self.view: View | None = None
+        try:
+            from workflow_scripts.operate.live import make_view
+
+            self.view = make_view()
+        except Exception as error:
+            print(f"no view ({error}): make status shows the study", file=sys.stderr)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show a message that is no part of the view."""
         with suppress(Exception):
             text = record.getMessage()
             if text == NOTHING_TO_BE_DONE_MSG or _is_own_fault(record, text):
-                self.view.say(text)
+                print(text, file=sys.stderr)
 
     def close(self) -> None:
         """Remove the view. Snakemake calls this method at its end."""
-        self.view.end()
+        if self.view:
+            self.view.end()
         super().close()
 
     @property
