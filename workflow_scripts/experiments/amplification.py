@@ -100,7 +100,7 @@ def _table(inputs: Inputs[Amplification]) -> Table:
 
 def _figure(inputs: Inputs[Amplification]) -> Drawing:
     """Draw the share of forward responses above, and accuracy by type below."""
-    figure, ((panel,), (accuracy,)) = style.new_figure(4.2, 2, 1, style.COLUMN, sharex=True)
+    figure, ((panel,), (accuracy,)) = style.new_figure(3.8, 2, 1, style.COLUMN, sharex=True)
     steps, shares = inputs.hardest, _shares(inputs)
     groups = [_group(inputs, share) for share in shares]
     on_mix = [
@@ -129,7 +129,8 @@ def _figure(inputs: Inputs[Amplification]) -> Drawing:
     accuracy.set_xlabel("share of evaluation in the prompts of RL")
     for each in (panel, accuracy):
         style.fraction_axis(each)
-        each.legend(loc="lower right")
+    panel.legend(loc="lower right")
+    accuracy.legend(loc="center right")
     text = f"FB after RL({steps}), validation, {steps} steps: {style.describe(balanced)}"
     return Drawing(figure, text)
 

@@ -134,6 +134,7 @@ def _table(inputs: Inputs[Composition]) -> Table:
     notes = (f"pass@1 as a fraction by number of parts; RL on {trained}; chance {chance:.3f}.",)
     numbers = {str(n): f"{n} part{'' if n == 1 else 's'}" for n in group.values("parts")}
     names = {model: _sft_name(inputs, model) for model in inputs.models} | numbers
+    names[_rl_stage(inputs)] = f"RL on {trained} parts"
     return Table(pd.DataFrame(rows), ["sft", "stage"], "parts", notes, names=names)
 
 
@@ -191,9 +192,14 @@ def _groups(
     inputs: Inputs[Composition], model: str, evaluation: str
 ) -> tuple[Group | None, Group | None]:
     """The scores after RL and after SFT."""
-    own, find = inputs.experiment, inputs.scores.find
-    stage = Prompts.compositions(inputs.study.data, own.rl_parts, own.part_steps).stage
-    return find(model, stage, evaluation=evaluation), find(model, SFT, evaluation=evaluation)
+    find = inputs.scores.find
+    after, before = (find(model, each, evaluation=evaluation) for each in (_rl_stage(inputs), SFT))
+    return after, before
+
+
+def _rl_stage(inputs: Inputs[Composition]) -> str:
+    own = inputs.experiment
+    return Prompts.compositions(inputs.study.data, own.rl_parts, own.part_steps).stage
 
 
 def _extension(inputs: Inputs[Composition], model: str) -> Iterator[Quantity]:

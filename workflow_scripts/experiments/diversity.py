@@ -91,7 +91,7 @@ def _figure(inputs: Inputs[Diversity]) -> Drawing:
     both strategies: how FB gets from no example of a strategy to some was not measured.
     """
     shares = sorted(inputs.experiment.backward_shares)
-    figure, axes = style.new_figure(4.4, 2, 1, style.COLUMN, sharex=True)
+    figure, axes = style.new_figure(4.0, 2, 1, style.COLUMN, sharex=True)
     series = [(type, stage) for type in BOTH_TYPES for stage in _stages(inputs)]
     looks = {each: _look(*each) for each in series}
     drawn = []
@@ -113,7 +113,7 @@ def _figure(inputs: Inputs[Diversity]) -> Drawing:
                 style.draw_estimates(panel, x, estimates[part], **looks[type, stage])
             drawn += estimates
         panel.set_ylabel(label)
-        panel.set_xticks(shares)
+        panel.set_xticks(shares, [f"{share:g}" for share in shares])
         style.fraction_axis(panel)
     style.draw_chance(axes[0, 0], inputs.study.task.field_size)
     axes[-1, 0].set_xlabel("share of backward solutions in SFT")

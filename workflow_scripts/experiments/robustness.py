@@ -266,6 +266,8 @@ def _figure(inputs: Inputs[Robustness]) -> Drawing:
     drawn: list[Estimate] = []
     for panel, axis in zip(panels, axes_names, strict=False):
         drawn += _draw_accuracy(panel, inputs, axis)
+    for panel in grid[:, 0]:
+        panel.set_ylabel(style.ACCURACY)
     for panel, axis in zip(panels[len(axes_names) :], of_sft, strict=False):
         _draw_cross_entropy(panel, inputs, axis)
     for unused in panels[n_panels:]:
@@ -324,7 +326,6 @@ def _draw_accuracy(panel: Axes, inputs: Inputs[Robustness], axis: str) -> list[E
                 color = style.MODELS[model][0]
                 panel.plot(x + 0.1, known.value, **style.PAPER_MARKER, mec=color)
     panel.set_title(f"after {stage}, {steps} steps")
-    panel.set_ylabel(style.ACCURACY)
     style.draw_chance(panel, inputs.study.task.field_size)
     style.fraction_axis(panel)
     _label_axis(panel, inputs, axis)

@@ -123,7 +123,8 @@ def draw_by_steps(
         for stages_there, part in parts.items():
             style.label_range(column[0], part.low, part.high, stages_there)
     handles = [style.handle(stage, **style.stage_style(inputs, stage)) for stage in stages]
-    style.legend_above(figure, [*handles, style.guide_handle("chance")])
+    handles.append(style.guide_handle("chance"))
+    style.legend_above(figure, handles, ncols=len(handles) if len(models) > 1 else 2)
     shades = "shaded: the lengths on which each stage trained, from short to long"
     return Drawing(figure, f"{shades}; each point: {style.describe(drawn)}")
 

@@ -194,16 +194,17 @@ def write(
     offset: tuple[float, float] = (0, 0),
     **look: Any,
 ) -> None:
-    """Write a text into a panel. offset is in points."""
-    axes.annotate(
-        text, place, offset, textcoords="offset points", **{"va": "center", "size": SMALL, **look}
-    )
+    """Write a text into a panel, which takes no room from the panels. offset is in points."""
+    look = {"va": "center", "size": SMALL, "in_layout": False, **look}
+    axes.annotate(text, place, offset, textcoords="offset points", **look)
 
 
 def label_range(axes: Axes, low: float, high: float, text: str) -> None:
     """Write a text above the panel, centred over a part of the x axis."""
     above = axes.get_xaxis_transform()
-    write(axes, text, ((low + high) / 2, 1), ha="center", va="bottom", xycoords=above)
+    write(
+        axes, text, ((low + high) / 2, 1), ha="center", va="bottom", xycoords=above, in_layout=True
+    )
 
 
 def draw_estimates(axes: Axes, x: ArrayLike, estimates: list[Estimate], **style: Any) -> None:
@@ -268,10 +269,12 @@ def describe_exact(estimates: list[Estimate], steps: Range) -> str:
 def caption_page(drawing: Drawing, caption: str, reading: str, inputs: Inputs[Any]) -> str:
     """The Markdown page of a figure.
 
-    It has the caption, how to read the figure, the tier and the kind of intervals, and what the
-    figure is drawn from.
+    It has the caption, how to read the figure, the tier, the kind of intervals and the width, and
+    what the figure is drawn from.
     """
-    notes = f"{inputs.note}  ·  {inputs.interval_note}"
+    width = drawing.figure.get_figwidth()
+    drawn_for = f"drawn for a {'column' if width == COLUMN else 'page'} of {width:g} in"
+    notes = "  ·  ".join((inputs.note, inputs.interval_note, drawn_for))
     parts = [f"# {caption}", reading, notes, drawing.drawn_from]
     return "\n\n".join(filter(None, parts)) + "\n"
 

@@ -4,6 +4,7 @@ Keys have readable names. The value, its interval, the paper's value and the dif
 have columns of their own. The CSV file of a table has the machine's names and all digits.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -164,9 +165,13 @@ _LATEX = {
 }
 
 
+_MINUS = re.compile(r"(?<!\w)-(?=\d)")
+
+
 def escape_latex(text: str) -> str:
-    """A text in which LaTeX reads every character as itself."""
-    return "".join(_LATEX.get(character, character) for character in text)
+    """A text in which LaTeX reads every character as itself, and a minus sign as such."""
+    escaped = "".join(_LATEX.get(character, character) for character in text)
+    return _MINUS.sub("$-$", escaped)
 
 
 def to_latex(table: Table, name: str, title: str, inputs: Inputs[Any]) -> str:
@@ -192,13 +197,13 @@ def to_latex(table: Table, name: str, title: str, inputs: Inputs[Any]) -> str:
         if body and line[0]:
             body.append(r"\addlinespace")
         body.append(_latex_line(map(escape_latex, line)))
-    caption = escape_latex(". ".join([title, *(n.rstrip(".") for n in _notes(table, inputs)), ""]))
+    caption = escape_latex(" ".join(_sentence(text) for text in (title, *_notes(table, inputs))))
     return "\n".join(
         [
             r"% In the preamble: \usepackage{booktabs,adjustbox}",
             r"\begin{table*}",
             r"\centering",
-            rf"\caption{{{caption.strip()}}}",
+            rf"\caption{{{caption}}}",
             rf"\label{{tab:{name}}}",
             r"\begin{adjustbox}{max width=\textwidth}",
             rf"\begin{{tabular}}{{{columns}}}",
@@ -214,6 +219,10 @@ def to_latex(table: Table, name: str, title: str, inputs: Inputs[Any]) -> str:
             "",
         ]
     )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:].rstrip('.')}."
 
 
 def _latex_line(cells: Iterable[str]) -> str:

@@ -111,7 +111,7 @@ def draw_time_scales(inputs: Inputs[Any]) -> Drawing:
             panel.errorbar(risen.value, RISE, xerr=bars, color=color, marker=marker, markersize=6)
         handles.append(style.handle(label, color=color, linestyle=line, marker=marker))
     style.legend_above(figure, handles, ncols=1)
-    text = f"{measured_on([curves])}; points: {RISE:.0%} of the fitted rise"
+    text = f"{measured_on([curves])}; points: {100 * RISE:g} % of the fitted rise"
     if np.isfinite(scales.ratio.value):
         low, high = scales.ratio.ci_low, scales.ratio.ci_high
         ratio = f"{scales.ratio.value:.1f} [{low:.1f}, {high:.1f}]"
@@ -121,11 +121,10 @@ def draw_time_scales(inputs: Inputs[Any]) -> Drawing:
 
 def _mark_paper(panel: Axes, last: int) -> None:
     """Mark the paper's numbers of RL steps, of which "hundreds" begin at 100."""
-    mark_selection(panel, last, 0.06)
+    mark_selection(panel, last, 0.08)
     if last > IMPROVEMENT_STEPS:
         panel.axvspan(IMPROVEMENT_STEPS, last, color="0.94", linewidth=0, zorder=0)
-        text = "improvement in the paper:\n“hundreds of steps”"
-        style.write(panel, text, (last, 0.24), ha="right")
+        style.write(panel, "paper:\n“hundreds”", (last, 0.3), (-3, 0), ha="right")
 
 
 def draw_steps(inputs: Inputs[Any]) -> Drawing:

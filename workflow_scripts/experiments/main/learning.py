@@ -49,4 +49,4 @@ def mark_selection(panel: Axes, last: int, height: float) -> None:
     if step > last:
         return
     style.draw_mark(panel, step)
-    style.write(panel, f"{step:g}: the paper", (step, height), (3, 0))
+    style.write(panel, f"{step:g}: paper", (step, height), (3, 0))

@@ -24,7 +24,6 @@ READING = (
     "would speak against the paper. The time constants τ in the right column are fitted to the "
     "rollouts of RL training, over all lengths together."
 )
-LABELS = ("selection (probability)", "execution (probability)")
 _MOST_LENGTHS = 4  # more lengths than these are drawn as one line
 
 
@@ -54,8 +53,8 @@ def draw(inputs: Inputs[Any]) -> Drawing:
         column[-1].set_xlabel(ROOT_LABEL)
         if stage == rl_stage(inputs.hardest):
             _draw_time_constants(inputs, column)
-    for panel, label in zip(axes[:, 0], LABELS, strict=True):
-        panel.set_ylabel(label)
+    for panel, measure in zip(axes[:, 0], EXACT, strict=True):
+        panel.set_ylabel(measure)
     handles = [style.handle(length, **look) for length, look in looks.items()]
     style.legend_above(figure, handles)
     seeds = max(estimate.n_seeds for estimate in drawn)

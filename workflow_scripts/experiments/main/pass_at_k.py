@@ -55,13 +55,14 @@ def draw(inputs: Inputs[Any]) -> Drawing:
     drawn = []
     for row, type in zip(axes, types, strict=True):
         for panel, model in zip(row, models, strict=True):
-            for stage in stages:
+            for stage, shift in zip(stages, style.dodge(len(stages), 0.3), strict=True):
                 group = inputs.scores.find(model, stage, evaluation="pass_at_k")
                 if group is None:
                     continue
                 on, look = Subset(type, steps), style.stage_style(inputs, stage)
                 estimates = group.estimates(group.pass_measures, on)
-                style.draw_band(panel, group.ks, style.band_of(estimates), **look)
+                x = np.array(group.ks) * 2**shift
+                style.draw_band(panel, x, style.band_of(estimates), **look)
                 if model == "FB":
                     _draw_verified(inputs, panel, stage, on)
                 drawn += estimates

@@ -125,7 +125,6 @@ def draw_selection(inputs: Inputs[Any]) -> Drawing:
     stage, drawn = rl_stage(inputs.hardest), []
     for type, column in zip(BOTH_TYPES, axes.T, strict=True):
         column[0].set_title(f"FB on {type}")
-        column[-1].set_xlabel(ROOT_LABEL)
         curves = inputs.curves("FB", stage, type=type)
         if curves is None:  # the RL prompts have no problem of this type
             continue
@@ -142,7 +141,10 @@ def draw_selection(inputs: Inputs[Any]) -> Drawing:
     for panel, (_, label) in zip(axes[:, 0], MEASURES, strict=True):
         panel.set_ylabel(label)
         style.fraction_axis(panel)
-    text = f"FB, {stage}: {measured_on(drawn)}; dotted above: chance; dotted below: {RISE:.0%}"
+    figure.supxlabel(ROOT_LABEL, size=style.NORMAL)
+    text = (
+        f"FB, {stage}: {measured_on(drawn)}; dotted above: chance; dotted below: {100 * RISE:g} %"
+    )
     if max((curves.n_seeds for curves in drawn), default=0) > 1:
         text += "; thin lines: single seeds"
     return Drawing(figure, text)
@@ -195,7 +197,7 @@ def draw_routing(inputs: Inputs[Any]) -> Drawing:
     text = f"validation, {inputs.hardest} steps: {style.describe(estimates)}"
     text += "; intervals are of the fitting strategy"
     if seldom:
-        text += f"; less than {_SELDOM:.1%} of responses in every bar: {', '.join(seldom)}"
+        text += f"; less than {100 * _SELDOM:g} % of responses in every bar: {', '.join(seldom)}"
     return Drawing(figure, text)
 
 

@@ -49,7 +49,7 @@ def draw(inputs: Inputs[Any]) -> Drawing:
         column[-1].set_xticks(range(len(falling)), [f"{each:g}" for each in falling])
         column[-1].set_xlim(-0.3, len(falling) - 0.7)
     for panel, measure in zip(axes[:, 0], MEASURES, strict=True):
-        panel.set_ylabel(f"{measure}\n(probability)")
+        panel.set_ylabel(measure)
     for panel in axes.flat:
         style.fraction_axis(panel)
     handles = [style.handle(each, **style.stage_style(inputs, each)) for each in inputs.stages()]
