@@ -275,12 +275,13 @@ def _figure(inputs: Inputs[Robustness]) -> Drawing:
     handles = [
         style.handle(model, **style.line_style(style.MODELS[model])) for model in inputs.models
     ]
-    handles.append(style.handle("one seed", **_ONE_SEED, color=style.BLACK, linestyle="none"))
     handles.append(style.handle("the paper", **style.PAPER_MARKER, mec=style.BLACK))
-    style.legend_above(figure, [*handles, style.guide_handle("chance")])
     text = f"validation: {style.describe(drawn)} ({_seeds_note(inputs)})"
-    text += "; intervals of one seed are over problems alone; bold: the study's own value"
-    return Drawing(figure, text)
+    if any(each.n_seeds == 1 for each in drawn):
+        handles.append(style.handle("one seed", **_ONE_SEED, color=style.BLACK, linestyle="none"))
+        text += "; intervals of one seed are over problems alone"
+    style.legend_above(figure, [*handles, style.guide_handle("chance")])
+    return Drawing(figure, f"{text}; bold: the study's own value")
 
 
 _ONE_SEED: dict[str, Any] = {"marker": "o", "mfc": "white"}

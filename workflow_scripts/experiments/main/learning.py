@@ -14,11 +14,11 @@ MEASURES = (
 )
 
 ROOT_LABEL = "RL step (square-root scale)"
-_ROOT_TICKS = (0, 10, 40, 100, 200, 300, 500, 1000)
+_ROOT_TICKS = (0, 10, 40, 100, 200, 400, 1000)
 
 
 def measured_on(curves: list[Curves]) -> str:
-    """The part of a footer that gives the amount of data behind the curves."""
+    """The amount of data behind curves, for the caption."""
     return f"{WINDOW}-step moving means of {rollouts_behind(curves)}"
 
 
