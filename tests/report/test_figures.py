@@ -119,6 +119,14 @@ def test_no_line_bridges_the_gap_to_sft_with_one_strategy(drawings):
                 assert max(shares) < 0.95
 
 
+def test_a_picture_of_the_smoke_tier_says_that_it_means_nothing(smoke, full):
+    for inputs, n_texts in ((smoke["main"], 1), (full["main"], 0)):
+        figure, _ = style.new_figure(2, 1, 1)
+        style.mark_smoke(figure, inputs)
+        assert len(figure.texts) == n_texts
+        assert all("no scientific meaning" in text.get_text() for text in figure.texts)
+
+
 def run_figure(paths, folder):
     outputs = {"png": folder / "f.png", "svg": folder / "f.svg", "caption": folder / "f.md"}
     files = {"scores": [paths["scores"]]}

@@ -207,6 +207,7 @@ class Experiment(Section):
         inputs = cls._read(source)
         product = inputs.experiment.figures(inputs.study)[name]
         drawing = product.make(inputs)
+        style.mark_smoke(drawing.figure, inputs)
         save = style.writers(drawing.figure)
         text = style.caption_page(drawing, product.caption, product.reading, inputs)
         write_whole({png: save["png"], svg: save["svg"], caption: partial(_write_text, text=text)})

@@ -120,6 +120,14 @@ def line_style(style: tuple[str, str, str]) -> dict[str, Any]:
     return dict(zip(("color", "marker", "linestyle"), style, strict=True))
 
 
+def bar_style(style: tuple[str, str]) -> dict[str, Any]:
+    """A (color, hatch) as keyword arguments of bars and of their entries in a legend.
+
+    Bars have no edges, which would hide narrow ones. The hatch is white.
+    """
+    return {"facecolor": style[0], "hatch": style[1], "edgecolor": "white", "linewidth": 0}
+
+
 def ordered_lines(n: int) -> list[dict[str, Any]]:
     """Styles of n ordered series, such as lengths: from light to dark, with other line styles."""
     colors = matplotlib.colormaps["viridis_r"](np.linspace(0.12, 1, n))
@@ -264,6 +272,19 @@ def describe_exact(estimates: list[Estimate], steps: Range) -> str:
     """The problems and seeds behind estimates of exact measures, as text."""
     text = describe(estimates).replace(" × 0 samples", "")
     return f"validation, {steps} steps, exact, without samples: {text}"
+
+
+def mark_smoke(figure: Figure, inputs: Inputs[Any]) -> None:
+    """Write across a figure of the smoke tier that it means nothing. Others stay as they are."""
+    if inputs.study.tier == "smoke":
+        look: dict[str, Any] = {
+            "rotation": 25,
+            "size": 13,
+            "color": RED,
+            "alpha": 0.35,
+            "in_layout": False,
+        }
+        figure.text(0.5, 0.5, inputs.note, ha="center", va="center", **look)
 
 
 def caption_page(drawing: Drawing, caption: str, reading: str, inputs: Inputs[Any]) -> str:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from tabulate import tabulate
 
 from workflow_scripts.report.inputs import Inputs
 from workflow_scripts.report.tables import CROSS_ENTROPY, Table, format_interval
@@ -124,7 +123,8 @@ def to_markdown(table: Table, title: str, inputs: Inputs[Any], reading: str = ""
     headings = [*layout.keys]
     for group in layout.groups:
         headings += [group.title or group.columns[0], *group.columns[1:]]
-    body = tabulate(layout.lines, headings, tablefmt="pipe", disable_numparse=True)
+    cells = pd.DataFrame(layout.lines, columns=headings)
+    body = cells.to_markdown(index=False, disable_numparse=True)
     below = [reading, ""] if reading else []
     return "\n".join([f"# {title}", "", *_notes(table, inputs), "", body, "", *below])
 

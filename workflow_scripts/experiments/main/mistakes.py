@@ -55,8 +55,7 @@ def draw(inputs: Inputs[Any]) -> Drawing:
     stages = [style.handle(s, **style.stage_style(inputs, s)) for s in inputs.stages()]
     axes[1, 0].legend(handles=stages, loc="upper left")
     handles: list[Artist] = [
-        Patch(facecolor=color, hatch=hatch, edgecolor="white", linewidth=0, label=kind)
-        for kind, (color, hatch) in style.MISTAKES.items()
+        Patch(label=kind, **style.bar_style(look)) for kind, look in style.MISTAKES.items()
     ]
     style.legend_above(figure, handles, handlelength=1.6, columnspacing=1.2)
     problems = f"validation, {inputs.hardest} steps: {style.describe(drawn)}"
@@ -68,11 +67,10 @@ def _draw_kinds(inputs: Inputs[Any], panel: Axes, model: str, type: str) -> list
     stages, on = inputs.stages(model=model), Subset(type, inputs.hardest)
     groups = [inputs.scores.group(model, stage) for stage in stages]
     bottom = np.zeros(len(stages))
-    for column, (color, hatch) in zip(MISTAKE_COLUMNS, style.MISTAKES.values(), strict=True):
+    for column, look in zip(MISTAKE_COLUMNS, style.MISTAKES.values(), strict=True):
         found = [group.estimate(f"{column}_given_fitting", on).value for group in groups]
         values, place = np.nan_to_num(found), range(len(stages))
-        look = {"color": color, "hatch": hatch, "edgecolor": "white", "linewidth": 0}
-        panel.bar(place, values, 0.6, bottom, **look)
+        panel.bar(place, values, 0.6, bottom, **style.bar_style(look))
         bottom += values
     verified = [group.estimate("verified_given_fitting", on) for group in groups]
     value, low, high = 1 - style.band_of(verified)

@@ -175,11 +175,9 @@ def draw_routing(inputs: Inputs[Any]) -> Drawing:
     for panel, type in zip(axes[0], BOTH_TYPES, strict=True):
         bottom, fitting = np.zeros(len(stages)), FITTING_STRATEGY[type]
         for strategy in sorted(drawn, key=lambda each: each != fitting):
-            color, hatch = style.STRATEGIES[strategy]
+            look = style.bar_style(style.STRATEGIES[strategy])
             values = np.array([estimate.value for estimate in found[type, strategy]])
-            panel.bar(
-                place, values, 0.7, bottom, color=color, hatch=hatch, edgecolor="white", linewidth=0
-            )
+            panel.bar(place, values, 0.7, bottom, **look)
             bottom += values
         bars = {"color": "black", "linestyle": "none"}
         style.draw_estimates(panel, place, found[type, fitting], **bars)
@@ -188,8 +186,8 @@ def draw_routing(inputs: Inputs[Any]) -> Drawing:
         style.fraction_axis(panel)
     axes[0, 0].set_ylabel("share of responses")
     handles: list[Artist] = [
-        Patch(facecolor=color, hatch=hatch, edgecolor="white", linewidth=0, label=strategy)
-        for strategy, (color, hatch) in style.STRATEGIES.items()
+        Patch(label=strategy, **style.bar_style(look))
+        for strategy, look in style.STRATEGIES.items()
         if strategy in drawn
     ]
     style.legend_above(figure, handles, columnspacing=1.2, handlelength=1.6)
