@@ -270,8 +270,6 @@ def _figure(inputs: Inputs[Robustness]) -> Drawing:
         panel.set_ylabel(style.ACCURACY)
     for panel, axis in zip(panels[len(axes_names) :], of_sft, strict=False):
         _draw_cross_entropy(panel, inputs, axis)
-    for unused in panels[n_panels:]:
-        unused.remove()
     handles = [
         style.handle(model, **style.line_style(style.MODELS[model])) for model in inputs.models
     ]
@@ -280,7 +278,14 @@ def _figure(inputs: Inputs[Robustness]) -> Drawing:
     if any(each.n_seeds == 1 for each in drawn):
         handles.append(style.handle("one seed", **_ONE_SEED, color=style.BLACK, linestyle="none"))
         text += "; intervals of one seed are over problems alone"
-    style.legend_above(figure, [*handles, style.guide_handle("chance")])
+    handles.append(style.guide_handle("chance"))
+    unused = panels[n_panels:]
+    for panel in unused:
+        panel.set_axis_off()
+    if unused:
+        unused[0].legend(handles=handles, loc="center")
+    else:
+        style.legend_above(figure, handles)
     return Drawing(figure, f"{text}; bold: the study's own value")
 
 
