@@ -18,7 +18,7 @@ test test-fast: export OMP_NUM_THREADS := 1
 export STUDY_COMMAND = make $@ TIER=$(TIER) TARGETS='$(TARGETS)'$(if $(SEEDS), SEEDS=$(SEEDS))
 
 .DEFAULT_GOAL := help
-COMMANDS := help install demo study resume status verify why compare report reference publish restore cost \
+COMMANDS := help install demo study resume status verify why compare report reference redraw publish restore cost \
 	gpu-check benchmark check lint format types configuration-page test test-fast torture clean
 .PHONY: $(COMMANDS)
 
@@ -80,6 +80,9 @@ report: install ## Write results/TIER/report.html, one page to read, and rollout
 
 reference: install ## Copy the tables, figures and claims of TARGETS to results/reference, if all are good.
 	@.venv/bin/python -m workflow_scripts.operate.reference $(TARGETS) --tier $(TIER)
+
+redraw: install ## Draw the recorded figures and tables of TARGETS anew, without training (TIER=laptop).
+	@.venv/bin/python -m workflow_scripts.operate.redraw $(TARGETS) $(CHOSEN)
 
 publish: install ## Push a finished tier to a DVC remote (TIER=laptop REMOTE=/a/folder or s3://bucket/prefix).
 	@test -n "$(REMOTE)" || { echo "where to? make publish TIER=$(TIER) REMOTE=/a/folder or s3://bucket/prefix"; exit 1; }

@@ -29,6 +29,7 @@ rule table:
     output:
         csv=f"{RESULTS}/tables/{{name}}.csv",
         markdown=f"{RESULTS}/tables/{{name}}.md",
+        latex=f"{RESULTS}/tables/{{name}}.tex",
     log:
         f"{RESULTS}/logs/tables/{{name}}.log",
     benchmark:

@@ -186,7 +186,7 @@ def test_theory_draws_no_prediction_without_fb(full):
     without = replace(
         inputs, experiment=inputs.experiment.model_copy(update={"backward_shares": [0.1, 0.9]})
     )
-    labels = {t.get_text() for t in theory.draw(without).legends[0].get_texts()}
+    labels = {t.get_text() for t in theory.draw(without).figure.legends[0].get_texts()}
     assert labels == {"measured"}
 
 
@@ -199,10 +199,11 @@ def test_readings_are_one_paragraph_without_measured_numbers():
         assert not any(character == "%" for character in product.reading)
 
 
-def test_the_caption_page_has_caption_reading_and_footer(full):
+def test_the_caption_page_has_caption_reading_and_what_was_drawn(full):
     experiment, product = figures(Study(FULL))["sharpening"]
-    page = style.caption_page(product.make(full[experiment.name]), "A caption", "How to read it.")
-    first, second, *footer = page.strip().split("\n\n")
+    inputs = full[experiment.name]
+    page = style.caption_page(product.make(inputs), "A caption", "How to read it.", inputs)
+    first, second, *notes = page.strip().split("\n\n")
     assert (first, second) == ("# A caption", "How to read it.")
-    assert footer[0] == "laptop tier  ·  95 % t intervals"
-    assert footer[1].startswith("validation, 6-9 steps, exact")
+    assert notes[0] == "laptop tier  ·  95 % t intervals  ·  drawn for a page of 6.75 in"
+    assert notes[1].startswith("validation, 6-9 steps, exact")

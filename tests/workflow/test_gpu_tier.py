@@ -24,7 +24,7 @@ def test_a_base_model_trained_on_the_spot_learns_from_prompts_with_a_field_map(p
     done = project.snakemake("table1", "--cores", "1", "--config", *SMALL, tier="gpu")
     assert done.returncode == 0, done.stderr[-4000:]
     results = project.folder / "results/gpu"
-    assert "| FB      | RL(6-9) |" in (results / "tables/table1.md").read_text()
+    assert "FB,RL(6-9)," in (results / "tables/table1.csv").read_text()
     (data,) = (project.folder / "data/gpu").glob("*/rl-6-9-s0.jsonl")
     prompt = json.loads(data.read_text().splitlines()[1])["prompt"]
     assert prompt.startswith("map 0 = e")

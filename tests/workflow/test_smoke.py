@@ -44,6 +44,7 @@ def test_every_figure_table_and_claim_is_made(smoke):
     for name in tables(Study(settings)):
         assert len((results / "tables" / f"{name}.csv").read_text().splitlines()) > 1, name
         assert (results / "tables" / f"{name}.md").is_file(), name
+        assert "booktabs" in (results / "tables" / f"{name}.tex").read_text(), name
     assert [claim["id"] for claim in json.loads((results / "claims.json").read_text())] == [
         f"C{number}" for number in range(1, 10)
     ]
@@ -51,7 +52,7 @@ def test_every_figure_table_and_claim_is_made(smoke):
 
 def test_every_product_of_the_smoke_tier_says_that_it_has_no_scientific_meaning(smoke):
     results = smoke.folder / "results" / "smoke"
-    kinds = ("tables/*.md", "figures/*.md", "figures/*.svg", "claims.md")
+    kinds = ("tables/*.md", "tables/*.tex", "figures/*.md", "figures/*.svg", "claims.md")
     pages = [page for kind in kinds for page in results.glob(kind)]
     silent = [page.name for page in pages if "no scientific meaning" not in page.read_text()]
     assert len(pages) > 20

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Annotated, ClassVar
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from workflow_scripts.common.jobs import run_stage
 from workflow_scripts.evaluate.metrics import Group, Subset
@@ -18,7 +17,8 @@ from workflow_scripts.report import style
 from workflow_scripts.report.criteria import MARGIN, NO_CHANGE, NO_GAIN, RISES, Criterion
 from workflow_scripts.report.inputs import Inputs, rl_stage
 from workflow_scripts.report.quantities import MISSING, Ask, Quantity, baseline_of
-from workflow_scripts.report.tables import Table, table_row
+from workflow_scripts.report.style import Drawing
+from workflow_scripts.report.tables import BOTH_TYPES, Table, table_row
 from workflow_scripts.settings.strategies import percent
 from workflow_scripts.settings.study import StudySettings
 from workflow_scripts.settings.values import Distinct, NamedShare, Range, single
@@ -51,7 +51,7 @@ class Amplification(Experiment):
         """A table of strategies and accuracy by share of evaluation prompts."""
         return {self.name: Product("Strategies after RL on uneven mixes of types", _table)}
 
-    def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
+    def figures(self, study: StudySettings) -> dict[str, Product[Drawing]]:
         """A figure of strategies and accuracy by share of evaluation prompts."""
         return {self.name: Product("Share of forward responses by RL prompt mix", _figure)}
 
@@ -78,14 +78,14 @@ def _table(inputs: Inputs[Amplification]) -> Table:
     for share in _shares(inputs):
         group = _group(inputs, share)
         balanced, on_mix = Subset(steps=steps), Subset(steps=steps, mix=_mix(share))
-        evaluation, inversion = Subset(EVALUATION, steps), Subset(INVERSION, steps)
+        inversion, evaluation = (Subset(type, steps) for type in BOTH_TYPES)
         columns = {
             "share forward, RL's mix": group.estimate("share_forward", on_mix),
             "share forward, balanced": group.estimate("share_forward", balanced),
-            "share forward, evaluation": group.estimate("share_forward", evaluation),
             "share backward, inversion": group.estimate("share_backward", inversion),
-            "pass@1, evaluation": group.estimate("pass@1", evaluation),
+            "share forward, evaluation": group.estimate("share_forward", evaluation),
             "pass@1, inversion": group.estimate("pass@1", inversion),
+            "pass@1, evaluation": group.estimate("pass@1", evaluation),
         }
         for measure, estimate in columns.items():
             keys = {"evaluation_percent": percent(share), "measure": measure}
@@ -98,8 +98,9 @@ def _table(inputs: Inputs[Amplification]) -> Table:
     return Table(pd.DataFrame(rows), ["evaluation_percent"], "measure", notes)
 
 
-def _figure(inputs: Inputs[Amplification]) -> Figure:
-    figure, ((panel, accuracy),) = style.new_figure(2.9, 1, 2)
+def _figure(inputs: Inputs[Amplification]) -> Drawing:
+    """Draw the share of forward responses above, and accuracy by type below."""
+    figure, ((panel,), (accuracy,)) = style.new_figure(3.8, 2, 1, style.COLUMN, sharex=True)
     steps, shares = inputs.hardest, _shares(inputs)
     groups = [_group(inputs, share) for share in shares]
     on_mix = [
@@ -107,28 +108,34 @@ def _figure(inputs: Inputs[Amplification]) -> Figure:
         for group, share in zip(groups, shares, strict=True)
     ]
     balanced = [group.estimate("share_forward", Subset(steps=steps)) for group in groups]
-    panel.plot([0.4, 1], [0.4, 1], color="0.6", linewidth=0.8, label="prompts' share")
-    style.draw_estimates(
-        panel, shares, on_mix, **style.line_style(style.FAST), label="mixed as in RL"
-    )
-    style.draw_estimates(panel, shares, balanced, **style.line_style(style.SLOW), label="balanced")
-    panel.set_ylabel("share of forward responses (fraction)")
-    style.fraction_axis(panel)
-    for type in PROBLEM_TYPES:
+    panel.plot([0, 1], [0, 1], color="0.6", linewidth=0.8, label="the prompts' share")
+    for estimates, look, label in zip(
+        (on_mix, balanced),
+        _ON_PROBLEMS,
+        ("problems mixed as in RL", "both types equally"),
+        strict=True,
+    ):
+        style.draw_estimates(panel, shares, estimates, **style.line_style(look), label=label)
+    panel.set_ylabel("share of forward responses")
+    for type in BOTH_TYPES:
         estimates = [group.estimate("pass@1", Subset(type, steps)) for group in groups]
-        style.draw_estimates(
-            accuracy, shares, estimates, **style.line_style(style.TYPES[type]), label=type
-        )
+        of_type = style.line_style(style.TYPES[type])
+        style.draw_estimates(accuracy, shares, estimates, **of_type, label=type)
     accuracy.set_ylabel(style.ACCURACY)
-    style.fraction_axis(accuracy)
-    figure.legend(loc="outside upper center", ncols=5, columnspacing=1.2)
+    style.draw_chance(accuracy, inputs.study.task.field_size)
+    accuracy.plot([], [], **style.GUIDE, label="chance")
+    accuracy.set_xticks(shares)
+    accuracy.set_xlim(min(shares) - 0.1, 1)
+    accuracy.set_xlabel("share of evaluation in the prompts of RL")
     for each in (panel, accuracy):
-        each.set_xticks(shares)
-        each.set_xlim(0.4, 1)
-        each.set_xlabel("evaluation's share of RL prompts (fraction)")
-    problems = f"FB after RL({steps}), validation, {steps} steps: {style.describe(balanced)}"
-    style.add_footer(figure, inputs, problems)
-    return figure
+        style.fraction_axis(each)
+    panel.legend(loc="lower right")
+    accuracy.legend(loc="center right")
+    text = f"FB after RL({steps}), validation, {steps} steps: {style.describe(balanced)}"
+    return Drawing(figure, text)
+
+
+_ON_PROBLEMS = ((style.BLACK, "o", "-"), (style.PURPLE, "s", "--"))
 
 
 def _measure(inputs: Inputs[Amplification]) -> list[Quantity]:

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from itertools import cycle
 from typing import Annotated, ClassVar
 
+import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from pydantic import Field
 
 from workflow_scripts.common.jobs import run_stage
@@ -28,6 +28,7 @@ from workflow_scripts.report import style
 from workflow_scripts.report.criteria import GAIN, MARGIN, NOT_ACQUIRED, Criterion
 from workflow_scripts.report.inputs import SFT, Inputs
 from workflow_scripts.report.quantities import Ask, Quantity, baseline_of
+from workflow_scripts.report.style import Drawing
 from workflow_scripts.report.tables import Table, table_row
 from workflow_scripts.settings.study import StudySettings
 from workflow_scripts.settings.values import Count, Range, require, single
@@ -107,7 +108,7 @@ class Composition(Experiment):
         """A table of accuracy by number of parts."""
         return {self.name: Product("pass@1 by number of parts", _table, scores=(_KIND,))}
 
-    def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
+    def figures(self, study: StudySettings) -> dict[str, Product[Drawing]]:
         """A figure of accuracy by number of parts."""
         return {self.name: Product("Accuracy by number of parts", _figure, scores=(_KIND,))}
 
@@ -128,47 +129,50 @@ def _table(inputs: Inputs[Composition]) -> Table:
                 rows.append(
                     table_row(keys, group.estimate("pass@1", Subset(parts=single(n_parts))))
                 )
-    chance = 1 / inputs.study.task.field_size
+    chance = baselines.chance(inputs.study.task.field_size)
     trained = inputs.experiment.rl_parts
     notes = (f"pass@1 as a fraction by number of parts; RL on {trained}; chance {chance:.3f}.",)
-    return Table(pd.DataFrame(rows), ["sft", "stage"], "parts", notes)
+    numbers = {str(n): f"{n} part{'' if n == 1 else 's'}" for n in group.values("parts")}
+    names = {model: _sft_name(inputs, model) for model in inputs.models} | numbers
+    names[_rl_stage(inputs)] = f"RL on {trained} parts"
+    return Table(pd.DataFrame(rows), ["sft", "stage"], "parts", notes, names=names)
 
 
-def _figure(inputs: Inputs[Composition]) -> Figure:
+def _sft_name(inputs: Inputs[Composition], model: str) -> str:
+    """What the SFT examples of a model are: single parts, pairs, or more."""
+    most = inputs.experiment.sft_parts[model].high
+    return {1: "single parts", 2: "pairs"}.get(most, f"up to {most} parts")
+
+
+def _figure(inputs: Inputs[Composition]) -> Drawing:
     """Draw accuracy by number of parts: one line per SFT set and stage."""
-    figure, ((panel,),) = style.new_figure(3.0, 1, 1)
+    figure, ((panel,),) = style.new_figure(2.9, 1, 1, style.COLUMN)
     experiment, drawn = inputs.experiment, []
     numbers = experiment.validation_parts.values()
-    for model, series in zip(inputs.models, cycle(style.SERIES), strict=False):
-        for stage in inputs.stages(model=model):
-            group = inputs.scores.group(model, stage, evaluation="parts")
-            estimates = [group.estimate("pass@1", Subset(parts=single(parts))) for parts in numbers]
-            look = style.line_style(series)
-            if stage == SFT:
-                look |= {"linestyle": ":", "mfc": "white"}
-            held = experiment.sft_parts[model]
-            label = f"SFT on {held} parts" if held.high > 1 else "SFT on single parts"
-            style.draw_estimates(
-                panel, numbers, estimates, **look, label=label + ("" if stage == SFT else ", RL")
-            )
-            drawn += estimates
+    series = [(model, stage) for model in inputs.models for stage in inputs.stages(model=model)]
+    shifts = style.dodge(len(series), 0.3)
+    looks = dict(zip(inputs.models, cycle(style.SERIES), strict=False))
+    for (model, stage), shift in zip(series, shifts, strict=True):
+        group = inputs.scores.group(model, stage, evaluation=_KIND)
+        estimates = [group.estimate("pass@1", Subset(parts=single(parts))) for parts in numbers]
+        look, label = style.line_style(looks[model]), f"SFT on {_sft_name(inputs, model)}"
+        if stage == SFT:
+            look |= {"linestyle": ":", "mfc": "white"}
+        else:
+            label += ", RL"
+        style.draw_estimates(panel, np.add(numbers, shift), estimates, **look, label=label)
+        drawn += estimates
     trained = experiment.rl_parts
-    panel.axvspan(
-        trained.low - 0.2,
-        trained.high + 0.2,
-        color="0.94",
-        zorder=0,
-        label=f"RL's parts ({trained})",
-    )
-    chance = 1 / inputs.study.task.field_size
-    panel.axhline(chance, color="0.4", linewidth=0.8, linestyle="--", label="chance")
+    panel.axvspan(trained.low - 0.5, trained.high + 0.5, color="0.94", linewidth=0, zorder=0)
+    style.label_range(panel, trained.low, trained.high, "parts in RL")
+    style.draw_chance(panel, inputs.study.task.field_size)
     panel.set_xticks(numbers)
     panel.set_xlabel("number of parts of the problem")
     panel.set_ylabel(style.ACCURACY)
     style.fraction_axis(panel)
-    figure.legend(loc="outside upper center", ncols=3)
-    style.add_footer(figure, inputs, f"each point: {style.describe(drawn)}")
-    return figure
+    handles, _ = panel.get_legend_handles_labels()
+    style.legend_above(figure, handles, ncols=2, columnspacing=1)
+    return Drawing(figure, f"dotted: chance; each point: {style.describe(drawn)}")
 
 
 def _measure(inputs: Inputs[Composition]) -> list[Quantity]:
@@ -188,9 +192,14 @@ def _groups(
     inputs: Inputs[Composition], model: str, evaluation: str
 ) -> tuple[Group | None, Group | None]:
     """The scores after RL and after SFT."""
-    own, find = inputs.experiment, inputs.scores.find
-    stage = Prompts.compositions(inputs.study.data, own.rl_parts, own.part_steps).stage
-    return find(model, stage, evaluation=evaluation), find(model, SFT, evaluation=evaluation)
+    find = inputs.scores.find
+    after, before = (find(model, each, evaluation=evaluation) for each in (_rl_stage(inputs), SFT))
+    return after, before
+
+
+def _rl_stage(inputs: Inputs[Composition]) -> str:
+    own = inputs.experiment
+    return Prompts.compositions(inputs.study.data, own.rl_parts, own.part_steps).stage
 
 
 def _extension(inputs: Inputs[Composition], model: str) -> Iterator[Quantity]:

@@ -4,10 +4,10 @@ python -m workflow_scripts.experiments.diversity PLAN
 """
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
+import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from workflow_scripts.common.jobs import run_stage
 from workflow_scripts.evaluate.metrics import Subset
@@ -16,11 +16,17 @@ from workflow_scripts.experiments.experiment import Experiment, Product
 from workflow_scripts.experiments.runs import Branch, Grid, Member, SftData
 from workflow_scripts.report import style
 from workflow_scripts.report.inputs import SFT, Inputs, rl_stage
-from workflow_scripts.report.tables import MIX_NOTE, Table, accuracy_and_fitting, table_row
+from workflow_scripts.report.style import Drawing
+from workflow_scripts.report.tables import (
+    BOTH_TYPES,
+    MIX_NOTE,
+    Table,
+    accuracy_and_fitting,
+    table_row,
+)
 from workflow_scripts.settings.strategies import model_of_share, percent
 from workflow_scripts.settings.study import StudySettings
 from workflow_scripts.settings.values import Distinct, NamedShare
-from workflow_scripts.task.problems import PROBLEM_TYPES
 
 
 class Diversity(Experiment):
@@ -45,7 +51,7 @@ class Diversity(Experiment):
         """A table of accuracy and strategies by share of backward solutions."""
         return {self.name: Product("SFT with few backward solutions, then RL", _table)}
 
-    def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
+    def figures(self, study: StudySettings) -> dict[str, Product[Drawing]]:
         """Accuracy and strategies by share of backward solutions, and selection in theory.
 
         The theory is about SFT with both strategies.
@@ -78,55 +84,60 @@ def _table(inputs: Inputs[Diversity]) -> Table:
     return Table(pd.DataFrame(rows), ["backward_percent", "stage"], "measure", notes)
 
 
-def _figure(inputs: Inputs[Diversity]) -> Figure:
+def _figure(inputs: Inputs[Diversity]) -> Drawing:
     """Draw accuracy and use of the fitting strategy by the share of backward solutions in SFT.
 
-    One panel per measure, one line per problem type and stage.
+    One panel per measure, one series per problem type and stage. Lines join only SFT sets that have
+    both strategies: how FB gets from no example of a strategy to some was not measured.
     """
     shares = sorted(inputs.experiment.backward_shares)
-    figure, axes = style.new_figure(2.9, 1, 2, sharey=True)
+    figure, axes = style.new_figure(4.0, 2, 1, style.COLUMN, sharex=True)
+    series = [(type, stage) for type in BOTH_TYPES for stage in _stages(inputs)]
+    looks = {each: _look(*each) for each in series}
     drawn = []
-    for panel, (measure, label) in zip(
-        axes[0],
-        (
-            ("pass@1", style.ACCURACY),
-            ("share_fitting", "share of the fitting\nstrategy (fraction)"),
-        ),
+    for (panel,), (measure, label) in zip(
+        axes,
+        (("pass@1", style.ACCURACY), ("share_fitting", "share of the\nfitting strategy")),
         strict=True,
     ):
-        for type in PROBLEM_TYPES:
-            for stage in _stages(inputs):
-                estimates = [
-                    inputs.scores.group(model_of_share(share), stage, percent(share)).estimate(
-                        measure, Subset(type, inputs.hardest)
-                    )
-                    for share in shares
-                ]
-                color, marker, _ = style.TYPES[type]
-                after = stage != SFT
-                look = {"linestyle": "-"} if after else {"linestyle": ":", "mfc": "white"}
-                style.draw_estimates(panel, shares, estimates, color=color, marker=marker, **look)
-                drawn += estimates
+        for (type, stage), shift in zip(series, style.dodge(len(series), 0.03), strict=True):
+            on = Subset(type, inputs.hardest)
+            estimates = [
+                inputs.scores.group(model_of_share(share), stage, percent(share)).estimate(
+                    measure, on
+                )
+                for share in shares
+            ]
+            for part in _joined(shares):
+                x = np.add(shares[part], shift)
+                style.draw_estimates(panel, x, estimates[part], **looks[type, stage])
+            drawn += estimates
         panel.set_ylabel(label)
-        panel.set_xlabel("share of backward solutions in SFT (fraction)")
-        panel.set_xticks(shares)
+        panel.set_xticks(shares, [f"{share:g}" for share in shares])
         style.fraction_axis(panel)
-        panel.yaxis.set_tick_params(labelleft=True)
-    handles = [
-        style.handle(
-            f"{type}, {stage}",
-            color=style.TYPES[type][0],
-            marker=style.TYPES[type][1],
-            linestyle=":" if stage == SFT else "-",
-            mfc="white" if stage == SFT else None,
-        )
-        for type in PROBLEM_TYPES
-        for stage in _stages(inputs)
-    ]
-    style.legend_above(figure, handles)
-    problems = f"validation, {inputs.hardest} steps: {style.describe(drawn)}"
-    style.add_footer(figure, inputs, problems)
-    return figure
+    style.draw_chance(axes[0, 0], inputs.study.task.field_size)
+    axes[-1, 0].set_xlabel("share of backward solutions in SFT")
+    handles = [style.handle(f"{type}, {stage}", **look) for (type, stage), look in looks.items()]
+    style.legend_above(figure, handles, ncols=2, columnspacing=1)
+    text = f"validation, {inputs.hardest} steps: {style.describe(drawn)}; dotted: chance"
+    return Drawing(figure, text)
+
+
+def _look(type: str, stage: str) -> dict[str, Any]:
+    """Open markers and dots after SFT, full markers and lines after RL."""
+    color, marker, line = style.TYPES[type]
+    after_sft = {"linestyle": ":", "mfc": "white"}
+    return {"color": color, "marker": marker} | ({"linestyle": line} if stage != SFT else after_sft)
+
+
+def _joined(shares: list[float]) -> list[slice]:
+    """The parts of the shares that lines join: neighbours that both have both strategies."""
+    parts, start = [], 0
+    for end in range(1, len(shares) + 1):
+        if end == len(shares) or shares[end - 1] == 0 or shares[end] == 1:
+            parts.append(slice(start, end))
+            start = end
+    return parts
 
 
 if __name__ == "__main__":

@@ -8,10 +8,10 @@ functions that jobs call.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
-from matplotlib.figure import Figure
 from pydantic import Field, model_validator
 
 from workflow_scripts.common.files import write_json
@@ -20,7 +20,9 @@ from workflow_scripts.experiments.runs import Evaluation, Grid, Member
 from workflow_scripts.report import style
 from workflow_scripts.report.inputs import Files, Inputs, Measurements
 from workflow_scripts.report.quantities import Quantity
-from workflow_scripts.report.tables import Table, to_markdown
+from workflow_scripts.report.style import Drawing
+from workflow_scripts.report.table_pages import to_latex, to_markdown
+from workflow_scripts.report.tables import Table
 from workflow_scripts.settings.study import StudySettings, require_variables
 from workflow_scripts.settings.values import Count, Range, Section, require
 from workflow_scripts.task.mixes import ValidationMix
@@ -28,7 +30,7 @@ from workflow_scripts.task.mixes import ValidationMix
 # An experiment may change settings for its runs only in these sections of the configuration.
 RUN_SECTIONS = ("task", "model", "sft", "rl")
 
-Shown = TypeVar("Shown", Table, Figure)
+Shown = TypeVar("Shown", Table, Drawing)
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,7 @@ class Experiment(Section):
         """The tables by name."""
         return {}
 
-    def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
+    def figures(self, study: StudySettings) -> dict[str, Product[Drawing]]:
         """The figures by name, the most important one first."""
         return {}
 
@@ -178,16 +180,21 @@ class Experiment(Section):
     # ---- stages -------------------------------------------------------------------------------
 
     @classmethod
-    def make_table(cls, source: Source, name: str, csv: Path, markdown: Path) -> None:
-        """Write a table as CSV and Markdown. Raises StudyError for a missing or damaged input."""
+    def make_table(cls, source: Source, name: str, csv: Path, markdown: Path, latex: Path) -> None:
+        """Write a table as CSV, Markdown and LaTeX.
+
+        Raises StudyError if an input is missing or damaged.
+        """
         inputs = cls._read(source)
         product = inputs.experiment.tables(inputs.study)[name]
         table = product.make(inputs)
-        text = to_markdown(table, product.caption, inputs, product.reading)
+        page = to_markdown(table, product.caption, inputs, product.reading)
+        float_ = to_latex(table, name, product.caption, inputs)
         write_whole(
             {
                 csv: lambda path: table.frame.to_csv(path, index=False),
-                markdown: lambda path: path.write_text(text),
+                markdown: partial(_write_text, text=page),
+                latex: partial(_write_text, text=float_),
             }
         )
 
@@ -199,12 +206,11 @@ class Experiment(Section):
         """
         inputs = cls._read(source)
         product = inputs.experiment.figures(inputs.study)[name]
-        figure = product.make(inputs)
-        save = style.writers(figure)
-        text = style.caption_page(figure, product.caption, product.reading)
-        write_whole(
-            {png: save["png"], svg: save["svg"], caption: lambda path: path.write_text(text)}
-        )
+        drawing = product.make(inputs)
+        style.mark_smoke(drawing.figure, inputs)
+        save = style.writers(drawing.figure)
+        text = style.caption_page(drawing, product.caption, product.reading, inputs)
+        write_whole({png: save["png"], svg: save["svg"], caption: partial(_write_text, text=text)})
 
     @classmethod
     def make_quantities(cls, source: Source, output: Path) -> None:
@@ -228,6 +234,10 @@ class Experiment(Section):
         experiment = cls.model_validate(source.experiment)
         measured = Measurements.read(source.files, source.study.statistics)
         return Inputs(source.study, source.hardest, experiment, measured)
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
 
 
 def require_rl_steps(study: StudySettings, experiment: str, rl_steps: Sequence[Range]) -> None:

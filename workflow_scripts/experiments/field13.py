@@ -8,8 +8,6 @@ GF(p) is the field of the integers modulo a prime p, in which the programs compu
 from collections.abc import Iterator, Sequence
 from typing import Annotated, ClassVar
 
-from matplotlib.figure import Figure
-
 from workflow_scripts.common.jobs import run_stage
 from workflow_scripts.evaluate.metrics import Subset
 from workflow_scripts.experiments.experiment import (
@@ -25,6 +23,7 @@ from workflow_scripts.report.accuracy import draw_by_type, table_by_type
 from workflow_scripts.report.criteria import GAPS, NEAR_PERFECT
 from workflow_scripts.report.inputs import SFT, Inputs, rl_stage
 from workflow_scripts.report.quantities import Ask, Quantity, baseline_of
+from workflow_scripts.report.style import Drawing
 from workflow_scripts.report.tables import Table
 from workflow_scripts.settings.strategies import ModelName
 from workflow_scripts.settings.study import StudySettings
@@ -74,7 +73,7 @@ class Field13(Experiment):
         caption = "pass@1 after SFT and RL in another field, by problem type"
         return {self.name: Product(caption, _table)}
 
-    def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
+    def figures(self, study: StudySettings) -> dict[str, Product[Drawing]]:
         """A figure like the main experiment's figure `accuracy`."""
         return {self.name: Product("Accuracy in another field, by problem type", _figure)}
 
@@ -87,8 +86,10 @@ def _table(inputs: Inputs[Field13]) -> Table:
     return table_by_type(inputs, {})
 
 
-def _figure(inputs: Inputs[Field13]) -> Figure:
-    return draw_by_type(inputs, inputs.experiment.field_size, {})
+def _figure(inputs: Inputs[Field13]) -> Drawing:
+    drawing = draw_by_type(inputs, inputs.experiment.field_size, {})
+    beside = f"GF({inputs.study.task.field_size}) is in the figure accuracy, on the same axes"
+    return Drawing(drawing.figure, f"{drawing.drawn_from}; {beside}")
 
 
 def _measure(inputs: Inputs[Field13]) -> list[Quantity]:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated, ClassVar
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from workflow_scripts.common.jobs import run_stage
 from workflow_scripts.evaluate.metrics import Subset
@@ -24,6 +23,7 @@ from workflow_scripts.report.accuracy import draw_by_steps
 from workflow_scripts.report.criteria import GAIN
 from workflow_scripts.report.inputs import SFT, Inputs, rl_stage
 from workflow_scripts.report.quantities import Ask, Quantity
+from workflow_scripts.report.style import Drawing
 from workflow_scripts.report.tables import MIX_NOTE, TYPES, Table, table_row
 from workflow_scripts.settings.strategies import ModelName
 from workflow_scripts.settings.study import StudySettings, require_variables
@@ -94,7 +94,7 @@ class Longer(Experiment):
         caption = "pass@1 by number of steps after RL on longer problems"
         return {self.name: Product(caption, _table, scores=_SAMPLED)}
 
-    def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
+    def figures(self, study: StudySettings) -> dict[str, Product[Drawing]]:
         """A figure of accuracy by number of steps."""
         caption = "Accuracy after RL on longer problems"
         return {self.name: Product(caption, _figure, scores=_SAMPLED)}
@@ -105,22 +105,47 @@ class Longer(Experiment):
 
 
 def _table(inputs: Inputs[Longer]) -> Table:
+    """pass@1 by number of steps. The pages show it on all lengths of SFT, of RL, and beyond."""
     rows = []
     for model in inputs.models:
         for type in TYPES:
             for stage in inputs.stages(model=model):
+                keys = {"model": model, "type": type, "stage": stage}
                 for evaluation in _SAMPLED:
                     group = inputs.scores.group(model, stage, evaluation=evaluation)
-                    for n_steps in group.values("steps"):
-                        keys = {"model": model, "type": type, "steps": n_steps, "stage": stage}
-                        estimate = group.estimate("pass@1", Subset(type, single(n_steps)))
-                        rows.append(table_row(keys, estimate))
-    notes = (f"pass@1 as a fraction. {MIX_NOTE}",)
-    return Table(pd.DataFrame(rows), ["model", "type", "steps"], "stage", notes)
+                    for steps in [
+                        *map(single, group.values("steps")),
+                        *_ranges(inputs, evaluation),
+                    ]:
+                        estimate = group.estimate("pass@1", Subset(type, steps))
+                        rows.append(table_row({**keys, "steps": _steps_name(steps)}, estimate))
+    notes = (
+        f"pass@1 as a fraction. {MIX_NOTE}",
+        "The CSV file has each number of steps, and so has the figure.",
+    )
+    ranges = [each for evaluation in _SAMPLED for each in _ranges(inputs, evaluation)]
+    shown = tuple(map(_steps_name, ranges))
+    names = {name: f"{name} steps" for name in shown}
+    return Table(
+        pd.DataFrame(rows), ["model", "type", "stage"], "steps", notes, shown=shown, names=names
+    )
 
 
-def _figure(inputs: Inputs[Longer]) -> Figure:
-    return draw_by_steps(inputs, _SAMPLED)
+def _ranges(inputs: Inputs[Longer], evaluation: str) -> list[Range]:
+    """The ranges of steps that an evaluation has: those of SFT and of main's RL, or longer ones."""
+    if evaluation != _KIND:
+        return [inputs.study.data.sft_steps, inputs.hardest]
+    low = inputs.study.data.validation_steps.high + 1
+    return [Range(low=low, high=inputs.experiment.rl_steps.high)]
+
+
+def _steps_name(steps: Range) -> str:
+    return str(steps.low if steps.low == steps.high else steps)
+
+
+def _figure(inputs: Inputs[Longer]) -> Drawing:
+    prompts = {rl_stage(steps): steps for steps in (inputs.hardest, inputs.experiment.rl_steps)}
+    return draw_by_steps(inputs, _SAMPLED, {SFT: inputs.study.data.sft_steps, **prompts})
 
 
 def _measure(inputs: Inputs[Longer]) -> list[Quantity]:

@@ -11,10 +11,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, ClassVar, Self
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from pydantic import Field, model_validator
 
 from workflow_scripts.common.jobs import run_stage
@@ -32,7 +30,9 @@ from workflow_scripts.experiments.runs import Branch, Changes, Grid, Member, Sft
 from workflow_scripts.report import paper, style
 from workflow_scripts.report.criteria import MARGIN, NEAR_PERFECT, Criterion
 from workflow_scripts.report.inputs import SFT, Inputs, rl_stage
+from workflow_scripts.report.names import setting_name, value_names
 from workflow_scripts.report.quantities import Ask, Quantity, baseline_of
+from workflow_scripts.report.style import Drawing
 from workflow_scripts.report.tables import (
     CROSS_ENTROPY,
     MIX_NOTE,
@@ -133,12 +133,12 @@ class Robustness(Experiment):
         """One table per axis."""
         return {
             f"{self.name}-{axis}": Product(
-                f"pass@1 with another value of {axis}", partial(_table, axis=axis), sft=True
+                f"pass@1 with another {setting_name(axis)}", partial(_table, axis=axis), sft=True
             )
             for axis in self.axes
         }
 
-    def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
+    def figures(self, study: StudySettings) -> dict[str, Product[Drawing]]:
         """One figure with a panel per axis."""
         caption = "Accuracy with one setting changed at a time"
         return {self.name: Product(caption, _figure, sft=True)}
@@ -220,8 +220,7 @@ def _table(inputs: Inputs[Robustness], axis: str) -> Table:
             group = inputs.scores.find(model, stage, condition)
             if group is None:
                 continue
-            setting = f"{value} (default)" if condition == DEFAULT else str(value)
-            keys = {"model": model, "setting": setting}
+            keys = {"model": model, "setting": _setting(value, condition)}
             for measure, estimate in accuracy_and_fitting(group, steps).items():
                 reported = stage != SFT and measure == f"pass@1, {ALL_TYPES}"
                 known = paper.ROBUSTNESS.get((model, condition)) if reported else None
@@ -233,18 +232,26 @@ def _table(inputs: Inputs[Robustness], axis: str) -> Table:
                 rows.append(table_row({**keys, "measure": CROSS_ENTROPY}, estimate, known))
     same = "multiple of the default" if stage == SFT else "value of this setting"
     notes = (
-        f"{axis} varies; after {stage}, validation problems of {steps} steps, fractions. "
-        f"{MIX_NOTE}",
+        f"{setting_name(axis)} varies; fractions, after {stage}, on validation problems of {steps} "
+        f"steps. {MIX_NOTE}",
         f"The paper's value is that of its own default, or of the same {same}.",
         f"{_seeds_note(inputs)}.",
     )
-    return Table(pd.DataFrame(rows), ["model", "setting"], "measure", notes)
+    values, conditions = zip(*_values(inputs, axis), strict=True)
+    settings = zip(map(_setting, values, conditions), value_names(values), strict=True)
+    names = {"setting": setting_name(axis)}
+    names |= {key: key.replace(key.removesuffix(" (default)"), name) for key, name in settings}
+    return Table(pd.DataFrame(rows), ["model", "setting"], "measure", notes, names=names)
+
+
+def _setting(value: Any, condition: str) -> str:
+    return f"{value} (default)" if condition == DEFAULT else str(value)
 
 
 # ---- figures -----------------------------------------------------------------------------------
 
 
-def _figure(inputs: Inputs[Robustness]) -> Figure:
+def _figure(inputs: Inputs[Robustness]) -> Drawing:
     """Draw one panel per axis with the accuracy of each model.
 
     Each axis that is a setting of SFT has a second panel, with the cross-entropy after SFT.
@@ -254,68 +261,94 @@ def _figure(inputs: Inputs[Robustness]) -> Figure:
     n_panels = len(axes_names) + len(of_sft)
     columns = min(3, n_panels)
     rows = -(-n_panels // columns)
-    figure, grid = style.new_figure(0.9 + 1.9 * rows, rows, columns)
+    figure, grid = style.new_figure(0.5 + 1.95 * rows, rows, columns)
     panels = list(grid.flat)
-    for unused in panels[n_panels:]:
-        unused.set_axis_off()
-    drawn = []
+    drawn: list[Estimate] = []
     for panel, axis in zip(panels, axes_names, strict=False):
         drawn += _draw_accuracy(panel, inputs, axis)
+    for panel in grid[:, 0]:
+        panel.set_ylabel(style.ACCURACY)
     for panel, axis in zip(panels[len(axes_names) :], of_sft, strict=False):
         _draw_cross_entropy(panel, inputs, axis)
     handles = [
         style.handle(model, **style.line_style(style.MODELS[model])) for model in inputs.models
     ]
-    style.legend_above(figure, handles)
-    measured_on = f"validation: {style.describe(drawn)} ({_seeds_note(inputs)})"
-    style.add_footer(figure, inputs, f"bold: the study's own value; {measured_on}")
-    return figure
+    handles.append(style.handle("the paper", **style.PAPER_MARKER, mec=style.BLACK))
+    text = f"validation: {style.describe(drawn)} ({_seeds_note(inputs)})"
+    if any(each.n_seeds == 1 for each in drawn):
+        handles.append(style.handle("one seed", **_ONE_SEED, color=style.BLACK, linestyle="none"))
+        text += "; intervals of one seed are over problems alone"
+    handles.append(style.guide_handle("chance"))
+    unused = panels[n_panels:]
+    for panel in unused:
+        panel.set_axis_off()
+    if unused:
+        unused[0].legend(handles=handles, loc="center")
+    else:
+        style.legend_above(figure, handles)
+    return Drawing(figure, f"{text}; bold: the study's own value")
+
+
+_ONE_SEED: dict[str, Any] = {"marker": "o", "mfc": "white"}
+
+
+def _draw_points(panel: Axes, model: str, points: list[tuple[float, Estimate]]) -> list[Estimate]:
+    """Draw the points of a model, open where they are of one seed. Returns the estimates."""
+    if not points:
+        return []
+    look = style.line_style(style.MODELS[model])
+    x, estimates = (list(each) for each in zip(*points, strict=True))
+    style.draw_estimates(panel, x, estimates, **look)
+    open_look = look | {"mfc": "white", "zorder": 4}
+    for x_single, value in [(x, each.value) for x, each in points if each.n_seeds == 1]:
+        panel.plot(x_single, value, **open_look)
+    return estimates
 
 
 def _label_axis(panel: Axes, inputs: Inputs[Robustness], axis: str) -> None:
-    pairs = _values(inputs, axis)
-    labels = [f"{value:g}" if isinstance(value, int | float) else str(value) for value, _ in pairs]
-    conditions = [condition for _, condition in pairs]
-    panel.set_xticks(range(len(labels)), labels)
+    values, conditions = zip(*_values(inputs, axis), strict=True)
+    panel.set_xticks(range(len(values)), value_names(values))
     panel.get_xticklabels()[conditions.index(DEFAULT)].set_fontweight("bold")
-    panel.set_xlim(-0.4, len(labels) - 0.6)
-    panel.set_xlabel(axis)
+    panel.set_xlim(-0.4, len(values) - 0.6)
+    panel.set_xlabel(setting_name(axis))
 
 
 def _draw_accuracy(panel: Axes, inputs: Inputs[Robustness], axis: str) -> list[Estimate]:
     stage, steps = _stage(inputs, axis)
     drawn: list[Estimate] = []
-    for model, offset in zip(
-        inputs.models, np.linspace(-0.08, 0.08, len(inputs.models)), strict=True
-    ):
-        points = [
-            (x + offset, group.estimate("pass@1", Subset(steps=steps)))
+    shifts = style.dodge(len(inputs.models), 0.24)
+    for model, shift in zip(inputs.models, shifts, strict=True):
+        groups = {
+            x + shift: (condition, group)
             for x, (_, condition) in enumerate(_values(inputs, axis))
             if (group := inputs.scores.find(model, stage, condition))
-        ]
-        if points:
-            x, estimates = zip(*points, strict=True)
-            style.draw_estimates(panel, x, list(estimates), **style.line_style(style.MODELS[model]))
-            drawn += estimates
-    panel.set_title(f"{stage}, {steps} steps")
-    panel.set_ylabel("accuracy (pass@1)")
+        }
+        on = Subset(steps=steps)
+        points = [(x, group.estimate("pass@1", on)) for x, (_, group) in groups.items()]
+        drawn += _draw_points(panel, model, points)
+        for x, (condition, _) in groups.items():
+            known = paper.ROBUSTNESS.get((model, condition)) if stage != SFT else None
+            if known:
+                color = style.MODELS[model][0]
+                panel.plot(x + 0.1, known.value, **style.PAPER_MARKER, mec=color)
+    panel.set_title(f"after {stage}, {steps} steps")
+    style.draw_chance(panel, inputs.study.task.field_size)
     style.fraction_axis(panel)
     _label_axis(panel, inputs, axis)
     return drawn
 
 
 def _draw_cross_entropy(panel: Axes, inputs: Inputs[Robustness], axis: str) -> None:
-    for model in inputs.models:
+    shifts = style.dodge(len(inputs.models), 0.24)
+    for model, shift in zip(inputs.models, shifts, strict=True):
         points = [
-            (x, measured.estimate(Scale.LINEAR, inputs.confidence))
+            (x + shift, measured.estimate(Scale.LINEAR, inputs.confidence))
             for x, (_, condition) in enumerate(_values(inputs, axis))
             if (measured := inputs.cross_entropy(model, condition))
         ]
-        if points:
-            x, estimates = zip(*points, strict=True)
-            style.draw_estimates(panel, x, list(estimates), **style.line_style(style.MODELS[model]))
-    panel.set_title("SFT, cross-entropy")
-    panel.set_ylabel("nats per token")
+        _draw_points(panel, model, points)
+    panel.set_title("after SFT, held-out examples")
+    panel.set_ylabel("cross-entropy\n(nats per token)")
     panel.set_ylim(0, 1.3 * panel.get_ylim()[1])
     _label_axis(panel, inputs, axis)
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from workflow_scripts.evaluate.curves import Curves
@@ -21,9 +20,10 @@ from workflow_scripts.evaluate.theory import (
 from workflow_scripts.experiments.main.learning import ROOT_LABEL, rollouts_behind, root_scale
 from workflow_scripts.report import style
 from workflow_scripts.report.inputs import Inputs, rl_stage
+from workflow_scripts.report.style import Drawing
+from workflow_scripts.report.tables import BOTH_TYPES
 from workflow_scripts.settings.overrides import override
 from workflow_scripts.settings.strategies import model_of_share, percent
-from workflow_scripts.task.problems import PROBLEM_TYPES
 
 READING = (
     "Points are the measured share of the fitting strategy in RL, on a logit scale. Lines are "
@@ -56,13 +56,13 @@ def mixes(shares: list[float]) -> list[float]:
     return sorted(share for share in shares if 0 < share < 1)
 
 
-def draw(inputs: Inputs[Any]) -> Figure:
+def draw(inputs: Inputs[Any]) -> Drawing:
     """Draw the share of the fitting strategy and its predictions, from training rollouts.
 
     There is a row for each problem type and a column for each mix of strategies in SFT. Without FB
     there is nothing to fit, and no prediction.
     """
-    shares, types = mixes(inputs.experiment.backward_shares), PROBLEM_TYPES
+    shares, types = mixes(inputs.experiment.backward_shares), BOTH_TYPES
     found = {
         (share, type): inputs.curves(
             model_of_share(share),
@@ -76,7 +76,7 @@ def draw(inputs: Inputs[Any]) -> Figure:
     present = {key: curves for key, curves in found.items() if curves is not None}
     group_size = override(inputs.study, inputs.experiment.overrides).rl.group_size
     constants = fit_to_fb(present, group_size)
-    figure, axes = style.new_figure(4.2, len(types), len(shares), sharex=True, sharey=True)
+    figure, axes = style.new_figure(3.8, len(types), len(shares), sharex=True, sharey=True)
     drawn = []
     for (share, type), curves in present.items():
         panel = axes[types.index(type), shares.index(share)]
@@ -90,13 +90,12 @@ def draw(inputs: Inputs[Any]) -> Figure:
         column[0].set_title(f"{model}: {'fitted' if of_fb else 'predicted'}")
         column[-1].set_xlabel(ROOT_LABEL)
     for type, panel in zip(types, axes[:, 0], strict=True):
-        panel.set_ylabel(f"{type}: share of the\nfitting strategy (fraction)")
+        panel.set_ylabel(f"share of the fitting\nstrategy on {type}")
     _scale(axes, np.concatenate(drawn), max(len(each.steps) for each in present.values()))
     handles = [style.handle("measured", **_MEASURED)]
     handles += [style.handle(theory, **_THEORIES[theory]) for theory in constants]
     style.legend_above(figure, handles)
-    style.add_footer(figure, inputs, rollouts_behind(list(present.values())))
-    return figure
+    return Drawing(figure, rollouts_behind(list(present.values())))
 
 
 def fit_to_fb(found: dict[tuple[float, str], Curves], group_size: int) -> dict[str, float]:

@@ -2,8 +2,9 @@
 
     python -m workflow_scripts.operate.reference main --tier smoke
 
-Copies the tables, figures, quantities, metrics, scores, mistakes, provenance, run records
-(run.json) and the cost of each job. Of the main experiment's first seed, copies also the models, if
+Copies the tables, figures, quantities, metrics, scores, mistakes, cross-entropies, provenance, run
+records (run.json) and the cost of each job. Of the counts of training rollouts, keeps what learning
+curves need. Of the main experiment's first seed, copies also the models, if
 they are small, in half precision, and some rollouts (see operate.shared_models). Copies only
 results of the given targets, and only if all of these results are good (see operate.receipts).
 Files of other targets that are already in the reference stay there. So experiments can be kept one
@@ -22,6 +23,8 @@ import pandas as pd
 from workflow_scripts.common.files import atomic_path, read_json, run_program, write_json
 from workflow_scripts.common.lock import lock_folder, unlock_folder
 from workflow_scripts.cost.measured import cost_table
+from workflow_scripts.evaluate.curves import TRAINING_COLUMNS
+from workflow_scripts.evaluate.storage import read_table, write_whole, writer
 from workflow_scripts.operate.contents import Contents
 from workflow_scripts.operate.shared_models import keep_model, keep_samples, sample_of
 from workflow_scripts.operate.verify import (
@@ -34,7 +37,17 @@ from workflow_scripts.plan.plan import Plan
 from workflow_scripts.plan.products import claim_parts
 from workflow_scripts.report.claims import make_claims
 
-_KEPT = ("tables", "figures", "quantities", "metrics", "scores", "mistakes", "provenance")
+_KEPT = (
+    "tables",
+    "figures",
+    "quantities",
+    "metrics",
+    "scores",
+    "mistakes",
+    "sft_validation",
+    "provenance",
+)
+_TRAINING = "training"
 _SMALL = 5_000_000  # parameters: larger models have no place in a git repository
 REFERENCE = Path("results/reference")
 
@@ -85,10 +98,26 @@ def _keep(plan: Plan, targets: list[str], reference: Path) -> None:
     for path in kept_files(plan, targets):
         with atomic_path(reference / path.relative_to(plan.results)) as temporary:
             shutil.copyfile(path, temporary)
+    for name in jobs_of(plan, targets):
+        if name.split("/")[0] == _TRAINING:
+            (path,) = map(Path, plan.jobs[name].outputs.values())
+            keep_training(path, reference / path.relative_to(plan.results))
     _keep_models(plan, targets, reference)
     _judge_kept(plan, reference)
     with atomic_path(cost_file) as temporary:
         cost.sort_values(["stage", "job"]).to_csv(temporary, index=False)
+
+
+def keep_training(source: Path, target: Path) -> None:
+    """Keep counts of training rollouts, summed over all but the columns of learning curves.
+
+    The sums take a small part of the room, and give the same curves.
+    """
+    counts = ["n", "correct"]
+    rollouts = read_table(source, TRAINING_COLUMNS)
+    keys = [column for column in TRAINING_COLUMNS if column not in counts]
+    sums = rollouts.groupby(keys, as_index=False, sort=False, observed=True)[counts].sum()
+    write_whole({target: writer(sums, target)})
 
 
 def _judge_kept(plan: Plan, reference: Path) -> None:

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from matplotlib.figure import Figure
-
 from workflow_scripts.common.jobs import PACKAGE, Job, as_json
 from workflow_scripts.experiments.experiment import Experiment, Measured, Needs, Product, Source
 from workflow_scripts.plan.evaluation import mistakes_file, scores_file
 from workflow_scripts.plan.study import Study
 from workflow_scripts.report.claims import Part
 from workflow_scripts.report.inputs import Files
+from workflow_scripts.report.style import Drawing
 from workflow_scripts.report.tables import Table
 
 # Settings on which no table, figure or claim depends. A change of them must not make these stale.
@@ -28,7 +27,7 @@ def tables(study: Study) -> dict[str, tuple[Experiment, Product[Table]]]:
     }
 
 
-def figures(study: Study) -> dict[str, tuple[Experiment, Product[Figure]]]:
+def figures(study: Study) -> dict[str, tuple[Experiment, Product[Drawing]]]:
     """The figures of the enabled experiments by name, each with its experiment."""
     return {
         name: (experiment, product)
@@ -53,7 +52,7 @@ class _Form:
 
 
 _FIGURE = _Form("figures", "make_figure", {"png": "png", "svg": "svg", "caption": "md"})
-_TABLE = _Form("tables", "make_table", {"csv": "csv", "markdown": "md"})
+_TABLE = _Form("tables", "make_table", {"csv": "csv", "markdown": "md", "latex": "tex"})
 
 
 def products(study: Study) -> Iterator[Job]:

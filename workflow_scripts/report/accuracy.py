@@ -4,19 +4,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
-from workflow_scripts.evaluate.metrics import Subset
+from workflow_scripts.evaluate.metrics import ALL_TYPES, Subset
 from workflow_scripts.evaluate.statistics import Estimate
 from workflow_scripts.report import style
 from workflow_scripts.report.inputs import Inputs
 from workflow_scripts.report.paper import Known
-from workflow_scripts.report.tables import MIX_NOTE, TYPES, Table, table_row
-from workflow_scripts.settings.values import single
-from workflow_scripts.task.problems import PROBLEM_TYPES
+from workflow_scripts.report.style import Drawing
+from workflow_scripts.report.tables import BOTH_TYPES, MIX_NOTE, TYPES, Table, table_row
+from workflow_scripts.settings.values import Range, single
 
 # Values from the paper, by (model, stage, type), to show beside the measured values.
 Reference = dict[tuple[str, ...], Known]
+_SHADES = ("0.92", "0.965")
+_PAPER_SHIFT = 0.1  # of the paper's value from the measured one, in distances between models
 
 
 def table_by_type(inputs: Inputs[Any], reference: Reference) -> Table:
@@ -33,17 +34,17 @@ def table_by_type(inputs: Inputs[Any], reference: Reference) -> Table:
     notes = [f"pass@1 as a fraction, on validation problems of {inputs.hardest} steps. {MIX_NOTE}"]
     if reference:
         notes.append("The paper's all-type values are at its own mix of types.")
-    return Table(frame, ["model", "stage"], "type", tuple(notes), "pass1")
+    stacked = bool(reference)
+    return Table(frame, ["model", "stage"], "type", tuple(notes), "pass1", stacked=stacked)
 
 
-def draw_by_type(inputs: Inputs[Any], field_size: int, reference: Reference) -> Figure:
+def draw_by_type(inputs: Inputs[Any], field_size: int, reference: Reference) -> Drawing:
     """Draw accuracy: one panel per type, one group of points per model, one point per stage."""
     models, stages = inputs.models, inputs.stages()
-    figure, axes = style.new_figure(2.7, 1, len(TYPES), sharey=True)
-    offsets = np.linspace(-0.22, 0.22, len(stages)) if len(stages) > 1 else [0.0]
+    figure, axes = style.new_figure(2.3, 1, len(TYPES), sharey=True)
     drawn = []
     for panel, type in zip(axes[0], TYPES, strict=True):
-        for stage, offset in zip(stages, offsets, strict=True):
+        for stage, offset in zip(stages, style.dodge(len(stages), 0.5), strict=True):
             present = [m for m in models if inputs.scores.find(m, stage)]
             x = np.array([models.index(model) for model in present]) + offset
             estimates = [
@@ -54,9 +55,10 @@ def draw_by_type(inputs: Inputs[Any], field_size: int, reference: Reference) -> 
             style.draw_estimates(panel, x, estimates, **look)
             known = [reference.get((model, stage, type)) for model in present]
             values = [each.value if each else np.nan for each in known]
-            panel.plot(x + 0.08, values, **style.PAPER_MARKER, mec=look["color"])
+            panel.plot(x + _PAPER_SHIFT, values, **style.PAPER_MARKER, mec=look["color"])
             drawn += estimates
-        panel.set_title("all (both types equally)" if type == "all" else type)
+        style.draw_chance(panel, field_size)
+        panel.set_title("all (both types equally)" if type == ALL_TYPES else type)
         panel.set_xticks(range(len(models)), models)
         panel.set_xlim(-0.5, len(models) - 0.5)
         panel.set_xlabel("strategies in SFT")
@@ -67,25 +69,31 @@ def draw_by_type(inputs: Inputs[Any], field_size: int, reference: Reference) -> 
         for stage in stages
     ]
     if reference:
-        paper_look = style.PAPER_MARKER | {"mec": style.BLACK}
-        handles.append(style.handle("the paper (1.5 B parameters)", **paper_look))
-    style.legend_above(figure, handles)
-    problems = f"GF({field_size}), validation, {inputs.hardest} steps: {style.describe(drawn)}"
+        handles.append(style.handle("the paper", **style.PAPER_MARKER, mec=style.BLACK))
+    style.legend_above(figure, [*handles, style.guide_handle("chance")])
+    text = f"GF({field_size}), validation, {inputs.hardest} steps: {style.describe(drawn)}"
     if reference:
-        problems += "; the paper's “all”: at its own mix"
-    style.add_footer(figure, inputs, problems)
-    return figure
+        text += "; the paper's model has 1.5 B parameters, its “all” is at its own mix of types"
+    return Drawing(figure, text)
 
 
-def draw_by_steps(inputs: Inputs[Any], evaluations: tuple[str, ...]) -> Figure:
-    """Draw accuracy by number of steps: a row per type, a column per model, a line per stage."""
-    models, stages, types = inputs.models, inputs.stages(), PROBLEM_TYPES
-    figure, axes = style.new_figure(4.4, len(types), len(models), sharex=True, sharey=True)
+def draw_by_steps(
+    inputs: Inputs[Any], evaluations: tuple[str, ...], trained: dict[str, Range]
+) -> Drawing:
+    """Draw accuracy by number of steps: a row per type, a column per model, a line per stage.
+
+    trained has the steps of the problems on which each stage trained; these are shaded.
+    """
+    models, stages = inputs.models, inputs.stages()
+    width = style.PAGE if len(models) > 1 else style.COLUMN
+    figure, axes = style.new_figure(
+        3.9, len(BOTH_TYPES), len(models), width, sharex=True, sharey=True
+    )
     drawn: list[Estimate] = []
     all_steps: set[int] = set()
-    for row, type in zip(axes, types, strict=True):
+    for row, type in zip(axes, BOTH_TYPES, strict=True):
         for panel, model in zip(row, models, strict=True):
-            for stage in stages:
+            for stage, shift in zip(stages, style.dodge(len(stages), 0.3), strict=True):
                 groups = [inputs.scores.find(model, stage, evaluation=e) for e in evaluations]
                 points = [
                     (steps, group.estimate("pass@1", Subset(type, single(steps))))
@@ -96,23 +104,43 @@ def draw_by_steps(inputs: Inputs[Any], evaluations: tuple[str, ...]) -> Figure:
                 if points:
                     steps, estimates = zip(*points, strict=True)
                     look = style.stage_style(inputs, stage)
-                    style.draw_estimates(panel, steps, list(estimates), **look)
+                    style.draw_estimates(panel, np.add(steps, shift), list(estimates), **look)
                     drawn += estimates
                     all_steps.update(steps)
-            panel.set_title(f"{model}, {type}")
+            style.draw_chance(panel, inputs.study.task.field_size)
             style.fraction_axis(panel)
-    trained = inputs.study.data.sft_steps
+    parts = _parts(trained)
     for panel in axes.flat:
-        panel.axvspan(trained.low - 0.3, trained.high + 0.3, color="0.94", zorder=0)
+        for index, part in enumerate(parts.values()):
+            shade = _SHADES[index % len(_SHADES)]
+            panel.axvspan(part.low - 0.5, part.high + 0.5, color=shade, linewidth=0, zorder=0)
         panel.set_xticks(sorted(all_steps))
-    for panel in axes[-1]:
-        panel.set_xlabel("steps of the problem")
-    for panel in axes[:, 0]:
-        panel.set_ylabel(style.ACCURACY)
+    for row, type in zip(axes, BOTH_TYPES, strict=True):
+        row[0].set_ylabel(f"{style.ACCURACY}\non {type}")
+    for column, model in zip(axes.T, models, strict=True):
+        column[0].set_title(model, pad=14)
+        column[-1].set_xlabel("steps of the problem")
+        for stages_there, part in parts.items():
+            style.label_range(column[0], part.low, part.high, stages_there)
     handles = [style.handle(stage, **style.stage_style(inputs, stage)) for stage in stages]
-    handles.append(
-        style.handle(f"SFT's lengths ({trained})", color="0.88", linewidth=7, linestyle="-")
-    )
-    style.legend_above(figure, handles)
-    style.add_footer(figure, inputs, f"each point: {style.describe(drawn)}")
-    return figure
+    handles.append(style.guide_handle("chance"))
+    style.legend_above(figure, handles, ncols=len(handles) if len(models) > 1 else 2)
+    shades = "shaded: the lengths on which each stage trained, from short to long"
+    return Drawing(figure, f"{shades}; each point: {style.describe(drawn)}")
+
+
+def _parts(trained: dict[str, Range]) -> dict[str, Range]:
+    """Divide all lengths that were trained on into parts, by the first stages that use them.
+
+    Stages of equal ranges share a part. A range that begins within a shorter one has the rest.
+    """
+    names: dict[Range, list[str]] = {}
+    for stage, steps in trained.items():
+        names.setdefault(steps, []).append(stage)
+    parts, known = {}, 0
+    for steps in sorted(names, key=lambda each: (each.high, each.low)):
+        if steps.high > known:
+            low = max(steps.low, known + 1)
+            parts[", ".join(names[steps])] = Range(low=low, high=steps.high)
+            known = steps.high
+    return parts

@@ -1,10 +1,12 @@
-"""The style of figures: sizes, colours, markers, line styles, the footer, and saving.
+"""The style of figures: sizes, colours, markers, line styles, captions, and saving.
 
-Series differ in marker and line style as well as in colour, so that figures are readable without
-colour.
+A figure is drawn at the width at which it is read, with type of 7.5 or 8 points: as wide as a
+column, or as a page. Series differ in marker and line style as well as in colour, so that figures
+are readable in grey. What a figure is drawn from stands in its caption, not in the picture.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,20 +22,20 @@ from numpy.typing import ArrayLike
 from workflow_scripts.evaluate.statistics import Estimate
 from workflow_scripts.report.inputs import SFT, Inputs, rl_stage
 from workflow_scripts.settings.values import Range
+from workflow_scripts.task.baselines import chance
 
-WIDTH = 6.75  # inches: the width of a page's text, at which figures are read
+COLUMN, PAGE = 3.25, 6.75  # inches: the widths of a column and of a page's text
 DPI = 200  # of PNG files
-FOOTER = 0.42  # inches: the height of the footer's two lines
-_FOOTER_LABEL = "footer"
+SMALL, NORMAL = 7.5, 8  # points: the sizes of type
 
 matplotlib.rcParams.update(
     {
-        "font.size": 8,
-        "axes.titlesize": 8.5,
-        "axes.labelsize": 8,
-        "xtick.labelsize": 7.5,
-        "ytick.labelsize": 7.5,
-        "legend.fontsize": 7.5,
+        "font.size": NORMAL,
+        "axes.titlesize": NORMAL,
+        "axes.labelsize": NORMAL,
+        "xtick.labelsize": SMALL,
+        "ytick.labelsize": SMALL,
+        "legend.fontsize": SMALL,
         "legend.frameon": False,
         "legend.handlelength": 2.6,
         "axes.spines.top": False,
@@ -54,7 +56,7 @@ matplotlib.rcParams.update(
 
 # Okabe and Ito's palette: readers with any common form of colour blindness can tell its colours
 # apart.
-BLACK, ORANGE, SKY, GREEN, BLUE, RED, PURPLE, GREY = (
+BLACK, ORANGE, SKY, GREEN, BLUE, RED, PURPLE, GREY, DARK = (
     "#000000",
     "#E69F00",
     "#56B4E9",
@@ -63,6 +65,7 @@ BLACK, ORANGE, SKY, GREEN, BLUE, RED, PURPLE, GREY = (
     "#D55E00",
     "#CC79A7",
     "#999999",
+    "#595959",
 )
 
 # (color, marker, linestyle) of each series
@@ -73,9 +76,8 @@ MODELS = {
 }
 SERIES = [(RED, "s", "--"), (GREEN, "D", "-"), (BLUE, "o", "-."), (PURPLE, "^", "--")]
 TYPES = {
-    "all": (BLACK, "o", "-"),
+    "inversion": (ORANGE, "v", "-"),
     "evaluation": (BLUE, "^", "--"),
-    "inversion": (ORANGE, "v", "-."),
 }
 # (color, hatch) of each strategy
 STRATEGIES = {
@@ -95,19 +97,35 @@ MISTAKES = {
     "answer": (PURPLE, "xxxx"),
     "cut off": (GREY, "----"),
 }
-_SFT = (GREY, "o", ":")
+_SFT = (DARK, "o", ":")
 # The styles of RL stages. The index is the position of the stage relative to the main experiment's
 # hardest RL: 0 is that stage, 1 the next harder one, -1 (the last entry) the next easier one.
 _RL = [(RED, "D", "-"), (PURPLE, "^", "-."), (SKY, "v", "-."), (BLUE, "s", "--")]
 
 FAST, SLOW = (BLUE, "o", "-"), (RED, "s", "--")
-ACCURACY = "accuracy (pass@1, fraction)"
-PAPER_MARKER = {"marker": "*", "mfc": "none", "linestyle": "none", "markersize": 7.5, "zorder": 5}
+ACCURACY = "accuracy (pass@1)"
+PAPER_MARKER: dict[str, Any] = {
+    "marker": "*",
+    "mfc": "white",
+    "mew": 0.9,
+    "linestyle": "none",
+    "markersize": 8,
+    "zorder": 5,
+}
+GUIDE: dict[str, Any] = {"color": "0.45", "linewidth": 0.8, "linestyle": (0, (1, 1.5)), "zorder": 1}
 
 
 def line_style(style: tuple[str, str, str]) -> dict[str, Any]:
     """A (color, marker, linestyle) as keyword arguments of matplotlib."""
     return dict(zip(("color", "marker", "linestyle"), style, strict=True))
+
+
+def bar_style(style: tuple[str, str]) -> dict[str, Any]:
+    """A (color, hatch) as keyword arguments of bars and of their entries in a legend.
+
+    Bars have no edges, which would hide narrow ones. The hatch is white.
+    """
+    return {"facecolor": style[0], "hatch": style[1], "edgecolor": "white", "linewidth": 0}
 
 
 def ordered_lines(n: int) -> list[dict[str, Any]]:
@@ -126,21 +144,75 @@ def stage_style(inputs: Inputs[Any], stage: str) -> dict[str, Any]:
     return line_style(_RL[harder % len(_RL)])
 
 
-def new_figure(height: float, rows: int, columns: int, **options: Any) -> tuple[Figure, np.ndarray]:
-    """A figure of the page's width with room for a footer, and an array of shape (rows, columns).
+@dataclass(frozen=True)
+class Drawing:
+    """A figure, and a line that says what it is drawn from, for the caption."""
 
-    The array holds the axes of the panels. height is in inches.
+    figure: Figure
+    drawn_from: str
+
+
+def new_figure(
+    height: float, rows: int, columns: int, width: float = PAGE, **options: Any
+) -> tuple[Figure, np.ndarray]:
+    """A figure, and an array of shape (rows, columns) with the axes of its panels.
+
+    height and width are in inches. width is COLUMN or PAGE: that at which the figure is read.
     """
-    figure = Figure(figsize=(WIDTH, height))
-    axes = figure.subplots(rows, columns, squeeze=False, **options)
-    figure.set_layout_engine("constrained", rect=(0, FOOTER / height, 1, 1 - FOOTER / height))
-    return figure, axes
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
 def fraction_axis(axes: Axes) -> None:
-    """Set the y axis to fractions from 0 to 1, with a small margin."""
+    """Set the y axis to fractions from 0 to 1, with a small margin.
+
+    Markers at the ends of the axis may reach over the margin.
+    """
     axes.set_ylim(-0.03, 1.03)
-    axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
+    axes.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "0.25", "0.5", "0.75", "1"])
+    for line in axes.lines:
+        if line.get_marker() not in ("None", "none", "", None):
+            line.set_clip_on(False)
+
+
+def draw_chance(axes: Axes, field_size: int) -> None:
+    """Draw the accuracy of a blind guess as a dotted line."""
+    axes.axhline(chance(field_size), **GUIDE)
+
+
+def guide_handle(label: str) -> Line2D:
+    """The entry of a legend for dotted lines: chance, and marks on an axis."""
+    return handle(label, **GUIDE)
+
+
+def draw_mark(axes: Axes, x: float) -> None:
+    """Draw a dotted vertical line."""
+    axes.axvline(x, **GUIDE)
+
+
+def draw_level(axes: Axes, y: float) -> None:
+    """Draw a dotted horizontal line."""
+    axes.axhline(y, **GUIDE)
+
+
+def write(
+    axes: Axes,
+    text: str,
+    place: tuple[float, float],
+    offset: tuple[float, float] = (0, 0),
+    **look: Any,
+) -> None:
+    """Write a text into a panel, which takes no room from the panels. offset is in points."""
+    look = {"va": "center", "size": SMALL, "in_layout": False, **look}
+    axes.annotate(text, place, offset, textcoords="offset points", **look)
+
+
+def label_range(axes: Axes, low: float, high: float, text: str) -> None:
+    """Write a text above the panel, centred over a part of the x axis."""
+    above = axes.get_xaxis_transform()
+    write(
+        axes, text, ((low + high) / 2, 1), ha="center", va="bottom", xycoords=above, in_layout=True
+    )
 
 
 def draw_estimates(axes: Axes, x: ArrayLike, estimates: list[Estimate], **style: Any) -> None:
@@ -202,19 +274,30 @@ def describe_exact(estimates: list[Estimate], steps: Range) -> str:
     return f"validation, {steps} steps, exact, without samples: {text}"
 
 
-def add_footer(figure: Figure, inputs: Inputs[Any], measured_on: str) -> None:
-    """Write the tier, the kind of intervals and the amount of data below the panels."""
-    text = f"{inputs.note}  ·  {inputs.interval_note}\n{measured_on}"
-    color = RED if inputs.study.tier == "smoke" else "0.3"
-    place = 0.5, 0.06 / figure.get_figheight()
-    figure.text(*place, text, ha="center", size=7.5, color=color, label=_FOOTER_LABEL)
+def mark_smoke(figure: Figure, inputs: Inputs[Any]) -> None:
+    """Write across a figure of the smoke tier that it means nothing. Others stay as they are."""
+    if inputs.study.tier == "smoke":
+        look: dict[str, Any] = {
+            "rotation": 25,
+            "size": 13,
+            "color": RED,
+            "alpha": 0.35,
+            "in_layout": False,
+        }
+        figure.text(0.5, 0.5, inputs.note, ha="center", va="center", **look)
 
 
-def caption_page(figure: Figure, caption: str, reading: str) -> str:
-    """The Markdown page of a figure: its caption, how to read it, and the text of its footer."""
-    footers = [t.get_text() for t in figure.texts if t.get_label() == _FOOTER_LABEL]
-    lines = [line for footer in footers for line in footer.splitlines()]
-    return "\n\n".join(filter(None, [f"# {caption}", reading, *lines])) + "\n"
+def caption_page(drawing: Drawing, caption: str, reading: str, inputs: Inputs[Any]) -> str:
+    """The Markdown page of a figure.
+
+    It has the caption, how to read the figure, the tier, the kind of intervals and the width, and
+    what the figure is drawn from.
+    """
+    width = drawing.figure.get_figwidth()
+    drawn_for = f"drawn for a {'column' if width == COLUMN else 'page'} of {width:g} in"
+    notes = "  ·  ".join((inputs.note, inputs.interval_note, drawn_for))
+    parts = [f"# {caption}", reading, notes, drawing.drawn_from]
+    return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def writers(figure: Figure) -> dict[str, Callable[[Path], None]]:

@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Annotated, ClassVar
 
-from matplotlib.figure import Figure
 from pydantic import Field
 
 from workflow_scripts.experiments.experiment import (
@@ -32,6 +31,7 @@ from workflow_scripts.experiments.main import (
 )
 from workflow_scripts.experiments.runs import STEPS, Grid, Member, Models, Prompts
 from workflow_scripts.report.inputs import rl_stage
+from workflow_scripts.report.style import Drawing
 from workflow_scripts.report.tables import Table
 from workflow_scripts.settings.strategies import ModelName
 from workflow_scripts.settings.study import StudySettings
@@ -92,7 +92,7 @@ class Main(Experiment):
             ),
         }
 
-    def figures(self, study: StudySettings) -> dict[str, Product[Figure]]:
+    def figures(self, study: StudySettings) -> dict[str, Product[Drawing]]:
         """The paper's figures. `selection` is drawn from all seeds, and also from the first one."""
         return {
             **self._selection(study),
@@ -132,7 +132,7 @@ class Main(Experiment):
             ),
         }
 
-    def _selection(self, study: StudySettings) -> dict[str, Product[Figure]]:
+    def _selection(self, study: StudySettings) -> dict[str, Product[Drawing]]:
         if "FB" not in self.models:
             return {}
         names = {_FIRST_SEED: "selection-first-seed", _SELECTION: "selection"}
@@ -144,7 +144,7 @@ class Main(Experiment):
             for collection, name in names.items()
         }
 
-    def _mechanisms(self, study: StudySettings) -> dict[str, Product[Figure]]:
+    def _mechanisms(self, study: StudySettings) -> dict[str, Product[Drawing]]:
         if "FB" not in self.models:
             return {}
         scored = self.overrides.get("rl.scored_steps", study.rl.scored_steps)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
 
 from workflow_scripts.evaluate.curves import (
     RISE,
@@ -16,7 +16,13 @@ from workflow_scripts.evaluate.curves import (
 from workflow_scripts.evaluate.curves import measure_time_scales as time_scales_of
 from workflow_scripts.evaluate.metrics import ALL_TYPES, Subset
 from workflow_scripts.evaluate.statistics import Scale, interval
-from workflow_scripts.experiments.main.learning import MEASURES, label_steps, measured_on
+from workflow_scripts.experiments.main.learning import (
+    MEASURES,
+    ROOT_LABEL,
+    mark_selection,
+    measured_on,
+    root_scale,
+)
 from workflow_scripts.experiments.main.selection import known
 from workflow_scripts.report import style
 from workflow_scripts.report.accuracy import draw_by_steps
@@ -24,6 +30,7 @@ from workflow_scripts.report.criteria import NO_GAIN, NO_LOSS, RISES, Criterion
 from workflow_scripts.report.inputs import FITTING_TYPE, SFT, Inputs, rl_stage
 from workflow_scripts.report.paper import IMPROVEMENT_STEPS, SELECTION_STEPS
 from workflow_scripts.report.quantities import Ask, Quantity
+from workflow_scripts.report.style import Drawing
 from workflow_scripts.settings.strategies import ModelName
 from workflow_scripts.settings.values import Range
 
@@ -38,9 +45,9 @@ TIME_RATIO = Criterion(
 # ---- figures -----------------------------------------------------------------------------------
 
 
-def draw_dynamics(inputs: Inputs[Any], models: list[ModelName], spans: list[Range]) -> Figure:
+def draw_dynamics(inputs: Inputs[Any], models: list[ModelName], spans: list[Range]) -> Drawing:
     """Draw accuracy and strategies during RL: a column per prompt set, a line per model."""
-    figure, axes = style.new_figure(4.2, len(MEASURES), len(spans), sharex=True, sharey=True)
+    figure, axes = style.new_figure(3.7, len(MEASURES), len(spans), sharex=True, sharey=True)
     drawn = []
     for column, steps in zip(axes.T, spans, strict=True):
         for model in models:
@@ -48,47 +55,51 @@ def draw_dynamics(inputs: Inputs[Any], models: list[ModelName], spans: list[Rang
             if curves is None:
                 continue
             drawn.append(curves)
-            color, _, line = style.MODELS[model]
             for panel, (attribute, _) in zip(column, MEASURES, strict=True):
                 band = curves.band(getattr(curves, attribute))
-                style.draw_band(panel, curves.steps, band, color=color, linestyle=line)
+                style.draw_band(panel, curves.steps, band, **_LINES[model])
+                root_scale(panel, len(curves.steps))
         column[0].set_title(f"{rl_stage(steps)}, on {steps} steps")
-        label_steps(column[-1])
+        style.draw_chance(column[0], inputs.study.task.field_size)
+        column[-1].set_xlabel(ROOT_LABEL)
     for row, (_, label) in zip(axes, MEASURES, strict=True):
         row[0].set_ylabel(label)
-        for panel in row:
-            style.fraction_axis(panel)
-    looks = {model: style.line_style(style.MODELS[model]) | {"marker": None} for model in models}
-    style.legend_above(figure, [style.handle(model, **look) for model, look in looks.items()])
-    style.add_footer(figure, inputs, measured_on(drawn))
-    return figure
+        style.fraction_axis(row[0])
+    handles = [style.handle(model, **_LINES[model]) for model in models]
+    style.legend_above(figure, [*handles, style.guide_handle("chance")])
+    return Drawing(figure, measured_on(drawn))
 
 
-def draw_time_scales(inputs: Inputs[Any]) -> Figure:
+# F and B are often equal: F's line is wide, so that it stays visible under B's dashes.
+_LINES = {
+    model: style.line_style(look) | {"marker": None, "linewidth": 2.6 if model == "F" else 1.4}
+    for model, look in style.MODELS.items()
+}
+
+
+def draw_time_scales(inputs: Inputs[Any]) -> Drawing:
     """Draw FB's selection and improvement as fractions of their rise.
 
     Start and end of a seed's rise are those of its fit (evaluate.curves.fit_rise). The points are
     where the fitted curves have made 90 % of the rise. The moving means come about 5 steps later.
+    The paper's "about 40 steps" and "hundreds of steps" are marked.
     """
-    figure, ((panel,),) = style.new_figure(3.0, 1, 1)
+    figure, ((panel,),) = style.new_figure(2.7, 1, 1, style.COLUMN)
     curves = inputs.curves("FB", rl_stage(inputs.hardest))
-    label_steps(panel)
-    panel.set_ylabel("fraction of the rise made")
-    panel.set_ylim(-0.25, 1.25)
-    panel.axhline(RISE, color="0.5", linewidth=0.8, linestyle=":")
+    panel.set_xlabel(ROOT_LABEL)
+    panel.set_ylabel("fraction of the rise")
+    style.draw_level(panel, RISE)
+    style.fraction_axis(panel)
     if curves is None:
-        style.add_footer(figure, inputs, "FB was not trained")
-        return figure
-    scales = time_scales_of(curves)
-    looks = (
-        ("selection: share of the fitting strategy", curves.fitting, scales.selection),
-        (
-            "improvement: accuracy given that strategy",
-            curves.accuracy_given_fitting,
-            scales.improvement,
-        ),
-    )
-    for (label, curve, time), look in zip(looks, (style.FAST, style.SLOW), strict=True):
+        return Drawing(figure, "FB was not trained")
+    scales, last = time_scales_of(curves), len(curves.steps)
+    root_scale(panel, last)
+    _mark_paper(panel, last)
+    handles = []
+    for label, curve, time, look in (
+        ("selection", curves.fitting, scales.selection, style.FAST),
+        ("improvement", curves.accuracy_given_fitting, scales.improvement, style.SLOW),
+    ):
         color, marker, line = look
         completed = fit_rise(curves.steps, curve).completed(curve.moving_means)
         band = interval(curves.mean(completed), Scale.LINEAR, inputs.confidence)
@@ -98,20 +109,28 @@ def draw_time_scales(inputs: Inputs[Any]) -> Figure:
             style.draw_band(panel, curves.steps, band, color=color, linestyle=line)
             bars = [[risen.value - risen.ci_low], [risen.ci_high - risen.value]]
             panel.errorbar(risen.value, RISE, xerr=bars, color=color, marker=marker, markersize=6)
-        panel.plot(curves.steps, band[0], color=color, linestyle=line, label=label)
+        handles.append(style.handle(label, color=color, linestyle=line, marker=marker))
+    style.legend_above(figure, handles, ncols=1)
+    text = f"{measured_on([curves])}; points: {100 * RISE:g} % of the fitted rise"
     if np.isfinite(scales.ratio.value):
         low, high = scales.ratio.ci_low, scales.ratio.ci_high
-        panel.set_title(
-            f"FB, improvement / selection: {scales.ratio.value:.1f} [{low:.1f}, {high:.1f}]"
-        )
-    panel.legend(loc="lower right")
-    style.add_footer(figure, inputs, measured_on([curves]))
-    return figure
+        ratio = f"{scales.ratio.value:.1f} [{low:.1f}, {high:.1f}]"
+        text += f"; time constant of improvement / that of selection: {ratio}"
+    return Drawing(figure, text)
 
 
-def draw_steps(inputs: Inputs[Any]) -> Figure:
+def _mark_paper(panel: Axes, last: int) -> None:
+    """Mark the paper's numbers of RL steps, of which "hundreds" begin at 100."""
+    mark_selection(panel, last, 0.08)
+    if last > IMPROVEMENT_STEPS:
+        panel.axvspan(IMPROVEMENT_STEPS, last, color="0.94", linewidth=0, zorder=0)
+        style.write(panel, "paper:\n“hundreds”", (last, 0.3), (-3, 0), ha="right")
+
+
+def draw_steps(inputs: Inputs[Any]) -> Drawing:
     """Draw accuracy by number of steps."""
-    return draw_by_steps(inputs, ("steps",))
+    prompts = {rl_stage(steps): steps for steps in inputs.experiment.rl_steps}
+    return draw_by_steps(inputs, ("steps",), {SFT: inputs.study.data.sft_steps, **prompts})
 
 
 # ---- claims ------------------------------------------------------------------------------------

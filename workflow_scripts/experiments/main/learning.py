@@ -5,11 +5,12 @@ from matplotlib.axes import Axes
 
 from workflow_scripts.evaluate.curves import WINDOW, Curves
 from workflow_scripts.report import style
+from workflow_scripts.report.paper import SELECTION_STEPS
 
 # For each panel: the attribute of Curves, and the label of the y axis.
 MEASURES = (
     ("accuracy", style.ACCURACY),
-    ("fitting", "share of the fitting\nstrategy (fraction)"),
+    ("fitting", "share of the\nfitting strategy"),
 )
 
 ROOT_LABEL = "RL step (square-root scale)"
@@ -17,7 +18,7 @@ _ROOT_TICKS = (0, 10, 40, 100, 200, 400, 1000)
 
 
 def measured_on(curves: list[Curves]) -> str:
-    """The part of a footer that gives the amount of data behind the curves."""
+    """The amount of data behind curves, for the caption."""
     return f"{WINDOW}-step moving means of {rollouts_behind(curves)}"
 
 
@@ -26,12 +27,6 @@ def rollouts_behind(curves: list[Curves]) -> str:
     rollouts = sum(each.n_rollouts for each in curves)
     seeds = max((each.n_seeds for each in curves), default=0)
     return f"{rollouts:,} training rollouts, {seeds} seed{'' if seeds == 1 else 's'}"
-
-
-def label_steps(panel: Axes) -> None:
-    """Label the x axis as RL steps, with whole numbers."""
-    panel.set_xlabel("RL step")
-    panel.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
 
 
 def root_scale(panel: Axes, last: int) -> None:
@@ -43,3 +38,15 @@ def root_scale(panel: Axes, last: int) -> None:
     panel.set_xlim(0, 1.02 * last)
     ticks = [tick for tick in _ROOT_TICKS if tick <= last]
     panel.set_xticks(ticks if len(ticks) > 1 else [0, last])
+
+
+def mark_selection(panel: Axes, last: int, height: float) -> None:
+    """Mark within how many RL steps FB selects the fitting strategy in the paper.
+
+    last is the last RL step, height the place of the text on the y axis.
+    """
+    step = SELECTION_STEPS.value
+    if step > last:
+        return
+    style.draw_mark(panel, step)
+    style.write(panel, f"{step:g}: paper", (step, height), (3, 0))

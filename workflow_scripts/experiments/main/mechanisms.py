@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from workflow_scripts.evaluate.collect import EXACT
 from workflow_scripts.evaluate.curves import measure_time_scales
@@ -12,6 +11,7 @@ from workflow_scripts.evaluate.statistics import Estimate
 from workflow_scripts.experiments.main.learning import ROOT_LABEL, root_scale
 from workflow_scripts.report import style
 from workflow_scripts.report.inputs import SFT, Inputs, rl_stage
+from workflow_scripts.report.style import Drawing
 from workflow_scripts.settings.values import Range, single
 
 READING = (
@@ -24,18 +24,17 @@ READING = (
     "would speak against the paper. The time constants τ in the right column are fitted to the "
     "rollouts of RL training, over all lengths together."
 )
-LABELS = ("selection (probability)", "execution (probability)")
 _MOST_LENGTHS = 4  # more lengths than these are drawn as one line
 
 
-def draw(inputs: Inputs[Any]) -> Figure:
+def draw(inputs: Inputs[Any]) -> Drawing:
     """Draw selection and execution of FB by RL step.
 
     There is a row for each of the two, a column for each RL stage, and a line for each length of
     problems. Step 0 is the SFT model.
     """
     stages = [stage for stage in inputs.stages(model="FB") if stage != SFT]
-    figure, axes = style.new_figure(4.3, len(EXACT), len(stages), sharex=True, sharey=True)
+    figure, axes = style.new_figure(3.9, len(EXACT), len(stages), sharex=True, sharey=True)
     lengths, drawn = _lengths(inputs), []
     looks = dict(
         zip(map(style.length_name, lengths), style.ordered_lines(len(lengths)), strict=True)
@@ -54,15 +53,14 @@ def draw(inputs: Inputs[Any]) -> Figure:
         column[-1].set_xlabel(ROOT_LABEL)
         if stage == rl_stage(inputs.hardest):
             _draw_time_constants(inputs, column)
-    for panel, label in zip(axes[:, 0], LABELS, strict=True):
-        panel.set_ylabel(label)
+    for panel, measure in zip(axes[:, 0], EXACT, strict=True):
+        panel.set_ylabel(measure)
     handles = [style.handle(length, **look) for length, look in looks.items()]
     style.legend_above(figure, handles)
     seeds = max(estimate.n_seeds for estimate in drawn)
     problems = f"{min(e.n_problems for e in drawn)}–{max(e.n_problems for e in drawn)} problems"
     text = f"validation, exact, each line: {problems}, {seeds} seed{'' if seeds == 1 else 's'}"
-    style.add_footer(figure, inputs, f"{text}; τ: from training rollouts")
-    return figure
+    return Drawing(figure, f"{text}; τ: from training rollouts")
 
 
 def trajectory(inputs: Inputs[Any], stage: str) -> dict[int, Group]:
@@ -103,8 +101,7 @@ def _draw_time_constants(inputs: Inputs[Any], column: np.ndarray) -> None:
         text = f"τ = {time.value:.0f} steps"
         if np.isfinite(time.ci_low):
             text += f" [{time.ci_low:.0f}, {time.ci_high:.0f}]"
-        panel.axvline(time.value, color="0.3", linewidth=0.9, linestyle=(0, (1, 1)))
+        style.draw_mark(panel, time.value)
         on_the_left = time.value > column[0].get_xlim()[1] / 4
         side, offset = ("right", -4) if on_the_left else ("left", 4)
-        place = {"textcoords": "offset points", "ha": side, "va": "bottom"}
-        panel.annotate(text, (time.value, 0), (offset, 0), **place)
+        style.write(panel, text, (time.value, 0), (offset, 0), ha=side, va="bottom")

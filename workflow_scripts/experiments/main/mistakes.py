@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from workflow_scripts.evaluate.metrics import ALL_TYPES, MISTAKE_COLUMNS, Subset
@@ -19,6 +18,7 @@ from workflow_scripts.evaluate.statistics import (
 )
 from workflow_scripts.report import style
 from workflow_scripts.report.inputs import FITTING_TYPE, Inputs
+from workflow_scripts.report.style import Drawing
 from workflow_scripts.settings.values import Range
 from workflow_scripts.task.problems import PROBLEM_TYPES
 
@@ -37,30 +37,29 @@ READING = (
 END = "end"
 
 
-def draw(inputs: Inputs[Any]) -> Figure:
+def draw(inputs: Inputs[Any]) -> Drawing:
     """Draw mistakes on the hardest problems: a column per model, kinds above and places below."""
     models = inputs.models
-    figure, axes = style.new_figure(4.6, 2, len(models), sharey="row")
+    figure, axes = style.new_figure(4.2, 2, len(models), sharey="row")
     drawn = []
     for model, (upper, lower) in zip(models, axes.T, strict=True):
         type = FITTING_TYPE.get(model, ALL_TYPES)
         drawn += _draw_kinds(inputs, upper, model, type)
         _draw_places(inputs, lower, model, type)
         upper.set_title(f"{model} on {'both types' if type == ALL_TYPES else type}")
-    axes[0, 0].set_ylabel("share of fitting responses\n(fraction)")
-    axes[1, 0].set_ylabel("share that goes wrong here\n(fraction)")
+    axes[0, 0].set_ylabel("share of\nfitting responses")
+    axes[1, 0].set_ylabel("share that\ngoes wrong here")
     for row in axes:
-        row[0].set_ylim(0, max(1.05 * row[0].get_ylim()[1], 0.05))
+        top = max(1.05 * row[0].get_ylim()[1], 0.05)
+        row[0].set_ylim(-0.02 * top, top)
     stages = [style.handle(s, **style.stage_style(inputs, s)) for s in inputs.stages()]
     axes[1, 0].legend(handles=stages, loc="upper left")
     handles: list[Artist] = [
-        Patch(facecolor=color, hatch=hatch, edgecolor="white", label=kind)
-        for kind, (color, hatch) in style.MISTAKES.items()
+        Patch(label=kind, **style.bar_style(look)) for kind, look in style.MISTAKES.items()
     ]
     style.legend_above(figure, handles, handlelength=1.6, columnspacing=1.2)
     problems = f"validation, {inputs.hardest} steps: {style.describe(drawn)}"
-    style.add_footer(figure, inputs, f"{problems}; below: intervals over seeds alone")
-    return figure
+    return Drawing(figure, f"{problems}; below: intervals over seeds alone")
 
 
 def _draw_kinds(inputs: Inputs[Any], panel: Axes, model: str, type: str) -> list[Estimate]:
@@ -68,10 +67,10 @@ def _draw_kinds(inputs: Inputs[Any], panel: Axes, model: str, type: str) -> list
     stages, on = inputs.stages(model=model), Subset(type, inputs.hardest)
     groups = [inputs.scores.group(model, stage) for stage in stages]
     bottom = np.zeros(len(stages))
-    for column, (color, hatch) in zip(MISTAKE_COLUMNS, style.MISTAKES.values(), strict=True):
+    for column, look in zip(MISTAKE_COLUMNS, style.MISTAKES.values(), strict=True):
         found = [group.estimate(f"{column}_given_fitting", on).value for group in groups]
         values, place = np.nan_to_num(found), range(len(stages))
-        panel.bar(place, values, 0.6, bottom, color=color, hatch=hatch, edgecolor="white")
+        panel.bar(place, values, 0.6, bottom, **style.bar_style(look))
         bottom += values
     verified = [group.estimate("verified_given_fitting", on) for group in groups]
     value, low, high = 1 - style.band_of(verified)

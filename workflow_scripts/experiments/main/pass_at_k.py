@@ -12,6 +12,8 @@ from workflow_scripts.report import style
 from workflow_scripts.report.criteria import MARGIN, Criterion
 from workflow_scripts.report.inputs import OTHER_TYPE, SFT, Inputs, rl_stage
 from workflow_scripts.report.quantities import Ask, Quantity, baseline_of
+from workflow_scripts.report.style import Drawing
+from workflow_scripts.report.tables import BOTH_TYPES
 from workflow_scripts.task.baselines import affine_shortcut, guess_and_check, guess_then_other
 from workflow_scripts.task.problems import PROBLEM_TYPES
 
@@ -37,28 +39,30 @@ READING = (
     "right; and working in the wrong direction from the known value, which gives the same answer "
     "in every sample."
 )
+_TICKS = (1, 4, 16, K, EXACT_KS[-1])
 _DOTS, _DASHES, _FLAT = (0, (1, 1)), (0, (4, 1.5)), (0, (6, 1.5, 1, 1.5))
 
 
-def draw(inputs: Inputs[Any]) -> Figure:
+def draw(inputs: Inputs[Any]) -> Drawing:
     """Draw pass@k: a row per type, a column per model, a line per stage.
 
     If a model's strategy does not fit the type of a panel, the panel also shows the baselines of
     task.baselines. The panels of FB also show verified@k from exact scores.
     """
-    types, models, steps = PROBLEM_TYPES, inputs.models, inputs.hardest
+    types, models, steps = BOTH_TYPES, inputs.models, inputs.hardest
     stages = inputs.stages(evaluation="pass_at_k")
-    figure, axes = style.new_figure(4.6, len(types), len(models), sharex=True, sharey=True)
+    figure, axes = style.new_figure(4.4, len(types), len(models), sharex=True, sharey=True)
     drawn = []
     for row, type in zip(axes, types, strict=True):
         for panel, model in zip(row, models, strict=True):
-            for stage in stages:
+            for stage, shift in zip(stages, style.dodge(len(stages), 0.3), strict=True):
                 group = inputs.scores.find(model, stage, evaluation="pass_at_k")
                 if group is None:
                     continue
                 on, look = Subset(type, steps), style.stage_style(inputs, stage)
                 estimates = group.estimates(group.pass_measures, on)
-                style.draw_band(panel, group.ks, style.band_of(estimates), **look)
+                x = np.array(group.ks) * 2**shift
+                style.draw_band(panel, x, style.band_of(estimates), **look)
                 if model == "FB":
                     _draw_verified(inputs, panel, stage, on)
                 drawn += estimates
@@ -66,18 +70,19 @@ def draw(inputs: Inputs[Any]) -> Figure:
                 _draw_baselines(inputs, panel)
             panel.set_title(f"{model} on {type}")
             panel.set_xscale("log", base=2)
-            panel.set_xticks(EXACT_KS[::2])
-            panel.tick_params(axis="x", labelsize=7)
-            panel.xaxis.set_major_formatter("{x:.0f}")
+            panel.set_xticks(_TICKS, [str(k) for k in _TICKS])
             panel.minorticks_off()
+            style.draw_mark(panel, K)
             style.fraction_axis(panel)
     for panel in axes[-1]:
         panel.set_xlabel("k (samples)")
     for panel in axes[:, 0]:
-        panel.set_ylabel("pass@k (fraction)")
+        panel.set_ylabel("pass@k")
     _legends(figure, inputs, stages)
-    style.add_footer(figure, inputs, f"validation, {steps} steps: {style.describe(drawn)}")
-    return figure
+    text = (
+        f"validation, {steps} steps: {style.describe(drawn)}; dotted: k = {K}, at which the claim"
+    )
+    return Drawing(figure, f"{text} compares RL and SFT")
 
 
 def _draw_verified(inputs: Inputs[Any], panel: Axes, stage: str, on: Subset) -> None:

@@ -6,12 +6,18 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
-from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from workflow_scripts.evaluate.curves import RISE
 from workflow_scripts.evaluate.metrics import ALL_TYPES, Subset
 from workflow_scripts.evaluate.statistics import Scale, Statistic
-from workflow_scripts.experiments.main.learning import MEASURES, label_steps, measured_on
+from workflow_scripts.experiments.main.learning import (
+    MEASURES,
+    ROOT_LABEL,
+    mark_selection,
+    measured_on,
+    root_scale,
+)
 from workflow_scripts.report import paper, style
 from workflow_scripts.report.accuracy import draw_by_type, table_by_type
 from workflow_scripts.report.criteria import (
@@ -25,7 +31,9 @@ from workflow_scripts.report.criteria import (
 )
 from workflow_scripts.report.inputs import FITTING_TYPE, OTHER_TYPE, SFT, Inputs, rl_stage
 from workflow_scripts.report.quantities import Ask, Quantity, baseline_of
+from workflow_scripts.report.style import Drawing
 from workflow_scripts.report.tables import (
+    BOTH_TYPES,
     CROSS_ENTROPY,
     MIX_NOTE,
     STRATEGIES,
@@ -99,87 +107,99 @@ def sft_table(inputs: Inputs[Any]) -> Table:
         f"Fractions, on validation problems of {steps} steps; both types fit FB. {MIX_NOTE}",
         "The level of cross-entropy depends on the tokens: it is not comparable to the paper's.",
     )
-    return Table(pd.DataFrame(rows), ["model"], "measure", notes)
+    return Table(pd.DataFrame(rows), ["model"], "measure", notes, stacked=True)
 
 
 # ---- figures -----------------------------------------------------------------------------------
 
 
-def draw_selection(inputs: Inputs[Any]) -> Figure:
-    """Draw FB's accuracy and share of the fitting strategy during RL: one panel per measure.
+def draw_selection(inputs: Inputs[Any]) -> Drawing:
+    """Draw FB's accuracy and share of the fitting strategy during RL.
 
-    Each panel has one bold line per problem type (the mean over seeds), and one thin line per seed.
+    There is a row per measure and a column per problem type. Each panel has one bold line (the mean
+    over seeds), and one thin line per seed.
     """
-    figure, axes = style.new_figure(2.9, 1, len(MEASURES), sharey=True)
+    figure, axes = style.new_figure(
+        3.2, len(MEASURES), len(BOTH_TYPES), style.COLUMN, sharex=True, sharey=True
+    )
     stage, drawn = rl_stage(inputs.hardest), []
-    for type in PROBLEM_TYPES:
+    for type, column in zip(BOTH_TYPES, axes.T, strict=True):
+        column[0].set_title(f"FB on {type}")
         curves = inputs.curves("FB", stage, type=type)
         if curves is None:  # the RL prompts have no problem of this type
             continue
         drawn.append(curves)
-        color, _, line = style.TYPES[type]
-        for panel, (attribute, label) in zip(axes[0], MEASURES, strict=True):
+        color = style.TYPES[type][0]
+        for panel, (attribute, _) in zip(column, MEASURES, strict=True):
             curve = getattr(curves, attribute)
-            singles = curve.moving_means.T
-            panel.plot(curves.steps, singles, color=color, linewidth=0.6, alpha=0.5)
-            band = curves.band(curve)
-            style.draw_band(panel, curves.steps, band, color=color, linestyle=line)
-            panel.set_ylabel(label)
-            style.fraction_axis(panel)
-            panel.yaxis.set_tick_params(labelleft=True)
-            label_steps(panel)
-    handles = [
-        style.handle(type, **style.line_style(style.TYPES[type]) | {"marker": None})
-        for type in PROBLEM_TYPES
-    ]
-    style.legend_above(figure, handles)
-    footer = f"FB, {stage}: {measured_on(drawn)}"
-    if max((curves.n_seeds for curves in drawn), default=0) > 1:
-        footer += "; thin lines: single seeds"
-    style.add_footer(figure, inputs, footer)
-    return figure
-
-
-def draw_routing(inputs: Inputs[Any]) -> Figure:
-    """Draw FB's strategies: one panel per problem type, one stacked bar per stage."""
-    types = PROBLEM_TYPES
-    figure, axes = style.new_figure(2.6, 1, len(types), sharey=True)
-    stages = [stage for stage in inputs.stages() if inputs.scores.find("FB", stage)]
-    drawn = []
-    for panel, type in zip(axes[0], types, strict=True):
-        bottom = np.zeros(len(stages))
-        for strategy, share in STRATEGIES.items():
-            estimates = [
-                inputs.scores.group("FB", stage).estimate(share, Subset(type, inputs.hardest))
-                for stage in stages
-            ]
-            color, hatch = style.STRATEGIES[strategy]
-            values = np.array([estimate.value for estimate in estimates])
-            panel.bar(
-                range(len(stages)), values, 0.6, bottom, color=color, hatch=hatch, edgecolor="white"
-            )
-            if strategy == "forward":
-                style.draw_estimates(
-                    panel, range(len(stages)), estimates, color="black", linestyle="none"
-                )
-            bottom += values
-            drawn += estimates
-        panel.set_title(f"FB on {type}")
-        panel.set_xticks(range(len(stages)), stages)
+            panel.plot(curves.steps, curve.moving_means.T, color=color, linewidth=0.5, alpha=0.5)
+            style.draw_band(panel, curves.steps, curves.band(curve), color=color, linewidth=1.6)
+            root_scale(panel, len(curves.steps))
+        style.draw_chance(column[0], inputs.study.task.field_size)
+        style.draw_level(column[-1], RISE)
+        mark_selection(column[-1], len(curves.steps), 0.12)
+    for panel, (_, label) in zip(axes[:, 0], MEASURES, strict=True):
+        panel.set_ylabel(label)
         style.fraction_axis(panel)
-    axes[0, 0].set_ylabel("share of responses (fraction)")
-    handles: list[Artist] = [
-        Patch(facecolor=color, hatch=hatch, edgecolor="white", label=strategy)
-        for strategy, (color, hatch) in style.STRATEGIES.items()
+    figure.supxlabel(ROOT_LABEL, size=style.NORMAL)
+    text = (
+        f"FB, {stage}: {measured_on(drawn)}; dotted above: chance; dotted below: {100 * RISE:g} %"
+    )
+    if max((curves.n_seeds for curves in drawn), default=0) > 1:
+        text += "; thin lines: single seeds"
+    return Drawing(figure, text)
+
+
+_SELDOM = 0.005  # a strategy with a smaller share in every bar is left out
+
+
+def draw_routing(inputs: Inputs[Any]) -> Drawing:
+    """Draw FB's strategies: one panel per problem type, one stacked bar per stage.
+
+    The fitting strategy is at the bottom of each bar, with its interval.
+    """
+    figure, axes = style.new_figure(2.6, 1, len(BOTH_TYPES), style.COLUMN, sharey=True)
+    stages = [stage for stage in inputs.stages() if inputs.scores.find("FB", stage)]
+    groups, place = [inputs.scores.group("FB", stage) for stage in stages], range(len(stages))
+    found = {
+        (type, strategy): [group.estimate(share, Subset(type, inputs.hardest)) for group in groups]
+        for type in BOTH_TYPES
+        for strategy, share in STRATEGIES.items()
+    }
+    seldom = [
+        strategy
+        for strategy in STRATEGIES
+        if all(each.value < _SELDOM for type in BOTH_TYPES for each in found[type, strategy])
     ]
-    style.legend_above(figure, handles)
-    problems = f"validation, {inputs.hardest} steps: {style.describe(drawn)}"
-    problems += "; intervals are of forward"
-    style.add_footer(figure, inputs, problems)
-    return figure
+    drawn = [strategy for strategy in STRATEGIES if strategy not in seldom]
+    for panel, type in zip(axes[0], BOTH_TYPES, strict=True):
+        bottom, fitting = np.zeros(len(stages)), FITTING_STRATEGY[type]
+        for strategy in sorted(drawn, key=lambda each: each != fitting):
+            look = style.bar_style(style.STRATEGIES[strategy])
+            values = np.array([estimate.value for estimate in found[type, strategy]])
+            panel.bar(place, values, 0.7, bottom, **look)
+            bottom += values
+        bars = {"color": "black", "linestyle": "none"}
+        style.draw_estimates(panel, place, found[type, fitting], **bars)
+        panel.set_title(f"FB on {type}")
+        panel.set_xticks(place, [stage.replace("(", "\n(") for stage in stages])
+        style.fraction_axis(panel)
+    axes[0, 0].set_ylabel("share of responses")
+    handles: list[Artist] = [
+        Patch(label=strategy, **style.bar_style(look))
+        for strategy, look in style.STRATEGIES.items()
+        if strategy in drawn
+    ]
+    style.legend_above(figure, handles, columnspacing=1.2, handlelength=1.6)
+    estimates = [each for several in found.values() for each in several]
+    text = f"validation, {inputs.hardest} steps: {style.describe(estimates)}"
+    text += "; intervals are of the fitting strategy"
+    if seldom:
+        text += f"; less than {100 * _SELDOM:g} % of responses in every bar: {', '.join(seldom)}"
+    return Drawing(figure, text)
 
 
-def accuracy(inputs: Inputs[Any]) -> Figure:
+def accuracy(inputs: Inputs[Any]) -> Drawing:
     """Draw accuracy by type, with the values of the paper's Table 1."""
     return draw_by_type(inputs, inputs.study.task.field_size, paper.TABLE1)
 

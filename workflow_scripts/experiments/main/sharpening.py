@@ -3,12 +3,12 @@
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from workflow_scripts.evaluate.collect import EXACT, at_temperature
 from workflow_scripts.evaluate.metrics import ALL_TYPES, Subset
 from workflow_scripts.report import style
 from workflow_scripts.report.inputs import FITTING_TYPE, Inputs
+from workflow_scripts.report.style import Drawing
 
 READING = (
     "RL can make a model right more often in two ways: it can teach it something, or it can "
@@ -24,14 +24,14 @@ READING = (
 MEASURES = (*EXACT, "verified")
 
 
-def draw(inputs: Inputs[Any]) -> Figure:
+def draw(inputs: Inputs[Any]) -> Drawing:
     """Draw exact measures by temperature: a row per measure, a column per model, a line per stage.
 
     F and B are measured on the type that their strategy fits, FB on both types.
     """
     models, temperatures = inputs.models, inputs.study.sampling.exact_temperatures
     falling, drawn = sorted(temperatures, reverse=True), []
-    figure, axes = style.new_figure(5.2, len(MEASURES), len(models), sharex=True, sharey=True)
+    figure, axes = style.new_figure(4.7, len(MEASURES), len(models), sharex=True, sharey=True)
     for model, column in zip(models, axes.T, strict=True):
         type = FITTING_TYPE.get(model, ALL_TYPES)
         stages = inputs.stages(model=model)
@@ -49,9 +49,9 @@ def draw(inputs: Inputs[Any]) -> Figure:
         column[-1].set_xticks(range(len(falling)), [f"{each:g}" for each in falling])
         column[-1].set_xlim(-0.3, len(falling) - 0.7)
     for panel, measure in zip(axes[:, 0], MEASURES, strict=True):
-        panel.set_ylabel(f"{measure} (probability)")
+        panel.set_ylabel(measure)
+    for panel in axes.flat:
         style.fraction_axis(panel)
     handles = [style.handle(each, **style.stage_style(inputs, each)) for each in inputs.stages()]
     style.legend_above(figure, handles)
-    style.add_footer(figure, inputs, style.describe_exact(drawn, inputs.hardest))
-    return figure
+    return Drawing(figure, style.describe_exact(drawn, inputs.hardest))
