@@ -128,6 +128,14 @@ def test_an_experiment_is_kept_beside_what_was_kept_before(smoke, tmp_path, monk
     assert not list(reference.glob("rl/*asks=any*"))
     cost = pd.read_csv(reference / "cost.csv").set_index(["stage", "job"])["wall_seconds"]
     assert cost["sft", "FB-s0"] != 1
+    # Amplification shares a run with main. Its record stays as it was kept beside main's models.
+    shared = reference / "rl/FB-s0-rl6-9/run.json"
+    shared.write_text("kept")
+    rollouts = (reference / "rollouts.csv").read_bytes()
+    keep_reference(read_plan_of_tier("smoke"), ["amplification"], reference)
+    assert shared.read_text() == "kept"
+    assert (reference / "rl/FB-s0-rl6-9-eval90/run.json").is_file()
+    assert (reference / "rollouts.csv").read_bytes() == rollouts
     assert cost["sft", "old"] == 2
 
 

@@ -4,12 +4,12 @@
 
 Copies the tables, figures, quantities, metrics, scores, mistakes, cross-entropies, provenance, run
 records (run.json) and the cost of each job. Of the counts of training rollouts, keeps what learning
-curves need. Of the main experiment's first seed, copies also the models, if
-they are small, in half precision, and some rollouts (see operate.shared_models). Copies only
-results of the given targets, and only if all of these results are good (see operate.receipts).
-Files of other targets that are already in the reference stay there. So experiments can be kept one
-after the other; the claims are judged anew by the quantities of all that are kept. No job reads the
-reference.
+curves need. Of the main experiment's first seed, copies also the models, if they are small, in half
+precision, and some rollouts (see operate.shared_models). Copies only results of the given targets,
+and only if all of these results are good (see operate.receipts). Runs that other experiments share
+with main are kept with main. Files of other targets that are already in the reference stay there.
+So experiments can be kept one after the other; the claims are judged anew by the quantities of all
+that are kept. No job reads the reference.
 """
 
 import argparse
@@ -65,15 +65,30 @@ def estimates(claims: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
 
 
 def kept_files(plan: Plan, targets: list[str]) -> list[Path]:
-    """The results of targets that are copied into the reference."""
+    """The results of targets that are copied into the reference.
+
+    The record of a run that another experiment shares with main is kept with main, beside its
+    models.
+    """
     files: list[str] = []
+    of_main = set() if _has_main(plan, targets) else _jobs_of_main(plan)
     for name in jobs_of(plan, targets):
         outputs = plan.jobs[name].outputs
         if name.split("/")[0] in _KEPT:
             files += outputs.values()
-        elif "manifest" in outputs and "record" in outputs:  # a training run
-            files.append(outputs["record"])
+        elif "manifest" in outputs and "record" in outputs and name not in of_main:
+            files.append(outputs["record"])  # of a training run
     return [Path(file) for file in files]
+
+
+def _jobs_of_main(plan: Plan) -> set[str]:
+    return set(jobs_of(plan, ["main"])) if "main" in plan.study.members else set()
+
+
+def _has_main(plan: Plan, targets: list[str]) -> bool:
+    """Whether targets hold all of the main experiment, so that its runs are recorded with them."""
+    of_main = _jobs_of_main(plan)
+    return bool(of_main) and of_main <= set(jobs_of(plan, targets))
 
 
 def keep_reference(plan: Plan, targets: list[str], reference: Path) -> None:
@@ -94,7 +109,10 @@ def _keep(plan: Plan, targets: list[str], reference: Path) -> None:
     cost = cost_table(plan.results / "benchmarks")
     cost_file = reference / "cost.csv"
     if cost_file.is_file():
-        cost = pd.concat([cost, pd.read_csv(cost_file)]).drop_duplicates(["stage", "job"])
+        costs = [pd.read_csv(cost_file), cost]
+        if _has_main(plan, targets):
+            costs.reverse()
+        cost = pd.concat(costs).drop_duplicates(["stage", "job"])
     for path in kept_files(plan, targets):
         with atomic_path(reference / path.relative_to(plan.results)) as temporary:
             shutil.copyfile(path, temporary)
@@ -139,14 +157,15 @@ def _judge_kept(plan: Plan, reference: Path) -> None:
 
 
 def _keep_models(plan: Plan, targets: list[str], reference: Path) -> None:
-    """Keep the models of the main experiment's first seed, if they are of the targets."""
-    study, jobs = plan.study, set(jobs_of(plan, targets))
-    members = study.members.get("main", [])
+    """Keep the models of the main experiment's first seed, if targets hold all of main."""
+    if not _has_main(plan, targets):
+        return
+    study = plan.study
+    members = study.members["main"]
     runs = [
         member.run
         for member in members
         if member.run.seed == members[0].run.seed
-        and f"rollouts/{member.run.name}/steps" in jobs
         and study.base_shape(member.run.sft).parameters <= _SMALL
     ]
     if not runs:
