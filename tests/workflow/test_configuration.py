@@ -161,10 +161,9 @@ LINES = {
         ["--config", "rl={group_size: 7}"],
         "command line: rl.group_size: 7: a divisor",
     ),
-    "another field": (
-        ["--config", "task={field_size: 7}"],
-        "config/default.yaml: model.base: data/base/gf7/model: a folder with a model and its "
-        "manifest.json; to train one here, set model.base to results/laptop/base/{task}/model",
+    "a field of no prime size": (
+        ["--config", "task={field_size: 9}"],
+        "command line: task.field_size: 9: a prime (GF(p) needs a prime p, and 9 = 3 * 3)",
     ),
 }
 
