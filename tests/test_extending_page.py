@@ -112,7 +112,7 @@ def test_the_plan_of_a_new_field_tells_its_base_models_and_their_cost(extended):
 @pytest.mark.slow
 def test_all_of_it_runs(extended):
     run(extended, "All of it at once")
-    results = extended.folder / "results/mine"
+    results = extended.folder / "results/smoke"
     assert (results / "base/gf7/model/manifest.json").is_file()
     assert (results / "figures/two_ways.png").stat().st_size > 10_000
     table = (results / "tables/two_ways.csv").read_text()

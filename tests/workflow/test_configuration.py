@@ -252,6 +252,15 @@ def test_a_tier_for_gpus_without_one_stops_before_any_job(clone, monkeypatch):
     assert not (clone.folder / "data/gpu").exists()
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="an Apple computer may have the GPU")
+def test_a_study_for_an_apple_gpu_stops_elsewhere_before_any_job(clone):
+    target = "results/smoke/base/gf13/run.json"
+    result = clone.snakemake(target, "--cores", "1", "--config", "model={device: mps}")
+    assert result.returncode == 1
+    assert "error: the tier smoke computes on the GPU of an Apple computer" in result.stderr
+    assert not (clone.folder / "data/smoke").exists()
+
+
 def test_arguments_of_jobs_do_not_grow_with_the_seeds(clone):
     """Linux takes 131,072 bytes an argument. Thirty names of runs would be longer than is asked."""
     seeds = ", ".join(map(str, range(30)))

@@ -70,7 +70,8 @@ class Model(Compute):
 
     base: str
     """Folder of the base model. {task} is replaced by the task's name: gf11, gf13 or
-    gf11-asks=any."""
+    gf11-asks=any. If data/base has no model for a task, such as gf7, the study trains one in
+    results/<tier>/base."""
     hub: Hub | None = None
     """The hub model that the target fetch_model puts into results/<tier>/hub/model."""
     adaptation: Literal["full", "lora"]
