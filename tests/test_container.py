@@ -51,6 +51,7 @@ def test_it_runs_as_a_user_without_rights_of_root():
     assert f"useradd --create-home {user}" in RECIPE
     (command,) = re.findall(r"^CMD (.*)$", RECIPE, re.MULTILINE)
     assert json.loads(command) == ["make", "demo"]
+    assert re.search(r"^demo: install ##", (ROOT / "Makefile").read_text(), re.MULTILINE)
 
 
 @pytest.mark.parametrize(
