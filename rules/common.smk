@@ -10,6 +10,7 @@ sys.path.insert(0, workflow.basedir)
 from workflow_scripts.operate.cluster import tell_endings
 from workflow_scripts.plan.configuration import refusal, refuse_unnamed, validate
 from workflow_scripts.common.errors import SettingError, StudyError
+from workflow_scripts.cost.forecast import tell_base_models
 from workflow_scripts.cost.needs import measured_needs
 from workflow_scripts.operate.command_line import read_command_line, refuse_options
 from workflow_scripts.operate.live import begin_view, end_view
@@ -35,6 +36,8 @@ except SettingError as error:
     sys.exit(f"error: {refusal(error, config, CONFIG_FILES)}")
 except StudyError as error:
     sys.exit(f"error: {error}")
+if workflow.is_main_process and (told := tell_base_models(study)):
+    print(told, file=sys.stderr)
 DATA, RESULTS = f"data/{study.tier}", f"results/{study.tier}"
 session = Session(plan)
 

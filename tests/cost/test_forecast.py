@@ -6,7 +6,7 @@ import re
 import pytest
 
 from tests.conftest import OTHERS, ROOT, load_tier
-from workflow_scripts.cost.forecast import forecast, target_table
+from workflow_scripts.cost.forecast import forecast, target_table, tell_base_models
 from workflow_scripts.cost.rates import find_rates, reference_rates, seconds_of
 from workflow_scripts.cost.work import Work, count_targets, count_work
 from workflow_scripts.plan.products import figures, tables
@@ -107,6 +107,18 @@ def test_without_rates_there_are_counts_and_no_hours(tmp_path):
         if cells and cells[0] in ("table1", "main", "all"):
             assert cells[-3:] == ["not measured"] * 3
             assert int(cells[5]) > 1_000_000
+
+
+def test_base_models_that_are_not_shipped_are_told_with_their_recorded_time(tmp_path):
+    told = tell_base_models(small("laptop", **{"task.field_size": 7}))
+    assert re.fullmatch(
+        r"No base model is shipped for gf7: the study trains those that it needs, in "
+        r"results/laptop/base; each takes 4000 steps, about 1\d\.\d minutes \(median of 3 .*\)",
+        told,
+    )
+    other = tell_base_models(small("laptop", **{"task.field_size": 7, "base.layers": 2}), tmp_path)
+    assert other.endswith("each takes 4000 steps, not measured")
+    assert tell_base_models(small("laptop")) is None
 
 
 def test_the_size_of_every_evaluation_is_shown():

@@ -24,7 +24,7 @@ def test_a_token_is_a_word_and_decoding_gives_the_same_words(p):
     tokenizer, rng = make_tokenizer(p, 18), Random(0)
     for _ in range(300):
         problem = draw_problem(rng, p, rng.choice(PROBLEM_TYPES), rng.randrange(1, 6), 18)
-        solution = write_solution(COMPACT, problem, rng.choice(STRATEGIES), rng, 80)
+        solution = write_solution(COMPACT, problem, rng.choice([*STRATEGIES]), rng, 80)
         texts = [COMPACT.prompt(problem, show_field_map=True), solution]
         for text, ids in zip(texts, encode(tokenizer, texts), strict=True):
             assert len(ids) == count_words(text)

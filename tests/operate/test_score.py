@@ -39,7 +39,7 @@ def rollouts(problems):
     for record in read_dataset(problems):
         problem = Problem.from_json(record["problem"])
         for sample in range(N_SAMPLES):
-            text = write_solution(COMPACT, problem, rng.choice(STRATEGIES), rng, 81)
+            text = write_solution(COMPACT, problem, rng.choice([*STRATEGIES]), rng, 81)
             text += rng.choice(("", "", "0", " ans"))
             row = {"problem": record["id"], "sample": sample, "text": text}
             rows.append({"checkpoint": 0, **row, "complete": rng.random() < 0.8, "seed": 0})

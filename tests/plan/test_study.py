@@ -2,6 +2,7 @@
 
 import json
 import re
+from random import Random
 
 import pytest
 import yaml
@@ -15,6 +16,7 @@ from workflow_scripts.settings.strategies import percent
 from workflow_scripts.settings.study import StudySettings
 from workflow_scripts.settings.values import Range
 from workflow_scripts.task.mixes import Compositions, PromptSingles, Singles, SolvedSingles
+from workflow_scripts.task.solutions import STRATEGIES
 
 # The tests below name runs by these values, whatever the recipe of the laptop tier.
 PINNED = {
@@ -338,7 +340,7 @@ def test_every_run_of_the_grid_has_data_that_can_be_drawn(tier):
     study = Study(load_tier(tier))
     for run in study.sft_runs.values():
         mix = run.data.mix
-        assert isinstance(mix, Compositions) or 0 <= mix.backward_share <= 1
+        assert isinstance(mix, Compositions) or mix.draw_strategy(Random(0)) in STRATEGIES
         assert run.data.heldout in study.validation_kinds
     for run in study.rl_runs.values():
         mix = run.prompts.mix
@@ -375,6 +377,15 @@ def test_an_experiment_whose_prompts_ask_for_any_part_has_data_and_a_base_of_its
     assert asks == {"gf11": "last", "gf13": "last", "gf11-asks=any": "any"}
     assert run.data.n_examples == 9000
     assert study.sft_runs["FB-s0"].data.n_examples == SETTINGS.data.sft_examples
+
+
+def test_a_field_without_a_shipped_base_model_trains_its_own():
+    study = study_of({"task.field_size": 7})
+    trained = {study.base_folder(run) for run in study.sft_runs.values()}
+    assert trained == {"results/laptop/base/gf7/model", "data/base/gf13/model"}
+    assert study.unshipped_base_models == ["gf7"]
+    study.require_base_models()
+    assert study_of().unshipped_base_models == []
 
 
 @pytest.mark.parametrize(

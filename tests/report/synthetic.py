@@ -16,7 +16,7 @@ from workflow_scripts.experiments.registry import EXPERIMENTS as KINDS
 from workflow_scripts.plan.settings import Settings
 from workflow_scripts.plan.study import Study
 from workflow_scripts.report.inputs import SFT, Files, Inputs, Measurements
-from workflow_scripts.task.mixes import Compositions
+from workflow_scripts.task.mixes import Compositions, SolvedSingles
 
 CHANCE = 1 / 11
 GUESS = 0.12  # accuracy of the strategy that does not fit
@@ -98,7 +98,8 @@ def _chances(world: World, member, problems: pd.DataFrame, step) -> tuple[np.nda
     selection = 1 - np.exp(-step / 10)
     harder = member.stage not in (SFT, "RL(2-5)")
     improvement = harder * (1 - np.exp(-step / 60))
-    backward = run.sft.data.mix.backward_share
+    mix = run.sft.data.mix
+    backward = mix.backward_share if isinstance(mix, SolvedSingles) else 0.5
     shares = [world.share(backward, *of) for of in zip(problems["type"], selection, strict=True)]
     accuracy = [world.accuracy(*of) for of in zip(problems["steps"], improvement, strict=True)]
     return np.array(shares), np.array(accuracy)

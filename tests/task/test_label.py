@@ -58,7 +58,7 @@ def draw_any_solution(form: Form, rng: Random) -> tuple[Problem, str, str]:
     problem = draw_problem(
         rng, rng.choice(PRIMES_TO_31), rng.choice(PROBLEM_TYPES), n_steps, rng.randrange(16, 40)
     )
-    strategy = rng.choice(STRATEGIES)
+    strategy = rng.choice([*STRATEGIES])
     limit = guess_and_check_words(form, n_steps, rng.choice([1, 1, 2, 4, 31]))
     return problem, strategy, write_solution(form, problem, strategy, rng, limit)
 

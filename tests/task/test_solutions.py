@@ -123,7 +123,7 @@ def beginning(form, variable: int, value: str, strategy: str, index: int = 0) ->
     p=st.sampled_from(PRIMES),
     type_=st.sampled_from(PROBLEM_TYPES),
     n_steps=st.integers(1, 15),
-    strategy=st.sampled_from(STRATEGIES),
+    strategy=st.sampled_from([*STRATEGIES]),
     seed=st.integers(0, 2**32),
     spare=st.integers(0, 400),
 )

@@ -147,7 +147,7 @@ def test_malformed_lines_are_passed_over(text):
 
 def test_the_guess_lines_of_a_form_are_found_and_its_other_lines_are_not(form):
     others = [
-        form.link(3, "e5", True),
+        form.link(3, "e5", "apply"),
         form.worked_line("x3 = e5 + e4 = e9"),
         form.check("e5", True),
         form.check("e5", False),

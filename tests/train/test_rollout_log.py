@@ -19,7 +19,7 @@ def make_log(n: int = 2000) -> tuple[RolloutLog, list[tuple[int, float, Label]]]
     log, rng, added = RolloutLog(), Random(0), []
     for index in range(n):
         problem = draw_problem(rng, 11, rng.choice(PROBLEM_TYPES), rng.randrange(2, 6), 18)
-        text = write_solution(COMPACT, problem, rng.choice(STRATEGIES), rng, WORD_LIMIT[COMPACT])
+        text = write_solution(COMPACT, problem, rng.choice([*STRATEGIES]), rng, WORD_LIMIT[COMPACT])
         words, complete = text.split(" "), rng.random() < 0.8
         words[rng.randrange(len(words))] = rng.choice(["e1", "x3", "+", ""])
         kept = rng.choice([len(words), len(words), rng.randrange(len(words))])

@@ -161,10 +161,9 @@ LINES = {
         ["--config", "rl={group_size: 7}"],
         "command line: rl.group_size: 7: a divisor",
     ),
-    "another field": (
-        ["--config", "task={field_size: 7}"],
-        "config/default.yaml: model.base: data/base/gf7/model: a folder with a model and its "
-        "manifest.json; to train one here, set model.base to results/laptop/base/{task}/model",
+    "a field of no prime size": (
+        ["--config", "task={field_size: 9}"],
+        "command line: task.field_size: 9: a prime (GF(p) needs a prime p, and 9 = 3 * 3)",
     ),
 }
 
@@ -251,6 +250,15 @@ def test_a_tier_for_gpus_without_one_stops_before_any_job(clone, monkeypatch):
     told = "error: the tier gpu computes on a GPU (model.device: cuda) and none is visible here"
     assert told in result.stderr
     assert not (clone.folder / "data/gpu").exists()
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="an Apple computer may have the GPU")
+def test_a_study_for_an_apple_gpu_stops_elsewhere_before_any_job(clone):
+    target = "results/smoke/base/gf13/run.json"
+    result = clone.snakemake(target, "--cores", "1", "--config", "model={device: mps}")
+    assert result.returncode == 1
+    assert "error: the tier smoke computes on the GPU of an Apple computer" in result.stderr
+    assert not (clone.folder / "data/smoke").exists()
 
 
 def test_arguments_of_jobs_do_not_grow_with_the_seeds(clone):

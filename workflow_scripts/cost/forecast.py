@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 
 from workflow_scripts.common.jobs import run_stage
-from workflow_scripts.cost.rates import Rates, find_rates, rate_of, seconds_of
+from workflow_scripts.cost.rates import Rates, base_rates, find_rates, rate_of, seconds_of
 from workflow_scripts.cost.work import Work, count_targets, count_work, with_predecessors
 from workflow_scripts.plan.settings import Settings
 from workflow_scripts.plan.study import Study
@@ -106,9 +106,9 @@ def forecast(settings: Settings, reference: Path = REFERENCE) -> str:
     """The text of the page of a tier: a table of stages, and a table of targets."""
     study = Study(settings)
     jobs = count_work(study)
-    rates = find_rates(settings.tier, reference, jobs)
+    rates = base_rates_of(study, reference) | find_rates(settings.tier, reference, jobs)
     scratch = max(job.scratch for job in jobs.values()) / 1e9
-    unit = "GPU" if settings.model.device == "cuda" else "core"
+    unit = "core" if settings.model.device == "cpu" else "GPU"
     targets = target_table(count_targets(study, jobs), jobs, rates, unit)
     return "\n".join(
         [
@@ -125,6 +125,34 @@ def forecast(settings: Settings, reference: Path = REFERENCE) -> str:
             f"A run at work needs up to {scratch:.2f} GB more for its checkpoints. Data, labels, "
             "scores, tables and figures take seconds each on one core and are not counted.",
         ]
+    )
+
+
+def base_rates_of(study: Study, reference: Path) -> Rates:
+    """The rate of a study's base models; empty if there is none, or none like them is recorded."""
+    name = next(iter(study.base_tasks), None)
+    return base_rates(reference, study.base_settings(name)) if name else {}
+
+
+def tell_base_models(study: Study, reference: Path = REFERENCE) -> str | None:
+    """A line on the base models that the study trains since none is shipped for their tasks.
+
+    None if there are none, or if they are trained already.
+    """
+    names = [
+        name
+        for name in study.unshipped_base_models
+        if not Path(study.results, "base", name, "model", "manifest.json").is_file()
+    ]
+    if not names:
+        return None
+    steps, rate = study.settings.base.steps, base_rates_of(study, reference).get(("base", ""))
+    time = (
+        f"about {steps * rate.seconds / 60:.1f} minutes ({rate.source})" if rate else _NOT_MEASURED
+    )
+    return (
+        f"No base model is shipped for {', '.join(names)}: the study trains those that it needs, "
+        f"in {study.results}/base; each takes {steps} steps, {time}"
     )
 
 

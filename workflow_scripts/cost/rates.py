@@ -6,11 +6,15 @@ A kind is an evaluation, for rollouts and exact measures. Other stages have the 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import pandas as pd
 
 from workflow_scripts.common.files import read_json
 from workflow_scripts.cost.work import Work
+from workflow_scripts.settings.base import BaseSettings
+
+_SHIPPED = Path("data/base")
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,23 @@ def gpu_check_rates(path: Path, tier: str) -> Rates:
         ("rollouts", ""): Rate(per_rollout, "rollout", source),
         ("exact", ""): Rate(per_rollout, "rollout", f"{source}: at most as long as rollouts"),
     }
+
+
+def base_rates(reference: Path, settings: BaseSettings) -> Rates:
+    """The rate of training base models with these settings, whatever their task.
+
+    It is the median over the records of shipped models, in data/base, and of those in the reference
+    results. Empty if no such base model was recorded.
+    """
+    wanted, seconds = settings.model_dump(mode="json"), []
+    for record in [*_SHIPPED.glob("*/run.json"), *reference.glob("*/base/*/run.json")]:
+        run = read_json(record)
+        if all(run["settings"][section] == wanted[section] for section in ("base", "model")):
+            seconds.append(run["wall_seconds"] / settings.base.steps)
+    if not seconds:
+        return {}
+    source = f"median of {len(seconds)} recorded base models"
+    return {("base", ""): Rate(median(seconds), "step", source)}
 
 
 def find_rates(tier: str, reference: Path, jobs: Mapping[str, Work]) -> Rates:

@@ -31,7 +31,7 @@ from workflow_scripts.task.label import (
     NO_MISTAKE,
     Label,
 )
-from workflow_scripts.task.solutions import FITTING_STRATEGY
+from workflow_scripts.task.solutions import STRATEGIES
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,8 @@ def count_rollouts(
         raise StudyError("rollouts and labels do not match: delete the labels and run again")
     frame = _with_problems(frame, problems)
     right, guessing = frame["reward"] == 1, frame["mode"] == GUESS_AND_CHECK
-    fitting_direction = frame["direction"].astype(str) == frame["type"].map(FITTING_STRATEGY)
+    fits = {name: strategy.fits for name, strategy in STRATEGIES.items()}
+    fitting_direction = frame["direction"].astype(str).map(fits) == frame["type"]
     counts = {"n": 1, "correct": right, "complete": frame["complete"]}
     for direction in DIRECTIONS:
         chosen = frame["direction"] == direction

@@ -30,6 +30,7 @@ from workflow_scripts.evaluate.statistics import (
 from workflow_scripts.evaluate.storage import read_table, write_whole, writer
 from workflow_scripts.settings.statistics import Statistics
 from workflow_scripts.settings.values import Range, single
+from workflow_scripts.task.label import DIRECTIONS
 from workflow_scripts.task.problems import COMPOSITION, PROBLEM_TYPES
 
 ALL_TYPES = "all"
@@ -53,14 +54,8 @@ COUNT_COLUMNS = [
     "n",
     "correct",
     "complete",
-    "forward",
-    "backward",
-    "mixed",
-    "none",
-    "direct_forward",
-    "direct_backward",
-    "direct_mixed",
-    "direct_none",
+    *DIRECTIONS,
+    *(f"direct_{direction}" for direction in DIRECTIONS),
     "guessing",
     "fitting",
     "correct_fitting",
@@ -91,14 +86,8 @@ TABULATED_KS = (16, 128, 1024)
 # direction alone count guesses too.
 MEASURES = {
     "pass@1": ("correct", "n"),
-    "share_forward": ("forward", "n"),
-    "share_backward": ("backward", "n"),
-    "share_mixed": ("mixed", "n"),
-    "share_none": ("none", "n"),
-    "share_direct_forward": ("direct_forward", "n"),
-    "share_direct_backward": ("direct_backward", "n"),
-    "share_direct_mixed": ("direct_mixed", "n"),
-    "share_direct_none": ("direct_none", "n"),
+    **{f"share_{direction}": (direction, "n") for direction in DIRECTIONS},
+    **{f"share_direct_{direction}": (f"direct_{direction}", "n") for direction in DIRECTIONS},
     "share_guessing": ("guessing", "n"),
     "share_fitting": ("fitting", "n"),
     "accuracy_given_fitting": ("correct_fitting", "fitting"),

@@ -22,9 +22,9 @@ def write_record(
 ) -> None:
     """Write the record of a file of results.
 
-    stage is the stage's module, device "cpu" or "cuda". implementations name the code that computed
-    the models (see model.generate.implementation). seconds is the time that this took, for n_tokens
-    tokens that were sampled or scored.
+    stage is the stage's module, device the setting model.device. implementations name the code that
+    computed the models (see model.generate.implementation). seconds is the time that this took, for
+    n_tokens tokens that were sampled or scored.
     """
     write_json(
         results.with_suffix(".json"),

@@ -15,14 +15,13 @@ from random import Random
 from typing import Any
 
 import pandas as pd
-import torch
 
 from workflow_scripts.common.jobs import run_stage
 from workflow_scripts.common.progress import ProgressLine
 from workflow_scripts.evaluate.record import write_record
 from workflow_scripts.evaluate.storage import write_whole, writer
 from workflow_scripts.model.device import prepare_torch
-from workflow_scripts.model.draw import SamplingParameters
+from workflow_scripts.model.draw import SamplingParameters, make_generator
 from workflow_scripts.model.generate import Policy, generate, implementation, load_to_sample
 from workflow_scripts.model.text_codec import TextCodec, load_codec
 from workflow_scripts.settings.sampling import EvaluationSize, SamplingSettings
@@ -67,7 +66,7 @@ def sample_model(
     parameters = SamplingParameters(settings.max_new_tokens, frozenset({end}), decoding.temperature)
     prompts = codec.encode([problem["prompt"] for problem in problems])
     per_batch = max(1, decoding.batch_size // n_samples)
-    generator = torch.Generator(settings.model.device)
+    generator = make_generator(settings.model.device)
     progress = ProgressLine(stream, len(problems), "problems")
     rollouts = []
     for start in range(0, len(problems), per_batch):

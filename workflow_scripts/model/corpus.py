@@ -41,6 +41,7 @@ from workflow_scripts.task.problems import (
     draw_problem,
     most_parts,
 )
+from workflow_scripts.task.solutions import FITTING_STRATEGY, STRATEGIES
 from workflow_scripts.task.task import BaseTask
 from workflow_scripts.task.text import COMPACT, render_program, render_worked_line
 
@@ -136,16 +137,21 @@ def _draw_parts(rng: Random, task: BaseTask, fewest: int) -> Problem:
     return problem.asking_for(rng.randrange(fewest, n_parts + 1) if task.asks == "any" else n_parts)
 
 
+def _link(part: Part, value: str) -> str:
+    """The line that states the value of a part's known variable."""
+    return COMPACT.link(part.known_variable, value, STRATEGIES[FITTING_STRATEGY[part.type]].verb)
+
+
 def _walk(rng: Random, field: Field, task: BaseTask, max_steps: int) -> Document:
     problem = _draw_parts(rng, task, fewest=2)
     index = rng.randrange(len(problem.parts))
     part = problem.parts[index]
     document = [(COMPACT.prompt(problem, show_field_map=False), False)]
-    value, up = field.names[problem.known], part.type == EVALUATION
+    value = field.names[problem.known]
     if index:
         value = rng.choice(field.names)
-        document.append((COMPACT.link(part.known_variable, value, up) + "\n", False))
-    lines = _blank_lines(field, part, up)
+        document.append((_link(part, value) + "\n", False))
+    lines = _blank_lines(field, part, part.type == EVALUATION)
     document.append((lines.replace(BLANK, value, 1), True))
     return document
 
@@ -180,8 +186,7 @@ def _links(rng: Random, field: Field, task: BaseTask, max_steps: int) -> Documen
         index, result = rng.randrange(n_parts), rng.randrange(field.p)
         value = field.names[result]
         if index + 1 < n_parts:
-            following = problem.parts[index + 1]
-            handed = COMPACT.link(following.known_variable, value, following.type == EVALUATION)
+            handed = _link(problem.parts[index + 1], value)
         else:
             handed = COMPACT.answer(value)
         document.append((_last_line(field, problem.parts[index], result) + "\n", False))

@@ -24,16 +24,27 @@ class SamplingParameters:
     """Nucleus sampling: the probability mass of the likeliest tokens that are kept; 1 keeps all."""
 
 
+def make_generator(device: str | torch.device) -> torch.Generator:
+    """A random number generator for draw_tokens, for a model on a device.
+
+    Apple's GPU has no float64, so the tokens of its models are drawn on the CPU.
+    """
+    device = torch.device(device)
+    return torch.Generator("cpu" if device.type == "mps" else device)
+
+
 def draw_tokens(
     logits: torch.Tensor, parameters: SamplingParameters, generator: torch.Generator
 ) -> torch.Tensor:
     """Draw one token id per row, shape (rows,), from logits of shape (rows, vocabulary).
 
-    A uniform number is looked up in the cumulative probabilities (inverse transform sampling). They
-    are summed in float64, so that no token's share is lost in the sum. Raises StudyError if logits
-    are not finite, as of a model whose training diverged.
+    The tokens are drawn on the generator's device, and returned on that of the logits. A uniform
+    number is looked up in the cumulative probabilities (inverse transform sampling). They are
+    summed in float64, so that no token's share is lost in the sum. Raises StudyError if logits are
+    not finite, as of a model whose training diverged.
     """
-    logits = logits.float() / parameters.temperature
+    device = logits.device
+    logits = logits.to(generator.device).float() / parameters.temperature
     if parameters.top_k:
         floor = logits.topk(min(parameters.top_k, logits.shape[-1])).values[:, -1:]
         logits = logits.masked_fill(logits < floor, -torch.inf)
@@ -54,4 +65,4 @@ def draw_tokens(
     )
     # The sum is 1 only up to rounding. uniform is below 1, so a token of probability 0 is never
     # drawn: no entry equal to the one before it is the first that exceeds the number.
-    return torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True)[:, 0]
+    return torch.searchsorted(cumulative, uniform * cumulative[:, -1:], right=True)[:, 0].to(device)

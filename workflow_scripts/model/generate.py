@@ -80,8 +80,8 @@ def generate(
     """Sample n_samples completions of each prompt. The completions of one prompt are adjacent.
 
     prompts are lists of token ids, of any lengths. A completion includes its end token; a
-    completion without an end token was cut off at max_new_tokens. generator must be on the model's
-    device.
+    completion without an end token was cut off at max_new_tokens. generator is one of
+    draw.make_generator, for the model's device.
     """
     if isinstance(model, Qwen2):
         return fast_generate(model, prompts, n_samples, parameters, generator)

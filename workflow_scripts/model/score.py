@@ -48,7 +48,7 @@ def log_probabilities(
         ids = torch.cat([left, _padded([completions[row] for row in rows], "right")], 1)
         mask = ids >= 0
         scored = score(ids.clamp(min=0), mask.long(), left.shape[1], temperature)
-        for row, values in zip(rows, scored.double().cpu(), strict=True):
+        for row, values in zip(rows, scored.cpu().double(), strict=True):
             scores[row] = values[: len(completions[row])]
     return [scores[row] for row in range(len(prompts))]
 

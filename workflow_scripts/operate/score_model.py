@@ -73,12 +73,12 @@ def main() -> None:
     parser.add_argument("--temperature", type=_positive, default=1.0)
     parser.add_argument("--max-new-tokens", type=_count, default=512, help="of a response")
     parser.add_argument("--batch-size", type=_count, default=64, help="responses sampled at once")
-    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--device", choices=("cpu", "cuda", "mps"), default="cpu")
     arguments = parser.parse_args()
     settings = SamplingSettings(
         model=Compute(
             device=arguments.device,
-            dtype="float32" if arguments.device == "cpu" else "bfloat16",
+            dtype="bfloat16" if arguments.device == "cuda" else "float32",
             threads=torch.get_num_threads(),
         ),
         sampling=Decoding(

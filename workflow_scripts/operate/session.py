@@ -97,8 +97,13 @@ class Session:
         modules = {self.plan.jobs[name].module for name in needed}
         packages = {package for module in modules for package in pinned_packages(module)}
         provenance.refuse_other_versions(packages)
-        wants_gpu = self.plan.settings.model.device == "cuda" and "torch" in packages
-        if is_local and wants_gpu and not visible_gpus():
+        device = self.plan.settings.model.device if "torch" in packages else "cpu"
+        if is_local and device == "mps" and sys.platform != "darwin":
+            raise StudyError(
+                f"the tier {tier} computes on the GPU of an Apple computer (model.device: mps), "
+                "and this is none: set model.device to cpu"
+            )
+        if is_local and device == "cuda" and not visible_gpus():
             raise StudyError(
                 f"the tier {tier} computes on a GPU (model.device: cuda) and none is visible here: "
                 "run it on a machine with a GPU, or on SLURM with --workflow-profile profiles/slurm"

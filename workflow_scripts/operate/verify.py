@@ -15,6 +15,7 @@ from pathlib import Path
 
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.files import run_program
+from workflow_scripts.cost.forecast import tell_base_models
 from workflow_scripts.operate import receipts
 from workflow_scripts.operate.contents import Contents
 from workflow_scripts.operate.receipts import Judgement, Verdict
@@ -94,6 +95,8 @@ def main() -> None:
     for name, verdict in bad.items():
         print(_describe(name, verdict))
     if arguments.why:
+        if told := tell_base_models(plan.study):
+            print(told)
         print(f"{len(bad)} jobs would run" if bad else "nothing to be done")
     elif bad:
         raise StudyError(

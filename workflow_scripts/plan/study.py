@@ -41,6 +41,8 @@ from workflow_scripts.task.task import Task
 
 Run = SftRun | RlRun
 
+_SHIPPED = "data/base/{task}/model"  # the value of model.base for the models of the project
+
 
 @dataclass(frozen=True)
 class Study:
@@ -190,8 +192,25 @@ class Study:
         return BaseSettings(task=task.for_base, model=settings.model.compute, base=settings.base)
 
     def base_folder(self, run: SftRun) -> str:
-        """The folder of a run's base model."""
-        return run.settings.model.base.format(task=_base_name(run.settings.task))
+        """The folder of a run's base model.
+
+        If model.base means the models shipped with the project, and none is shipped for the run's
+        task, the study trains one in its results.
+        """
+        base, name = run.settings.model.base, _base_name(run.settings.task)
+        if base == _SHIPPED and not Path("data/base", name).is_dir():
+            return f"{self.results}/base/{name}/model"
+        return base.format(task=name)
+
+    @property
+    def unshipped_base_models(self) -> list[str]:
+        """The base models that the study trains since none is shipped: gf7, gf7-asks=any."""
+        folders = {
+            self.base_folder(run): _base_name(run.settings.task)
+            for run in self.sft_runs.values()
+            if run.settings.model.base == _SHIPPED
+        }
+        return [name for folder, name in folders.items() if self.is_trained_here(folder)]
 
     def is_trained_here(self, base_folder: str) -> bool:
         """Whether the rule `base_model` trains the base model in a folder."""

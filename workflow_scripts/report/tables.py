@@ -11,14 +11,14 @@ from workflow_scripts.evaluate.metrics import ALL_TYPES, Group, Subset
 from workflow_scripts.evaluate.statistics import Estimate
 from workflow_scripts.report.paper import Known
 from workflow_scripts.settings.values import Range
+from workflow_scripts.task import solutions
 
 TYPES = (ALL_TYPES, "inversion", "evaluation")  # in the paper's order, as in all figures
 BOTH_TYPES = TYPES[1:]
 # The strategies that responses are divided into, with the measure of the share of each. Guess and
 # check is one strategy in either direction; the others have no guess.
 STRATEGIES = {
-    "forward": "share_direct_forward",
-    "backward": "share_direct_backward",
+    **{strategy: f"share_direct_{strategy}" for strategy in solutions.STRATEGIES},
     "guess and check": "share_guessing",
     "mixed": "share_direct_mixed",
     "none": "share_direct_none",

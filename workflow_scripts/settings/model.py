@@ -1,6 +1,6 @@
 """Section `model`: the language model, its adaptation, and the device it computes on."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -34,13 +34,20 @@ class Hub(Section):
 class Compute(Section):
     """The device, number type and threads that a model computes with."""
 
-    device: Literal["cpu", "cuda"]
-    """cpu, or cuda for an NVIDIA GPU."""
+    device: Literal["cpu", "cuda", "mps"]
+    """cpu, cuda for an NVIDIA GPU, or mps for the GPU of an Apple computer. mps computes in float32
+    alone; it was not yet run on such a computer."""
     dtype: Literal["float32", "bfloat16"]
     """Number type of the weights and of the computation. Weights in training are always float32."""
     threads: Count
     """Number of CPU threads of torch. Results depend on this number: sums in another order round
     differently."""
+
+    @model_validator(mode="after")
+    def _has_dtype(self) -> Self:
+        allowed = "float32, as model.device is mps"
+        require(self.device != "mps" or self.dtype == "float32", "dtype", self.dtype, allowed)
+        return self
 
 
 class TrainedModel(Compute):
@@ -63,7 +70,8 @@ class Model(Compute):
 
     base: str
     """Folder of the base model. {task} is replaced by the task's name: gf11, gf13 or
-    gf11-asks=any."""
+    gf11-asks=any. If data/base has no model for a task, such as gf7, the study trains one in
+    results/<tier>/base."""
     hub: Hub | None = None
     """The hub model that the target fetch_model puts into results/<tier>/hub/model."""
     adaptation: Literal["full", "lora"]

@@ -34,12 +34,7 @@ from workflow_scripts.task.problems import (
     draw_problem,
     most_parts,
 )
-from workflow_scripts.task.solutions import (
-    BACKWARD,
-    FORWARD,
-    write_fitting_solution,
-    write_solution,
-)
+from workflow_scripts.task.solutions import write_fitting_solution, write_solution
 from workflow_scripts.task.task import Task
 
 SPLITS = ("dev", "confirm")
@@ -165,7 +160,7 @@ def _solve(problem: Problem, task: Task, mix: SftMix, rng: Random) -> dict[str, 
     """
     if isinstance(mix, Compositions):
         return {"strategy": "fitting", "response": write_fitting_solution(task.form, problem)}
-    strategy = BACKWARD if rng.random() < mix.backward_share else FORWARD
+    strategy = mix.draw_strategy(rng)
     response = write_solution(task.form, problem, strategy, rng, task.response_words)
     return {"strategy": strategy, "response": response}
 

@@ -4,17 +4,17 @@ Everything is computed from the text and the problem alone, for both text forms.
 """
 
 from functools import lru_cache
+from itertools import product
 from typing import NamedTuple
 
-from workflow_scripts.task.field import INVERSE_OPERATION
 from workflow_scripts.task.problems import Problem
 from workflow_scripts.task.reward import is_correct
-from workflow_scripts.task.solutions import BACKWARD, FORWARD, write_fitting_solution
+from workflow_scripts.task.solutions import FITTING, STRATEGIES, write_direct_solution
 from workflow_scripts.task.text import COMPACT, WorkedLine, contains_guess, parse_worked_lines
 
 NONE = "none"
 MIXED = "mixed"
-DIRECTIONS = (FORWARD, BACKWARD, MIXED, NONE)
+DIRECTIONS = (*STRATEGIES, MIXED, NONE)
 DIRECT, GUESS_AND_CHECK = "direct", "guess"
 MODES = (DIRECT, GUESS_AND_CHECK, NONE)
 
@@ -34,7 +34,8 @@ class Label(NamedTuple):
     a step, "mixed" if there are lines of both kinds, "none" if there are none. A line applies a
     step if its variable, operation and constant are those of the program line. A line undoes a step
     if it has the variable that the program line uses, the inverse operation and the same constant.
-    Operands and results are not checked: a wrong sum is still a forward step.
+    Operands and results are not checked: a wrong sum is still a forward step. In general, a line
+    shows a strategy if its walk (see task.solutions) has the line's step and no other walk has it.
 
     mode: "guess" (guess and check) if the response contains a guess line, else "direct" if it has
     worked lines, else "none".
@@ -47,8 +48,8 @@ class Label(NamedTuple):
     fits. They are mistakes.
 
     mistake: the kind of the first mistake of a response that fits, compared line by line with the
-    solution that `write_fitting_solution` writes. Malformed lines are skipped, so they count as
-    missing. The kinds, in the order in which they are looked for:
+    solution that `write_direct_solution` writes by its strategies. Malformed lines are skipped, so
+    they count as missing. The kinds, in the order in which they are looked for:
 
     - "lookup": the line's variable, operation or constant is not that of the next step;
     - "operand": the line does the next step on another value than the previous result, or in the
@@ -74,37 +75,51 @@ class Label(NamedTuple):
     mistake: str
 
 
-class _Lines(NamedTuple):
-    """The lines that a response to a problem may have."""
+class _Solution(NamedTuple):
+    """A solution that fits: its lines, their steps, and all other steps of any strategy."""
 
-    forward: frozenset[_Step]
-    backward: frozenset[_Step]
-    solution: tuple[WorkedLine, ...]  # the lines of the solution that fits
-    fitting: frozenset[_Step]  # their steps
-    other: frozenset[_Step]  # the same steps of the program, in the other direction
+    lines: tuple[WorkedLine, ...]
+    steps: frozenset[_Step]
+    others: frozenset[_Step]
+
+
+class _Known(NamedTuple):
+    """What is known of a problem: the steps that show a strategy, and the solutions that fit."""
+
+    shown_by: dict[str, frozenset[_Step]]
+    solutions: tuple[_Solution, ...]
 
 
 @lru_cache(maxsize=4096)  # there are many responses to one problem
-def _lines_of(problem: Problem) -> _Lines:
-    names = problem.field.names
-    forward, backward = set(), set()
-    for part in problem.parts:
-        for variable, (operation, constant) in enumerate(part.steps, start=part.first):
-            forward.add((variable + 1, operation, names[constant]))
-            backward.add((variable, INVERSE_OPERATION[operation], names[constant]))
-    # Worked lines are the same in both forms.
-    solution = tuple(parse_worked_lines(write_fitting_solution(COMPACT, problem)))
-    fitting = frozenset(line.step for line in solution)
-    other = (forward | backward) - fitting
-    return _Lines(frozenset(forward), frozenset(backward), solution, fitting, frozenset(other))
+def _known_of(problem: Problem) -> _Known:
+    taken = {name: _steps_of(problem, name) for name in STRATEGIES}
+    everything = frozenset().union(*taken.values())
+    shown_by = {
+        name: mine.difference(*(steps for other, steps in taken.items() if other != name))
+        for name, mine in taken.items()
+    }
+    solutions = []
+    for strategies in product(*(FITTING[part.type] for part in problem.parts)):
+        # Worked lines are the same in both forms.
+        lines = parse_worked_lines(write_direct_solution(COMPACT, problem, strategies))
+        steps = frozenset(line.step for line in lines)
+        solutions.append(_Solution(tuple(lines), steps, everything - steps))
+    return _Known(shown_by, tuple(solutions))
 
 
-def _direction(known: _Lines, steps: set[_Step]) -> str:
-    is_forward = not steps.isdisjoint(known.forward)
-    is_backward = not steps.isdisjoint(known.backward)
-    if is_forward:
-        return MIXED if is_backward else FORWARD
-    return BACKWARD if is_backward else NONE
+def _steps_of(problem: Problem, strategy: str) -> frozenset[_Step]:
+    """All steps that a strategy takes in the asked parts."""
+    field, walk = problem.field, STRATEGIES[strategy].walk
+    return frozenset(
+        (variable, operation, field.names[constant])
+        for part in problem.parts
+        for variable, operation, constant in walk(field, part)
+    )
+
+
+def _direction(known: _Known, steps: set[_Step]) -> str:
+    shown = [name for name, mine in known.shown_by.items() if not steps.isdisjoint(mine)]
+    return MIXED if len(shown) > 1 else shown[0] if shown else NONE
 
 
 def _compare(lines: list[WorkedLine], solution: tuple[WorkedLine, ...]) -> tuple[int, str]:
@@ -126,18 +141,23 @@ def _compare(lines: list[WorkedLine], solution: tuple[WorkedLine, ...]) -> tuple
 
 def label(problem: Problem, response: str, complete: bool) -> Label:
     """Label any text. A response is complete if the model ended it with the end token."""
-    known, lines = _lines_of(problem), parse_worked_lines(response)
+    known, lines = _known_of(problem), parse_worked_lines(response)
     steps = {line.step for line in lines}
     direction, guesses = _direction(known, steps), contains_guess(response)
     mode = GUESS_AND_CHECK if guesses else DIRECT if lines else NONE
-    fits = not guesses and not steps.isdisjoint(known.fitting) and steps.isdisjoint(known.other)
-    if not fits:
+    fitting = (
+        each
+        for each in known.solutions
+        if not steps.isdisjoint(each.steps) and steps.isdisjoint(each.others)
+    )
+    solution = None if guesses else next(fitting, None)
+    if solution is None:
         return Label(direction, mode, False, 0, NOT_JUDGED)
-    wrong_line, mistake = _compare(lines, known.solution)
+    wrong_line, mistake = _compare(lines, solution.lines)
     if not wrong_line:
         if not complete:
             mistake = CUT_OFF
-        elif len(lines) < len(known.solution):
+        elif len(lines) < len(solution.lines):
             mistake = STOPPED_EARLY
         elif not is_correct(problem, response):
             mistake = WRONG_ANSWER

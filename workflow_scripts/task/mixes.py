@@ -6,7 +6,10 @@ a mix is written as a mapping of its fields.
 """
 
 from dataclasses import asdict, dataclass
+from random import Random
 from typing import Any
+
+from workflow_scripts.task.solutions import BACKWARD, FORWARD
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,10 @@ class SolvedSingles:
 
     backward_share: float
     steps: tuple[int, ...]
+
+    def draw_strategy(self, rng: Random) -> str:
+        """Draw the strategy of an example."""
+        return BACKWARD if rng.random() < self.backward_share else FORWARD
 
 
 @dataclass(frozen=True)

@@ -122,10 +122,10 @@ class Form(ABC):
         """
 
     @abstractmethod
-    def link(self, variable: int, value: str, forward: bool) -> str:
+    def link(self, variable: int, value: str, verb: str) -> str:
         """The line that states the value of a part's known variable before the part is solved.
 
-        forward is True if the part's steps are then applied, False if the steps are undone.
+        verb says what is then done with the part's steps: apply or undo.
         """
 
     @abstractmethod
@@ -175,8 +175,8 @@ class Compact(Form):
         lines.append(" ; ".join([known, *_handed_on(problem), asked]))
         return "\n".join(lines) + "\n"
 
-    def link(self, variable: int, value: str, forward: bool) -> str:
-        """``x4 = e9``, for both directions."""
+    def link(self, variable: int, value: str, verb: str) -> str:
+        """``x4 = e9``, for all directions."""
         return f"x{variable} = {value}"
 
     def worked_line(self, line: str) -> str:
@@ -205,7 +205,7 @@ class Compact(Form):
 class Natural(Form):
     """The form in English sentences.
 
-    A sentence has the same number of words for both strategies, and for a right and a wrong guess.
+    A sentence has the same number of words for all strategies, and for a right and a wrong guess.
     """
 
     opens = True
@@ -231,9 +231,9 @@ class Natural(Form):
         )
         return "\n".join(lines) + "\n"
 
-    def link(self, variable: int, value: str, forward: bool) -> str:
+    def link(self, variable: int, value: str, verb: str) -> str:
         """A sentence that introduces a part of the solution: its start value and its direction."""
-        return f"From x{variable} = {value}, I {'apply' if forward else 'undo'} the steps."
+        return f"From x{variable} = {value}, I {verb} the steps."
 
     def worked_line(self, line: str) -> str:
         """The line, preceded by the word "Then"."""

@@ -34,7 +34,7 @@ from trl import GRPOConfig, GRPOTrainer
 
 from workflow_scripts.common.errors import StudyError
 from workflow_scripts.common.jobs import run_stage
-from workflow_scripts.model.draw import SamplingParameters
+from workflow_scripts.model.draw import SamplingParameters, make_generator
 from workflow_scripts.model.generate import fold_if_plain, generate, implementation
 from workflow_scripts.model.manifest import MANIFEST, verify_model
 from workflow_scripts.model.store import LanguageModel, load_model, save_model
@@ -107,7 +107,7 @@ def make_rollouts(
 
     def rollout(prompts: list[str], trainer: GRPOTrainer) -> dict[str, Any]:
         model = trainer.accelerator.unwrap_model(trainer.model)
-        generator = torch.Generator(model.device)
+        generator = make_generator(model.device)
         generator.manual_seed(sampling_seed(seed, trainer.state.global_step))
         groups = encode(tokenizer, prompts[:: rl.group_size])
         prompt_ids = [ids for ids in groups for _ in range(rl.group_size)]

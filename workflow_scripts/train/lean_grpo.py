@@ -6,11 +6,10 @@
   computed in batches of completions of similar length, to reduce padding.
 
 Loss and gradient equal those of GRPOTrainer up to rounding. Tests check this for a single process,
-for the loss types in DENOMINATORS, without TRL's entropy bonus and entropy quantile. Other metrics
+for the losses in train.losses, without TRL's entropy bonus and entropy quantile. Other metrics
 that TRL logs (entropy, clipped ratios) are then means over the remaining completions.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -20,41 +19,17 @@ from trl import GRPOTrainer
 
 from workflow_scripts.model.fast_score import score_completions
 from workflow_scripts.model.generate import fold_if_plain
+from workflow_scripts.train.losses import LOSSES, Inputs
 
 _ROWS = 32  # completions per batch on a CPU; larger batches exceed a core's cache
-
-# For each loss type of the configuration, a function that returns its divisor. TRL sums over tokens
-# and divides by a number that depends on the completions in the batch. The function computes that
-# number from the completion mask of shape (completions, tokens), up to a factor that is constant
-# within an update.
-DENOMINATORS: dict[str, Callable[[torch.Tensor], float]] = {
-    "grpo": len,  # the number of completions; TRL first averages each over its own tokens
-    "dr_grpo": len,  # the number of completions; the constant factor is the token limit
-    "dapo": lambda mask: 1.0,  # constant: the number of tokens in the whole update
-}
 
 
 class LeanGRPOTrainer(GRPOTrainer):
     """A GRPOTrainer that makes the same updates with less work; see the module's docstring."""
 
-    def _compute_loss(
-        self, model: PreTrainedModel, inputs: dict[str, torch.Tensor | Any]
-    ) -> torch.Tensor:
-        """The loss of a batch, computed without the completions of advantage 0."""
-        weighted = inputs["advantages"] != 0
-        if self.beta or weighted.all():
-            return super()._compute_loss(model, inputs)
-        # Keep one completion if all advantages are 0: the optimizer still needs a gradient (of
-        # zeros), because its momentum changes the weights.
-        weighted[0] |= ~weighted.any()
-        rows = {
-            name: value[weighted] if torch.is_tensor(value) and value.ndim else value
-            for name, value in inputs.items()
-        }
-        loss = super()._compute_loss(model, rows)
-        denominator = DENOMINATORS[self.loss_type]
-        kept, all_ = (denominator(some["completion_mask"]) for some in (rows, inputs))
-        return loss * (kept / all_)
+    def _compute_loss(self, model: PreTrainedModel, inputs: Inputs) -> torch.Tensor:
+        """The loss of a batch, by the function of rl.loss_type in train.losses."""
+        return LOSSES[self.loss_type](self, model, inputs)
 
     def _get_per_token_logps_and_entropies(
         self,

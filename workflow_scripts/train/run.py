@@ -58,7 +58,7 @@ class TrainingRun:
     The constructor locks the folder, sets up torch and seeds all random number generators. stage is
     the name of the stage's module, inputs are the files that the stage reads. log is a log besides
     the trainer's own (in RL, the rollouts). Raises StudyError if another process works on the run,
-    or if the device is "cuda" and no GPU is visible.
+    or if the device is not there (see model.device).
     """
 
     def __init__(
