@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from workflow_scripts.common.files import read_json
 from workflow_scripts.common.jobs import flatten
@@ -36,6 +35,7 @@ from workflow_scripts.report.page import (
     parse_claims,
 )
 from workflow_scripts.report.product_pages import Caption, read_caption, read_cells
+from workflow_scripts.report.style import Drawing
 
 
 @dataclass(frozen=True)
@@ -188,8 +188,8 @@ def _products(
 
 
 def _latest(
-    drawn: dict[str, Product[Figure]], found: Collection[str]
-) -> dict[str, Product[Figure]]:
+    drawn: dict[str, Product[Drawing]], found: Collection[str]
+) -> dict[str, Product[Drawing]]:
     """The figures without early versions, which give way to a figure with the same caption."""
     last = {product.caption: name for name, product in drawn.items() if name in found}
     return {
