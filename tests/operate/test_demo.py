@@ -148,7 +148,7 @@ def show(what) -> list[str]:
 def test_no_line_of_a_response_is_wrapped():
     for seed in range(20):
         problem = problem_of(INVERSION, seed, n_steps=9)
-        texts = [solve(problem, STRATEGIES[0], seed), solve(problem, STRATEGIES[1], seed)]
+        texts = [solve(problem, strategy, seed) for strategy in STRATEGIES]
         texts.append(" ".join(texts[0].split()[:-1]))
         responses = {str(i): annotate(problem, text, True) for i, text in enumerate(texts)}
         lines = show(responses_view("after RL on 6-9", responses))
