@@ -84,7 +84,8 @@ def test_the_reference_is_small_and_compares_as_identical(smoke, tmp_path, monke
     assert all(each.n_missing == 0 for each in compared)
     kept = [path for path in (tmp_path / "reference/smoke").rglob("*") if path.is_file()]
     suffixes = {path.suffix for path in kept}
-    assert suffixes == {".csv", ".md", ".json", ".png", ".svg", ".parquet", ".safetensors"}
+    kinds = {".csv", ".md", ".tex", ".json", ".png", ".svg", ".parquet", ".safetensors"}
+    assert suffixes == kinds
     models = {path.name for path in (tmp_path / "reference/smoke/models").iterdir()}
     assert models == {f"{m}-s0{rl}" for m in ("F", "B", "FB") for rl in ("", "-rl2-5", "-rl6-9")}
     assert set(pd.read_csv(tmp_path / "reference/smoke/rollouts.csv")["run"]) == models
