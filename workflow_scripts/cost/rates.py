@@ -12,9 +12,8 @@ import pandas as pd
 
 from workflow_scripts.common.files import read_json
 from workflow_scripts.cost.work import Work
+from workflow_scripts.plan.study import SHIPPED_BASES
 from workflow_scripts.settings.base import BaseSettings
-
-_SHIPPED = Path("data/base")
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def base_rates(reference: Path, settings: BaseSettings) -> Rates:
     results. Empty if no such base model was recorded.
     """
     wanted, seconds = settings.model_dump(mode="json"), []
-    for record in [*_SHIPPED.glob("*/run.json"), *reference.glob("*/base/*/run.json")]:
+    for record in [*SHIPPED_BASES.glob("*/run.json"), *reference.glob("*/base/*/run.json")]:
         run = read_json(record)
         if all(run["settings"][section] == wanted[section] for section in ("base", "model")):
             seconds.append(run["wall_seconds"] / settings.base.steps)

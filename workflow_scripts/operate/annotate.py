@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import accumulate, groupby
 
-from workflow_scripts.report.response_lines import OTHER, split_lines
+from workflow_scripts.report.response_lines import AFTER, OTHER, SOUND, mark_worked, split_lines
 from workflow_scripts.task.label import CUT_OFF, GUESS_AND_CHECK, NO_MISTAKE, NONE, Label, label
 from workflow_scripts.task.problems import Problem
 from workflow_scripts.task.reward import outcome_reward
@@ -29,6 +29,10 @@ class Mark(StrEnum):
     """The first wrong line."""
     OPEN = " "
     """Not judged: after the first wrong line, cut short, or in a response that is not judged."""
+
+
+# What the label says of a line. All else that it says are mistakes.
+_MARKS = {SOUND: Mark.SOUND, AFTER: Mark.OPEN}
 
 
 @dataclass(frozen=True)
@@ -72,10 +76,7 @@ def _mark_by_label(texts: list[str], labelled: Label) -> list[Line]:
         line = Line(text, Mark.OPEN)
         if parse_worked_lines(text) or line.is_answer:  # the labeller skips all others
             place += 1
-            if labelled.mistake == NO_MISTAKE or place < labelled.wrong_line:
-                line = Line(text, Mark.SOUND)
-            elif place == labelled.wrong_line:
-                line = Line(text, Mark.FAULT)
+            line = Line(text, _MARKS.get(mark_worked(place, labelled), Mark.FAULT))
         lines.append(line)
     return lines
 

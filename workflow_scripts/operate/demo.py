@@ -19,6 +19,7 @@ from rich.live import Live
 from rich.text import Text
 
 from workflow_scripts.common.files import run_program
+from workflow_scripts.operate.arguments import count
 from workflow_scripts.operate.demo_view import (
     BLOCK,
     WIDTH,
@@ -177,17 +178,10 @@ def demo(console: Console, n_steps: int) -> None:
     show_end(console, study, lines, time.monotonic() - started)
 
 
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
-
-
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--steps", type=_count, default=STEPS, help="steps of RL")
+    parser.add_argument("--steps", type=count, default=STEPS, help="steps of RL")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", FutureWarning)  # transformers' words to its developers
     console = Console(highlight=False)

@@ -19,7 +19,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from workflow_scripts.operate.run_state import RunPlan, RunState, RunWatch
+from workflow_scripts.operate.run_state import RunPlan, RunState, RunWatch, file_to_read
 from workflow_scripts.operate.run_view import (
     describe_run,
     summarize_run,
@@ -30,8 +30,7 @@ from workflow_scripts.operate.run_view import (
 _LEAST_PAUSE = 5.0  # seconds between two looks
 _PATIENCE = 20  # a pause is this many times as long as a look, on a slow file system
 _QUIET_SECONDS = 60.0  # between two lines, where there is no terminal
-# The suffixes of products that are named when they are ready.
-_PRODUCTS = {"figures": ".png", "tables": ".md", "claims": ".md"}
+_PRODUCTS = ("figures", "tables", "claims")  # stages whose files are named when they are ready
 
 
 class _Console(Console):
@@ -124,10 +123,8 @@ class View:
 
     def _tell_ready(self, name: str) -> None:
         assert self._watch is not None
-        suffix = _PRODUCTS.get(name.split("/")[0])
-        files = self._watch.run.plan.jobs[name].outputs.values()
-        for file in [file for file in files if suffix and file.endswith(suffix)][:1]:
-            self.say(f"ready   {file}", "green")
+        if name.split("/")[0] in _PRODUCTS:
+            self.say(f"ready   {file_to_read(self._watch.run.plan.jobs[name])}", "green")
 
     def _draw(self, state: RunState) -> None:
         assert self._live is not None

@@ -64,31 +64,19 @@ def estimates(claims: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
     }
 
 
-def kept_files(plan: Plan, targets: list[str]) -> list[Path]:
-    """The results of targets that are copied into the reference.
+def kept_files(plan: Plan, names: list[str], shared: set[str]) -> list[Path]:
+    """The results of jobs that are copied into the reference.
 
-    The record of a run that another experiment shares with main is kept with main, beside its
-    models.
+    shared are training runs whose records are not: they are kept with main, beside its models.
     """
     files: list[str] = []
-    of_main = set() if _has_main(plan, targets) else _jobs_of_main(plan)
-    for name in jobs_of(plan, targets):
+    for name in names:
         outputs = plan.jobs[name].outputs
         if name.split("/")[0] in _KEPT:
             files += outputs.values()
-        elif "manifest" in outputs and "record" in outputs and name not in of_main:
+        elif "manifest" in outputs and "record" in outputs and name not in shared:
             files.append(outputs["record"])  # of a training run
     return [Path(file) for file in files]
-
-
-def _jobs_of_main(plan: Plan) -> set[str]:
-    return set(jobs_of(plan, ["main"])) if "main" in plan.study.members else set()
-
-
-def _has_main(plan: Plan, targets: list[str]) -> bool:
-    """Whether targets hold all of the main experiment, so that its runs are recorded with them."""
-    of_main = _jobs_of_main(plan)
-    return bool(of_main) and of_main <= set(jobs_of(plan, targets))
 
 
 def keep_reference(plan: Plan, targets: list[str], reference: Path) -> None:
@@ -104,23 +92,26 @@ def keep_reference(plan: Plan, targets: list[str], reference: Path) -> None:
 
 
 def _keep(plan: Plan, targets: list[str], reference: Path) -> None:
-    judgement = judge_jobs(plan, jobs_of(plan, targets), Contents())
-    refuse_unless_good(plan, targets, judgement)
+    names = jobs_of(plan, targets)
+    refuse_unless_good(plan, targets, judge_jobs(plan, names, Contents()))
+    of_main = set(jobs_of(plan, ["main"])) if "main" in plan.study.members else set()
+    has_main = bool(of_main) and of_main <= set(names)
     cost = cost_table(plan.results / "benchmarks")
     cost_file = reference / "cost.csv"
     if cost_file.is_file():
         costs = [pd.read_csv(cost_file), cost]
-        if _has_main(plan, targets):
+        if has_main:
             costs.reverse()
         cost = pd.concat(costs).drop_duplicates(["stage", "job"])
-    for path in kept_files(plan, targets):
+    for path in kept_files(plan, names, set() if has_main else of_main):
         with atomic_path(reference / path.relative_to(plan.results)) as temporary:
             shutil.copyfile(path, temporary)
-    for name in jobs_of(plan, targets):
+    for name in names:
         if name.split("/")[0] == _TRAINING:
             (path,) = map(Path, plan.jobs[name].outputs.values())
             keep_training(path, reference / path.relative_to(plan.results))
-    _keep_models(plan, targets, reference)
+    if has_main:
+        _keep_models(plan, reference)
     _judge_kept(plan, reference)
     with atomic_path(cost_file) as temporary:
         cost.sort_values(["stage", "job"]).to_csv(temporary, index=False)
@@ -156,10 +147,8 @@ def _judge_kept(plan: Plan, reference: Path) -> None:
     write_json(reference / "estimates.json", estimates(read_json(json)))
 
 
-def _keep_models(plan: Plan, targets: list[str], reference: Path) -> None:
-    """Keep the models of the main experiment's first seed, if targets hold all of main."""
-    if not _has_main(plan, targets):
-        return
+def _keep_models(plan: Plan, reference: Path) -> None:
+    """Keep the models of the main experiment's first seed, and some of their rollouts."""
     study = plan.study
     members = study.members["main"]
     runs = [

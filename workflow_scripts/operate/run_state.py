@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from workflow_scripts.common.jobs import Job
 from workflow_scripts.common.lock import LOCK, jobs_at_work
 from workflow_scripts.common.progress import LoggedProgress, read_progress
 from workflow_scripts.cost.remaining import forecast_jobs, measured_pace, seconds_left
@@ -63,9 +64,9 @@ class RunPlan:
     """A run of Snakemake: all jobs of its targets, and those of them that were due at its start.
 
     names is an order of execution. since is the time at which the run began, in seconds since 1970,
-    None if nothing runs.
-    on_cluster means that jobs may run on other machines. seconds has the forecast of each job, and
-    is empty if no cost is known. slots is the number of jobs that surely run at a time.
+    None if nothing runs. on_cluster means that jobs may run on other machines. seconds has the
+    forecast of each job, and is empty if no cost is known. slots is the number of jobs that surely
+    run at a time.
     """
 
     plan: Plan
@@ -89,6 +90,11 @@ def plan_run(
     due = [name for name in due if plan.jobs[name].outputs]
     since = _time_of(plan.results / LOCK)
     return RunPlan(plan, names, due, since, on_cluster, forecast_jobs(plan), slots)
+
+
+def file_to_read(job: Job) -> str:
+    """The output of a job that a reader opens: the picture, or the page."""
+    return job.outputs.get("png") or job.outputs.get("markdown") or next(iter(job.outputs.values()))
 
 
 class RunWatch:

@@ -17,6 +17,7 @@ from workflow_scripts.common.files import run_program, write_text
 from workflow_scripts.evaluate.sample import sample_model
 from workflow_scripts.model.device import prepare_torch
 from workflow_scripts.model.foreign import load_foreign
+from workflow_scripts.operate.arguments import count, positive
 from workflow_scripts.operate.responses import read_responses
 from workflow_scripts.operate.score import score
 from workflow_scripts.settings.model import Compute
@@ -49,30 +50,16 @@ def sample_responses(
     write_text(output, "".join(json.dumps(line) + "\n" for line in lines))
 
 
-def _positive(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise ValueError
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
-
-
 def main() -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("model", type=Path, help="the folder of a Hugging Face model")
     parser.add_argument("problems", type=Path, help="a validation set of task.datasets")
     parser.add_argument("--output", type=Path, required=True, help="the folder to write")
-    parser.add_argument("--samples", type=_count, default=16, help="responses to each problem")
-    parser.add_argument("--temperature", type=_positive, default=1.0)
-    parser.add_argument("--max-new-tokens", type=_count, default=512, help="of a response")
-    parser.add_argument("--batch-size", type=_count, default=64, help="responses sampled at once")
+    parser.add_argument("--samples", type=count, default=16, help="responses to each problem")
+    parser.add_argument("--temperature", type=positive, default=1.0)
+    parser.add_argument("--max-new-tokens", type=count, default=512, help="of a response")
+    parser.add_argument("--batch-size", type=count, default=64, help="responses sampled at once")
     parser.add_argument("--device", choices=("cpu", "cuda", "mps"), default="cpu")
     arguments = parser.parse_args()
     settings = SamplingSettings(

@@ -20,7 +20,7 @@ from workflow_scripts.common.lock import Holder, find_holder
 from workflow_scripts.operate.cluster import queued_jobs
 from workflow_scripts.operate.contents import Contents
 from workflow_scripts.operate.receipts import State, Verdict, closure, upstream
-from workflow_scripts.operate.run_state import RunState, RunWatch, plan_run
+from workflow_scripts.operate.run_state import RunState, RunWatch, file_to_read, plan_run
 from workflow_scripts.operate.run_view import describe_run, make_line, tell_duration, tell_share
 from workflow_scripts.operate.verify import jobs_of, judge_jobs, read_plan, study_parser
 from workflow_scripts.plan.plan import Plan
@@ -52,7 +52,7 @@ def judge_products(
     def judge(name: str, job: str) -> ProductState:
         verdict = verdicts[job]
         if verdict.good:
-            return ProductState(name, "ready", _file_to_read(plan, job))
+            return ProductState(name, "ready", file_to_read(plan.jobs[job]))
         due = _tell_due(
             [each for each in closure([job], above) if not verdicts[each].good], seconds
         )
@@ -74,12 +74,6 @@ def judge_products(
             yield from (
                 judge(f"{claim} from {part.experiment}", measured) for claim in part.shown_in
             )
-
-
-def _file_to_read(plan: Plan, job: str) -> str:
-    """The output of a job that a reader opens: the picture, or the page."""
-    outputs = plan.jobs[job].outputs
-    return outputs.get("png") or outputs.get("markdown") or next(iter(outputs.values()))
 
 
 def _tell_due(due: list[str], seconds: Mapping[str, float]) -> str:

@@ -41,7 +41,8 @@ from workflow_scripts.task.task import Task
 
 Run = SftRun | RlRun
 
-_SHIPPED = "data/base/{task}/model"  # the value of model.base for the models of the project
+SHIPPED_BASES = Path("data/base")
+_SHIPPED = f"{SHIPPED_BASES}/{{task}}/model"  # the value of model.base for the models there
 
 
 @dataclass(frozen=True)
@@ -198,7 +199,7 @@ class Study:
         task, the study trains one in its results.
         """
         base, name = run.settings.model.base, _base_name(run.settings.task)
-        if base == _SHIPPED and not Path("data/base", name).is_dir():
+        if base == _SHIPPED and not (SHIPPED_BASES / name).is_dir():
             return f"{self.results}/base/{name}/model"
         return base.format(task=name)
 

@@ -118,7 +118,7 @@ def mark_lines(response: str, label: Label, is_right: bool) -> list[MarkedLine]:
         has_answer |= line.kind == ANSWERED
         if line.kind == WORKED:
             n_worked += 1
-            mark = _mark_worked(n_worked, label)
+            mark = mark_worked(n_worked, label)
         elif line.kind == ANSWERED:
             mark = RIGHT_ANSWER if is_right else _mark_end(label, MISTAKE_NAMES[WRONG_ANSWER])
         else:
@@ -129,7 +129,7 @@ def mark_lines(response: str, label: Label, is_right: bool) -> list[MarkedLine]:
     return marked
 
 
-def _mark_worked(number: int, label: Label) -> str:
+def mark_worked(number: int, label: Label) -> str:
     """The mark of a worked line. number counts worked lines from 1."""
     if not label.fits:
         return NOT_JUDGED
