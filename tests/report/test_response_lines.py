@@ -75,7 +75,7 @@ def test_a_wrong_operand_is_told():
 def test_no_word_is_lost_and_the_first_mistake_is_where_the_label_has_it(rng, form_name):
     form = FORMS[form_name]
     problem = draw_problem(rng, 11, rng.choice(PROBLEM_TYPES), rng.randrange(1, 6), 18)
-    text = write_solution(form, problem, rng.choice(STRATEGIES), rng, 300)
+    text = write_solution(form, problem, rng.choice([*STRATEGIES]), rng, 300)
     words = text.split()
     words[rng.randrange(len(words))] = rng.choice(["e3", "x1", "ans", "try", "Then", "I", "="])
     separator = rng.choice([" ", "\n"])
