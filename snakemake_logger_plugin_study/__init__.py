@@ -33,6 +33,9 @@ class LogHandler(LogHandlerBase):
         modules are imported here.
         """
         self.view: View | None = None
+        self.is_dry_run = self.common_settings.dryrun  # nothing to view; Snakemake tells the plan
+        if self.is_dry_run:
+            return
         try:
             from workflow_scripts.operate.live import make_view
 
@@ -42,6 +45,8 @@ class LogHandler(LogHandlerBase):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show a message that is no part of the view."""
+        if self.is_dry_run:
+            return
         with suppress(Exception):
             text = record.getMessage()
             if text == NOTHING_TO_BE_DONE_MSG or _is_own_fault(record, text):
@@ -55,8 +60,8 @@ class LogHandler(LogHandlerBase):
 
     @property
     def writes_to_stream(self) -> bool:
-        """Yes: Snakemake then writes nothing to the terminal itself."""
-        return True
+        """Yes, but in a dry run: Snakemake then writes nothing to the terminal itself."""
+        return not self.is_dry_run
 
     @property
     def writes_to_file(self) -> bool:
