@@ -202,9 +202,9 @@ def frugal(tmp_path_factory) -> Project:
     return project
 
 
-def test_tables_of_a_cluster_are_those_of_one_machine(cluster, smoke, project):
+def test_a_table_of_a_cluster_is_that_of_one_machine(cluster, smoke, project):
     config = ["jobs={gpus: 1}"]
-    process = start(project, ["table1", "cluster_check"], config, *PROFILE)
+    process = start(project, ["table_longer", "cluster_check"], config, *PROFILE)
     most = []
     while process.poll() is None:
         used = gpus_in_use(cluster)
@@ -212,9 +212,9 @@ def test_tables_of_a_cluster_are_those_of_one_machine(cluster, smoke, project):
         most = max(most, used, key=len)
         time.sleep(0.5)
     end(process, project)
-    assert len(most) > 2, "GPU jobs ran one after another"
+    assert len(most) > 1, "GPU jobs ran one after another"
     assert "slurm: states of jobs by squeue, there is no accounting" in said(project)
-    for name in ("table1.csv", "table1.md"):
+    for name in ("longer.csv", "longer.md"):
         table, same = (p.folder / "results/smoke/tables" / name for p in (project, smoke))
         assert table.read_bytes() == same.read_bytes()
 

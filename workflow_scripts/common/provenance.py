@@ -29,6 +29,7 @@ _TORCH = {"torch", "transformers", "tokenizers", "trl", "peft", "accelerate", "n
 _PACKAGE_OF = {"yaml": "PyYAML"}  # modules whose package has a different name
 
 
+@cache
 def _module_path(module: str) -> Path | None:
     base = PACKAGE.parent / Path(*module.split("."))
     for path in (base.with_suffix(".py"), base / "__init__.py"):
@@ -97,14 +98,20 @@ def _imports(tree: ast.Module) -> set[str]:
 
 
 @cache
+def _parse(source: str) -> tuple[str, frozenset[str]]:
+    """The syntax tree of source code as text, and the names of the modules it imports."""
+    tree = ast.parse(source)
+    imports = _imports(tree)
+    return ast.dump(_WithoutWords().visit(tree)), frozenset(imports)
+
+
+@cache
 def _parsed(module: str) -> tuple[str, frozenset[str]]:
-    """The syntax tree of a project module as text, and the names of the modules it imports."""
+    """What `_parse` returns for a project module."""
     path = _module_path(module)
     if path is None:
         raise ValueError(f"{module} is no module of {PACKAGE.name}")
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    imports = _imports(tree)
-    return ast.dump(_WithoutWords().visit(tree)), frozenset(imports)
+    return _parse(path.read_text(encoding="utf-8"))
 
 
 @cache
@@ -159,8 +166,11 @@ def package_versions(module: str) -> dict[str, str]:
 
 
 def forget_code() -> None:
-    """Clear the caches, so that later changes to the code or to requirements.txt are seen."""
-    for function in (_parsed, _closure, code_hash, _pins, pinned_packages):
+    """Clear the caches, so that later changes to the code or to requirements.txt are seen.
+
+    All but the cache of `_parse`: what a text says never changes.
+    """
+    for function in (_module_path, _parsed, _closure, code_hash, _pins, pinned_packages):
         function.cache_clear()
 
 

@@ -18,8 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import expit, logit
-from scipy.stats import binom
+from scipy.special import comb, expit, logit
 
 from workflow_scripts.evaluate.statistics import ratio
 
@@ -40,7 +39,9 @@ def advantage_of_right(accuracy: np.ndarray, group_size: int) -> np.ndarray:
     the group are equal. The other responses of the group are right with probability accuracy.
     """
     others = np.arange(group_size)  # how many of the other responses are right
-    probability = binom.pmf(others, group_size - 1, np.asarray(accuracy)[..., None])
+    p = np.asarray(accuracy)[..., None]
+    # The binomial distribution; scipy.stats, which has it, would make each command start later.
+    probability = comb(group_size - 1, others) * p**others * (1 - p) ** (group_size - 1 - others)
 
     def advantage(reward: int) -> np.ndarray:
         mean = (others + reward) / group_size
