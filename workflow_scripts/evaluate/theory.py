@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.special import comb, expit, logit
+from scipy.special import betaln, expit, logit, xlog1py, xlogy
 
 from workflow_scripts.evaluate.statistics import ratio
 
@@ -32,6 +32,12 @@ _SPEED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 FIRST = 3
 
 
+def _binomial(k: np.ndarray, n: int, p: np.ndarray) -> np.ndarray:
+    """The probability of k of n. scipy.stats has it too, but would make each command start later."""
+    ways = -np.log(n + 1) - betaln(n - k + 1, k + 1)
+    return np.exp(ways + xlogy(k, p) + xlog1py(n - k, -p))
+
+
 def advantage_of_right(accuracy: np.ndarray, group_size: int) -> np.ndarray:
     """The expected advantage of a right response minus that of a wrong one.
 
@@ -39,9 +45,7 @@ def advantage_of_right(accuracy: np.ndarray, group_size: int) -> np.ndarray:
     the group are equal. The other responses of the group are right with probability accuracy.
     """
     others = np.arange(group_size)  # how many of the other responses are right
-    p = np.asarray(accuracy)[..., None]
-    # The binomial distribution; scipy.stats, which has it, would make each command start later.
-    probability = comb(group_size - 1, others) * p**others * (1 - p) ** (group_size - 1 - others)
+    probability = _binomial(others, group_size - 1, np.asarray(accuracy)[..., None])
 
     def advantage(reward: int) -> np.ndarray:
         mean = (others + reward) / group_size
