@@ -33,7 +33,7 @@ FIRST = 3
 
 
 def _binomial(k: np.ndarray, n: int, p: np.ndarray) -> np.ndarray:
-    """The probability of k of n. (scipy.stats has it too, but slows the start of each command.)"""
+    """The probability of k of n. scipy.stats has it too, but slows the start of commands."""
     ways = -np.log(n + 1) - betaln(n - k + 1, k + 1)
     return np.exp(ways + xlogy(k, p) + xlog1py(n - k, -p))
 
