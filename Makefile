@@ -134,8 +134,8 @@ test: .venv/.tools ## Run all tests, including the whole smoke tier (23 minutes 
 test-fast: .venv/.tools ## Run the tests that train nothing and start no study.
 	.venv/bin/python -m pytest $(SIDE_BY_SIDE) -m 'not slow'
 
-torture: .venv/.tools ## Kill a small study 100 times, damage its checkpoints, and compare results (half an hour).
-	.venv/bin/python -m pytest -s tests/workflow/test_kills.py --kills 100
+torture: .venv/.tools ## Kill a small study 100 times, damage its checkpoints; every stage x interruption (an hour).
+	.venv/bin/python -m pytest -s --torture tests/workflow/test_kills.py tests/operate/test_{matrix,snakemake}.py
 
 clean: ## Remove all data and results of a tier (TIER=laptop).
 	rm -rf data/$(TIER) results/$(TIER)

@@ -32,14 +32,18 @@ OTHERS = [kind.name for kind in EXPERIMENTS if kind.name != "main"]
 
 
 def pytest_addoption(parser):
-    parser.addoption("--kills", type=int, default=3, help="of the study in test_kills.py")
+    parser.addoption("--torture", action="store_true", help="100 kills, and all cases of matrices")
 
 
-def pytest_collection_modifyitems(items):
-    """The slow files first, so that none of them is begun when all else is done.
+def pytest_collection_modifyitems(config, items):
+    """Cases of torture only if asked for. Slow files first: none is begun when all else is done.
 
     SLURM first of all: it waits most of the time, and another process works meanwhile.
     """
+    if not config.getoption("--torture"):
+        left_out = [item for item in items if item.get_closest_marker("torture")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
     order = lambda item: (  # noqa: E731
         item.get_closest_marker("slow") is None,
         item.path.name != "test_slurm.py",

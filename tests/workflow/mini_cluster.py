@@ -58,7 +58,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
 SchedulerType=sched/backfill
 SchedulerParameters=batch_sched_delay=0,bf_interval=1,sched_interval=2
-ReturnToService=2
+ReturnToService=1
 SlurmdParameters=config_overrides
 MinJobAge=300
 SlurmctldTimeout=30

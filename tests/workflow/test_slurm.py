@@ -136,16 +136,21 @@ def wait_for_training(cluster: MiniCluster, project: Project, run: str) -> str:
     return job_of(cluster, run)
 
 
-@contextmanager
-def standing_still(project: Project, run: str) -> Iterator[None]:
-    """Let an RL run's training stand still: at any speed of it, SLURM has the time it takes."""
+def trainings(project: Project, run: str) -> list[psutil.Process]:
+    """The processes that train an RL run."""
     command = ["workflow_scripts.operate.job", f"results/smoke/plan/rl/{run}.json"]
-    (training,) = (
+    return [
         process
         for process in psutil.process_iter(["cmdline", "cwd"])
         if process.info["cwd"] == str(project.folder)
         and all(word in (process.info["cmdline"] or ()) for word in command)
-    )
+    ]
+
+
+@contextmanager
+def standing_still(project: Project, run: str) -> Iterator[None]:
+    """Let an RL run's training stand still: at any speed of it, SLURM has the time it takes."""
+    (training,) = trainings(project, run)
     training.suspend()
     try:
         yield
@@ -249,7 +254,12 @@ def test_cancelled_requeued_lost_and_orphaned_jobs_end_with_the_same_weights(
             cluster.start_controller()
             node = cluster.jobs(f"-j{job}", format="%N")[0]
             cluster.ask("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
-            cluster.wait_until(lambda: job_of(cluster, RUNS[0]) is None)
+            # SLURM drains a node that runs a job's process when the job comes there again.
+            cluster.wait_until(
+                lambda: (
+                    not any(trainings(after_sft, run) for run in RUNS if not job_of(cluster, run))
+                )
+            )
             cluster.ask("scontrol", "update", f"nodename={node}", "state=resume")
 
         wait_for_checkpoint(cluster, after_sft, RUNS[0])
