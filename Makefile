@@ -10,6 +10,7 @@ WATCHED = .venv/bin/python -m snakemake
 VIEW = --logger study
 # Only some seeds of the tier: SEEDS=10,11,12
 CHOSEN = --configfile $(CONFIG) $(if $(SEEDS),--config 'seeds=[$(SEEDS)]')
+RECORDED_PAGE = .venv/bin/python -m workflow_scripts.operate.report --recorded --configfile $(CONFIG)
 VERIFY = .venv/bin/python -m workflow_scripts.operate.verify $(TARGETS) $(CHOSEN)
 # Two processes, each of which takes whole files of tests, in the order of tests/conftest.py.
 SIDE_BY_SIDE = -n 2 --dist loadfile --no-loadscope-reorder --durations 20
@@ -80,9 +81,11 @@ report: install ## Write results/TIER/report.html, one page to read, and rollout
 
 reference: install ## Copy the tables, figures and claims of TARGETS to results/reference, if all are good.
 	@.venv/bin/python -m workflow_scripts.operate.reference $(TARGETS) --tier $(TIER)
+	@$(RECORDED_PAGE)
 
 redraw: install ## Draw the recorded figures and tables of TARGETS anew, without training (TIER=laptop).
 	@.venv/bin/python -m workflow_scripts.operate.redraw $(TARGETS) $(CHOSEN)
+	@$(RECORDED_PAGE)
 
 publish: install ## Push a finished tier to a DVC remote (TIER=laptop REMOTE=/a/folder or s3://bucket/prefix).
 	@test -n "$(REMOTE)" || { echo "where to? make publish TIER=$(TIER) REMOTE=/a/folder or s3://bucket/prefix"; exit 1; }

@@ -18,7 +18,8 @@ from workflow_scripts.common.files import read_json, write_json
 from workflow_scripts.evaluate.statistics import Estimate
 from workflow_scripts.operate import report
 from workflow_scripts.operate.receipts import Judgement, State, Verdict
-from workflow_scripts.operate.report import recorded, write_report
+from workflow_scripts.operate.reference import REFERENCE
+from workflow_scripts.operate.report import pages, recorded, write_report
 from workflow_scripts.operate.report_content import (
     Source,
     collect_claims,
@@ -345,6 +346,15 @@ def test_a_finished_study_is_shown_with_its_measured_cost(plan, tmp_path, monkey
     assert "0.1 hours, one job after the other: 1 of" in html
     assert f'href="{DOCS}/configuration.md"' in html
     assert len(Checked(html).all("img")) == len(figures(plan.study))
+
+
+def test_the_recorded_pages_are_those_of_the_recorded_results(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    source = recorded(Plan(Study(load_tier("laptop"))), ["all"], REFERENCE / "laptop")
+    days = re.compile(r"\d{4}-\d\d-\d\d")  # of commits, which not every clone has
+    for name, html in pages(source).items():
+        kept = (source.folder / name).read_text()
+        assert days.sub("", kept) == days.sub("", html), f"make report RECORDED=yes: {name} is old"
 
 
 def test_results_that_are_not_good_are_refused(plan, tmp_path, monkeypatch):

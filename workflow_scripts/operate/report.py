@@ -59,21 +59,27 @@ def recorded(plan: Plan, targets: list[str], reference: Path) -> Source:
     return Source(plan, reference, frozenset(jobs_of(plan, targets)), recorded=True, cost=cost)
 
 
+def pages(source: Source) -> dict[str, str]:
+    """The HTML of the report, and if there are responses that of the page of rollouts, by name."""
+    docs = Path(os.path.relpath("docs", source.folder)).as_posix()
+    page, rollouts = collect_page(source, docs), collect_rollouts(source)
+    if not rollouts:
+        return {REPORT: render(page)}
+    linked = replace(page, rollouts=RolloutIndex(ROLLOUTS, rollouts))
+    return {REPORT: render(linked), ROLLOUTS: render_rollouts(rollouts)}
+
+
 def write_report(source: Source) -> Path:
     """Write the report into the folder of the results that it shows, and return its path.
 
     The page of rollouts is written beside it. If there are no rollouts, an old one is removed.
     """
-    path, rollouts_path = source.folder / REPORT, source.folder / ROLLOUTS
-    docs = Path(os.path.relpath("docs", source.folder)).as_posix()
-    rollouts = collect_rollouts(source)
-    if rollouts:
-        write_text(rollouts_path, render_rollouts(rollouts))
-    else:
-        rollouts_path.unlink(missing_ok=True)
-    index = RolloutIndex(ROLLOUTS, rollouts) if rollouts else None
-    write_text(path, render(replace(collect_page(source, docs), rollouts=index)))
-    return path
+    written = pages(source)
+    if ROLLOUTS not in written:
+        (source.folder / ROLLOUTS).unlink(missing_ok=True)
+    for name, html in written.items():
+        write_text(source.folder / name, html)
+    return source.folder / REPORT
 
 
 def main() -> None:
