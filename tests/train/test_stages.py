@@ -3,6 +3,7 @@
 import csv
 import json
 import socket
+import sys
 import threading
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.model.conftest import CPU
 from tests.train.conftest import RL, rl_settings, sft_settings
@@ -174,6 +176,27 @@ def test_training_starts_no_thread_and_asks_no_host(tiny, some_rewards, monkeypa
     monkeypatch.setattr(threading.Thread, "start", lambda t: (started.append(t.name), start(t)))
     rl(tiny, sft(tiny, "full", tiny.folder / "sft"), "full", tiny.folder / "rl")
     assert [name for name in started if "loading" not in name and "ThreadPool" not in name] == []
+
+
+def test_curves_for_tensorboard_change_no_result(
+    shared_tiny, trained, some_rewards, tmp_path, monkeypatch
+):
+    policy, without = trained("full")
+    monkeypatch.setenv("STUDY_CURVES", str(tmp_path / "curves"))
+    run = rl(shared_tiny, policy, "full", tmp_path / "results/tier/rl/FB-s0")
+    assert weights(run / "model").keys() == weights(without / "model").keys()
+    assert not moved(run / "model", without / "model")
+    events = EventAccumulator(str(tmp_path / "curves/tier/rl/FB-s0")).Reload()
+    shown = {event.step: event.value for event in events.Scalars("reward")}
+    logged = {int(row["step"]): float(row["reward"]) for row in rows(run / "log.csv")}
+    assert shown == pytest.approx(logged)
+
+
+def test_curves_without_tensorboard_are_refused(shared_tiny, tmp_path, monkeypatch):
+    monkeypatch.setenv("STUDY_CURVES", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(StudyError, match="pip install tensorboard"):
+        sft(shared_tiny, "full", tmp_path / "results/tier/sft/FB-s0")
 
 
 def test_the_record_says_what_made_the_run(shared_tiny, trained):

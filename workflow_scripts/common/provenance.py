@@ -22,6 +22,7 @@ _WITHOUT_EFFECT = {
     "workflow_scripts.common.lock",
     "workflow_scripts.common.progress",
     "workflow_scripts.common.provenance",
+    "workflow_scripts.train.curves",
 }
 # Packages that import each other. A stage that imports torch depends on all of them.
 _TORCH = {"torch", "transformers", "tokenizers", "trl", "peft", "accelerate", "numpy"}

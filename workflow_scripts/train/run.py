@@ -14,6 +14,7 @@ from workflow_scripts.model.store import LanguageModel, save_model
 from workflow_scripts.settings.model import Compute, RunSettings
 from workflow_scripts.settings.optimization import Optimization
 from workflow_scripts.train.checkpoints import Checkpoints, Log
+from workflow_scripts.train.curves import curves_of
 from workflow_scripts.train.record import RunRecord
 from workflow_scripts.train.run_folder import RunFolder
 from workflow_scripts.train.step_log import Progress, write_step_table
@@ -89,7 +90,8 @@ class TrainingRun:
         rate in tokens (of prompts and responses) per second. Raises as Checkpoints.train does.
         """
         progress = Progress(self.folder.folder.name, shown)
-        trainer.add_callback(progress)
+        for callback in (progress, *curves_of(self.folder.folder)):
+            trainer.add_callback(callback)
         self.checkpoints.train(trainer, can_resume)
         write_step_table(self.folder.log, trainer.state.log_history, logged)
         return progress.tokens_per_second
