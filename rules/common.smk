@@ -17,6 +17,7 @@ from workflow_scripts.operate.live import begin_view, end_view
 from workflow_scripts.operate.run_state import plan_run
 from workflow_scripts.operate.session import Session
 from workflow_scripts.plan.plan import Plan, find_jobs
+from workflow_scripts.plan.products import figures, tables
 from workflow_scripts.plan.study import Study
 
 # In the project's list, later files win, so the default file comes first. Snakemake lists the
@@ -38,6 +39,7 @@ except StudyError as error:
     sys.exit(f"error: {error}")
 if workflow.is_main_process and (told := tell_base_models(study)):
     print(told, file=sys.stderr)
+PRODUCTS = {"figure": figures(study), "table": tables(study)}
 DATA, RESULTS = f"data/{study.tier}", f"results/{study.tier}"
 session = Session(plan)
 
@@ -88,6 +90,24 @@ def run_job(name, log=" 2> {log:q}"):
     place = name.replace("{", "{wildcards.")
     program = f"{shlex.quote(sys.executable)} -m workflow_scripts.operate.job"
     return f"{program} '{RESULTS}/plan/{place}.json'{log}"
+
+
+def shown(file, kind):
+    """A file that `snakemake --report` shows, under its experiment. kind is "figure" or "table"."""
+    return report(
+        file,
+        caption="caption.rst",
+        category=lambda wildcards: PRODUCTS[kind][wildcards.name][0].name,
+        labels={"kind": kind, "name": "{name}"},
+    )
+
+
+def caption(kind):
+    """The caption of a figure or table, as a function of its name; "" if it is not in this tier."""
+    products = PRODUCTS[kind]
+    return lambda wildcards: (
+        products[wildcards.name][1].caption if wildcards.name in products else ""
+    )
 
 
 def need(stage, resource):

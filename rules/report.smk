@@ -6,7 +6,7 @@ rule figure:
         unpack(inputs("figures/{name}")),
     output:
         png=f"{RESULTS}/figures/{{name}}.png",
-        svg=f"{RESULTS}/figures/{{name}}.svg",
+        svg=shown(f"{RESULTS}/figures/{{name}}.svg", "figure"),
         caption=f"{RESULTS}/figures/{{name}}.md",
     log:
         f"{RESULTS}/logs/figures/{{name}}.log",
@@ -17,6 +17,8 @@ rule figure:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        caption=caption("figure"),
     message:
         "Draw the figure {output.png}"
     shell:
@@ -27,7 +29,7 @@ rule table:
     input:
         unpack(inputs("tables/{name}")),
     output:
-        csv=f"{RESULTS}/tables/{{name}}.csv",
+        csv=shown(f"{RESULTS}/tables/{{name}}.csv", "table"),
         markdown=f"{RESULTS}/tables/{{name}}.md",
         latex=f"{RESULTS}/tables/{{name}}.tex",
     log:
@@ -39,6 +41,8 @@ rule table:
     resources:
         mem_mb=1000,
         runtime=10,
+    params:
+        caption=caption("table"),
     message:
         "Write the table {output.markdown}"
     shell:

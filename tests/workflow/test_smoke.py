@@ -110,6 +110,17 @@ def test_the_report_shows_the_whole_study(smoke, monkeypatch):
     assert len(html.encode()) < 6_000_000
 
 
+def test_snakemakes_own_report_shows_every_figure_and_table_with_its_caption(smoke, tmp_path):
+    result = smoke.snakemake("all", "--report", str(tmp_path / "report.html"))
+    assert result.returncode == 0, result.stderr[-2000:]
+    html = (tmp_path / "report.html").read_text()
+    study = Study(load_tier("smoke"))
+    for kind, products in (("figure", figures(study)), ("table", tables(study))):
+        for name, (_, product) in products.items():
+            assert f'"kind": "{kind}", "name": "{name}"' in html
+            assert json.dumps(product.caption)[1:-1] in html
+
+
 def test_an_experiment_is_kept_beside_what_was_kept_before(smoke, tmp_path, monkeypatch):
     monkeypatch.chdir(smoke.folder)
     reference = tmp_path / "reference"
