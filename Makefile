@@ -131,7 +131,7 @@ types: .venv/.tools ## Check the types.
 configuration-page: install ## Write docs/configuration.md from the descriptions of the settings.
 	.venv/bin/python -m workflow_scripts.plan.configuration_page
 
-test: .venv/.tools ## Run all tests, including the whole smoke tier (23 minutes on two cores).
+test: .venv/.tools ## Run all tests, including the whole smoke tier (25 to 45 minutes on two cores).
 	.venv/bin/python -m pytest $(SIDE_BY_SIDE)
 
 test-fast: .venv/.tools ## Run the tests that train nothing and start no study.
