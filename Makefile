@@ -79,11 +79,11 @@ compare: study ## Run TARGETS unless they are done, and compare each number with
 report: install ## Write results/TIER/report.html, one page to read, and rollouts.html (RECORDED=yes: of results/reference/TIER).
 	@.venv/bin/python -m workflow_scripts.operate.report $(TARGETS) $(CHOSEN) $(if $(RECORDED),--recorded)
 
-reference: install ## Copy the tables, figures and claims of TARGETS to results/reference, if all are good.
+reference: install ## Copy the tables, figures and claims of TARGETS to results/reference, if all are good; write the report.
 	@.venv/bin/python -m workflow_scripts.operate.reference $(TARGETS) --tier $(TIER)
 	@$(RECORDED_PAGE)
 
-redraw: install ## Draw the recorded figures and tables of TARGETS anew, without training (TIER=laptop).
+redraw: install ## Draw the recorded figures and tables of TARGETS and the report anew, without training (TIER=laptop).
 	@.venv/bin/python -m workflow_scripts.operate.redraw $(TARGETS) $(CHOSEN)
 	@$(RECORDED_PAGE)
 

@@ -33,8 +33,7 @@ class LogHandler(LogHandlerBase):
         modules are imported here.
         """
         self.view: View | None = None
-        self.is_dry_run = self.common_settings.dryrun  # nothing to view; Snakemake tells the plan
-        if self.is_dry_run:
+        if self.common_settings.dryrun:  # nothing to view; Snakemake itself tells the plan
             return
         try:
             from workflow_scripts.operate.live import make_view
@@ -45,7 +44,7 @@ class LogHandler(LogHandlerBase):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show a message that is no part of the view."""
-        if self.is_dry_run:
+        if self.common_settings.dryrun:
             return
         with suppress(Exception):
             text = record.getMessage()
@@ -60,8 +59,8 @@ class LogHandler(LogHandlerBase):
 
     @property
     def writes_to_stream(self) -> bool:
-        """Yes, but in a dry run: Snakemake then writes nothing to the terminal itself."""
-        return not self.is_dry_run
+        """Yes, except in a dry run: Snakemake then writes nothing to the terminal itself."""
+        return not self.common_settings.dryrun
 
     @property
     def writes_to_file(self) -> bool:

@@ -41,9 +41,9 @@ def pytest_collection_modifyitems(config, items):
     SLURM first of all: it waits most of the time, and another process works meanwhile.
     """
     if not config.getoption("--torture"):
-        left_out = [item for item in items if item.get_closest_marker("torture")]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in set(left_out)]
+        rare = {item for item in items if item.get_closest_marker("torture")}
+        config.hook.pytest_deselected(items=[*rare])
+        items[:] = [item for item in items if item not in rare]
     order = lambda item: (  # noqa: E731
         item.get_closest_marker("slow") is None,
         item.path.name != "test_slurm.py",
