@@ -254,6 +254,7 @@ def test_cancelled_requeued_lost_and_orphaned_jobs_end_with_the_same_weights(
             cluster.start_controller()
             node = cluster.jobs(f"-j{job}", format="%N")[0]
             cluster.ask("scontrol", "update", f"nodename={node}", "state=down", "reason=test")
+            cluster.wait_until(lambda: job_of(cluster, RUNS[0]) is None)
             # SLURM drains a node that runs a job's process when the job comes there again.
             cluster.wait_until(
                 lambda: (
